@@ -1,0 +1,28 @@
+# `make run` and `make test` each work alone on a fresh clone; the first one installs.
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= configs/auxnet2.py
+
+.PHONY: run test install clean
+
+run: $(VENV)/installed
+	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
+
+test: $(VENV)/tests-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pairjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/tests-installed: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

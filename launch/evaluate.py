@@ -1,0 +1,33 @@
+"""Restores a workdir's networks and evaluates them: python launch/evaluate.py --workdir=DIR"""
+
+from pathlib import Path
+
+from absl import flags
+
+from pairjax.cli import run_main
+from pairjax.errors import UserError
+
+WORKDIR = flags.DEFINE_string('workdir', None, 'what launch/main.py made, such as runs/auxnet2')
+SEED = flags.DEFINE_integer('seed', None, 'report this seed alone')
+DATA_SOURCE = flags.DEFINE_string('data_source', None, 'other digits: bundled, idx, npz or tfds')
+DATA_DIR = flags.DEFINE_string('data_dir', None, 'where the other digits lie')
+
+
+def main() -> None:
+    if not WORKDIR.value:
+        raise UserError('--workdir is missing; name what launch/main.py made, such as runs/auxnet2')
+    # jax starts only now, so that a mistyped flag is answered at once.
+    from pairjax import evaluation, progress, report, runs
+
+    runs.configure_jax()
+    rows = evaluation.evaluate_workdir(Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value)
+    if SEED.value is not None:
+        seeds = sorted({row['seed'] for row in rows})
+        rows = [row for row in rows if row['seed'] == SEED.value]
+        if not rows:
+            raise UserError(f'--seed={SEED.value} was not trained; {WORKDIR.value} holds {seeds}')
+    report.show_evaluation(rows, progress.make_console())
+
+
+if __name__ == '__main__':
+    run_main(main)

@@ -1,0 +1,97 @@
+"""Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from pairjax.errors import UserError
+
+
+class Checkpoints:
+    """The checkpoints of one program, one directory per saved epoch.
+
+    A state is saved as a flat dictionary of NumPy arrays named by their path
+    (`params/encoder/...`), so that it can be read on any number of devices.
+    Orbax writes to a temporary directory and renames it when complete.
+    """
+
+    def __init__(self, directory: Path, keep: int = 1):
+        """Opens or creates the directory and keeps the newest `keep` checkpoints."""
+        self.directory = Path(directory).absolute()
+        self._checkpointer = ocp.training.Checkpointer(
+            self.directory,
+            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self) -> 'Checkpoints':
+        return self
+
+    def __exit__(self, *exception):
+        self._checkpointer.close()
+
+    @property
+    def latest_epoch(self) -> int | None:
+        """The newest saved epoch, or None."""
+        latest = self._checkpointer.latest
+        return None if latest is None else latest.step
+
+    def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
+        """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
+        self._checkpointer.save(
+            epoch,
+            _flatten(state),
+            force=True,
+            overwrite=True,
+            custom_metadata={'description': json.dumps(description)},
+        )
+
+    def restore(self, expected: Any) -> Any:
+        """The newest state as host arrays in the tree of `expected`.
+
+        Args:
+          expected: the tree with leaves that have shape and dtype.
+
+        Raises: UserError where the checkpoint cannot be read or is of another shape.
+        """
+        where = f'{self.directory}/{self.latest_epoch}'
+        try:
+            loaded = self._checkpointer.load(self.latest_epoch)
+        except Exception as error:  # Orbax has no common base for what a damaged file raises
+            raise UserError(
+                f'checkpoint {where} cannot be read ({_first_line(error)}); delete it '
+                'to go on from an earlier one, or start afresh with --overwrite'
+            ) from error
+        wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
+        found = {
+            name: (np.shape(leaf), getattr(leaf, 'dtype', None)) for name, leaf in loaded.items()
+        }
+        for name in sorted(set(wanted) | set(found)):
+            if wanted.get(name) != found.get(name):
+                raise UserError(
+                    f'checkpoint {where} is of another model or setting: {name} is '
+                    f'{_describe(found.get(name))} there and {_describe(wanted.get(name))} by the '
+                    'config; use the workdir that it came from, or start afresh with --overwrite'
+                )
+        leaves = [loaded[name] for name in _flatten(expected)]
+        return jax.tree.unflatten(jax.tree.structure(expected), leaves)
+
+
+def _flatten(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
+
+
+def _describe(shape_and_dtype) -> str:
+    if shape_and_dtype is None:
+        return 'absent'
+    shape, dtype = shape_and_dtype
+    return f'{dtype}{list(shape)}'
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

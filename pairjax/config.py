@@ -1,0 +1,263 @@
+"""What can be set, what may be set, and the trials that a sweep stands for. No jax in here."""
+
+import difflib
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from pairjax.errors import UserError
+
+# Floats that may differ between runs of one compiled program; everything else is structure.
+TRACED_FIELDS = (
+    'optimizer.learning_rate',
+    'optimizer.weight_decay',
+    'loss.main_weight',
+    'loss.aux_weight',
+    'model.dropout_rate',
+)
+# The fields that say what is trained and on what; the others say where and how it is run.
+TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'train')
+TRIAL_DATA_FIELDS = (
+    'data.num_train_pairs',
+    'data.num_validation_pairs',
+    'data.num_test_pairs',
+    'data.standardize',
+    'data.relation',
+)
+
+
+def default_config() -> ConfigDict:
+    """The first report's protocol with its best network; configs change what differs from it."""
+    return ConfigDict(
+        {
+            'name': 'auxnet2',
+            'seed': 0,
+            'num_seeds': 10,
+            'data': {
+                'source': 'bundled',
+                'dir': '',
+                'dataset': 'mnist',
+                'download': False,
+                'num_train_pairs': 1000,
+                'num_validation_pairs': 500,
+                'num_test_pairs': 1000,
+                'standardize': True,
+                'relation': 'less_equal',
+            },
+            'model': {
+                'name': 'AuxNet2',
+                'widths': (32, 32, 64, 256),
+                'weight_sharing': True,
+                'dropout_rate': 0.5,
+            },
+            'loss': {'main_weight': 1.0, 'aux_weight': 2.0},
+            'optimizer': {'name': 'adam', 'learning_rate': 5e-3, 'weight_decay': 0.0},
+            'train': {'num_epochs': 25, 'batch_size': 100, 'shuffle': False, 'evaluate_every': 1},
+            'runs': {'per_batch': 0, 'devices': 0},  # 0: chosen for the backend
+            'checkpoint': {'every_seconds': 30.0, 'keep': 1},
+            'sweep': {'product': (), 'settings': (), 'param_range': ()},
+        }
+    )
+
+
+class Range(NamedTuple):
+    """The values that a number may take, both ends included."""
+
+    low: float
+    high: float
+    why: str = ''
+
+
+_RANGES = {
+    'seed': Range(0, 2**31 - 1),
+    'num_seeds': Range(1, 10**6),
+    'data.num_train_pairs': Range(1, 10**7),
+    'data.num_validation_pairs': Range(1, 10**7, 'trials are selected on validation pairs'),
+    'data.num_test_pairs': Range(1, 10**7),
+    'model.dropout_rate': Range(0.0, 0.996, 'a rate is rounded to 256ths and must keep some units'),
+    'loss.main_weight': Range(0.0, 1e6),
+    'loss.aux_weight': Range(0.0, 1e6),
+    'optimizer.learning_rate': Range(0.0, 1e6),
+    'optimizer.weight_decay': Range(0.0, 1e6),
+    'train.num_epochs': Range(1, 10**7),
+    'train.batch_size': Range(1, 10**7),
+    'train.evaluate_every': Range(1, 10**7),
+    'runs.per_batch': Range(0, 10**6, '0 chooses for the backend'),
+    'runs.devices': Range(0, 10**6, '0 takes every device'),
+    'checkpoint.every_seconds': Range(0.0, 1e9, '0 saves after every epoch'),
+    'checkpoint.keep': Range(1, 10**6),
+}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Nested fields as one dictionary with dotted names; sequences become tuples."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping | ConfigDict):
+            flat.update(flatten(value, f'{prefix}{name}.'))
+        else:
+            flat[prefix + name] = _as_tuple(value)
+    return flat
+
+
+def _as_tuple(value):
+    return tuple(_as_tuple(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def check_field_names(names: Sequence[str], prefix: str = '') -> None:
+    """Raises UserError with "did you mean" for the first name that no config has."""
+    known = set(flatten(default_config()))
+    groups = {name.rpartition('.')[0] for name in known} - {''}
+    for name in names:
+        if name in groups:
+            raise UserError(
+                f'{prefix}{name} is a group of fields; set one of '
+                f'{", ".join(sorted(k for k in known if k.startswith(name + ".")))}'
+            )
+        if name not in known:
+            # People remember the last part alone: learning_rate for optimizer.learning_rate.
+            same_ending = [k for k in known if k.rpartition('.')[2] == name.rpartition('.')[2]]
+            if same_ending:
+                raise UserError(
+                    f'{prefix}{name} is not a config field; did you mean {prefix}{same_ending[0]}?'
+                )
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f'did you mean {prefix}{close[0]}?'
+                if close
+                else ('the fields stand in default_config() of pairjax/config.py')
+            )
+            raise UserError(f'{prefix}{name} is not a config field; {hint}')
+
+
+def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
+    """Checks names, types and ranges; what needs a registry is checked where the registry is.
+
+    Args:
+      config: nested fields, as a config file makes them or as config.json holds them.
+
+    Returns: the config, frozen.
+    Raises: UserError naming the first field that is wrong and what would be right.
+    """
+    flat, defaults = flatten(config), flatten(default_config())
+    check_field_names(list(flat))
+    for name, default in defaults.items():
+        if name not in flat:
+            raise UserError(f'config field {name} is missing; start from default_config()')
+        _check_value(name, flat[name], default)
+    if not flat['name'] or '/' in flat['name'] or flat['name'].startswith('.'):
+        raise UserError(f'name={flat["name"]!r} must be a plain file name; it names the workdir')
+    if flat['loss.main_weight'] == 0 and flat['loss.aux_weight'] == 0:
+        raise UserError('loss.main_weight and loss.aux_weight are both 0: nothing would be trained')
+    if flat['seed'] + flat['num_seeds'] > 2**31:
+        raise UserError(
+            f'seed={flat["seed"]} and num_seeds={flat["num_seeds"]} go past the last '
+            f'seed, {2**31 - 1}'
+        )
+    checked = default_config()
+    # A config file may say 1 where a float is meant; the field keeps its type.
+    checked.update_from_flattened_dict(
+        {k: float(v) if isinstance(defaults[k], float) else v for k, v in flat.items()}
+    )
+    return FrozenConfigDict(checked)
+
+
+def _check_value(name: str, value: Any, default: Any) -> None:
+    if isinstance(default, bool | str):
+        if type(value) is not type(default):
+            raise UserError(f'{name}={value!r} must be of type {type(default).__name__}')
+    elif isinstance(default, tuple):
+        if not isinstance(value, tuple):
+            raise UserError(f'{name}={value!r} must be a tuple, such as {default or "(a, b)"}')
+        if name == 'model.widths':
+            _check_widths(value)
+        if name == 'sweep.param_range':
+            _check_param_range(value)
+    else:
+        _check_number(name, value, default)
+
+
+def _check_param_range(bounds: tuple) -> None:
+    numbers = all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds)
+    if bounds and (len(bounds) != 2 or not numbers or not bounds[0] < bounds[1]):
+        raise UserError(f'sweep.param_range={bounds!r} must be (low, high), or () for no bounds')
+
+
+def _check_widths(widths: tuple) -> None:
+    for width in widths:
+        if type(width) is not int or not 1 <= width <= 65536:
+            raise UserError(f'model.widths={widths!r} must hold whole numbers from 1 to 65536')
+
+
+def _check_number(name: str, value: Any, default: float) -> None:
+    kind = 'a whole number' if isinstance(default, int) else 'a number'
+    allowed = int if isinstance(default, int) else (int, float)
+    low, high, why = _RANGES[name]
+    right_type = isinstance(value, allowed) and not isinstance(value, bool)
+    if not right_type or not math.isfinite(value) or not low <= value <= high:
+        note = f' ({why})' if why else ''
+        raise UserError(f'{name}={value!r} must be {kind} from {low:g} to {high:g}{note}')
+
+
+class Trial(NamedTuple):
+    """One setting of all hyperparameters."""
+
+    index: int
+    config: FrozenConfigDict
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every field that defines the trial, dotted names, sequences as lists (for JSON)."""
+        flat = flatten(self.config)
+        names = [n for n in flat if n.partition('.')[0] in TRIAL_GROUPS or n in TRIAL_DATA_FIELDS]
+        return {n: list(flat[n]) if isinstance(flat[n], tuple) else flat[n] for n in names}
+
+    @property
+    def structure(self) -> tuple:
+        """Equal for two trials exactly when one compiled program can train both."""
+        return tuple((k, str(v)) for k, v in self.hyperparameters.items() if k not in TRACED_FIELDS)
+
+
+def expand_trials(config: FrozenConfigDict) -> list[Trial]:
+    """The trials of `config.sweep`, in its order; one trial where there is no sweep.
+
+    `sweep.product = ((field, values), ...)` gives every combination, the last
+    field fastest; `sweep.settings = (((field, value), ...), ...)` an explicit
+    list; with both, every setting is combined with every product. Bounds on the
+    number of parameters (`sweep.param_range`) are applied by the caller, who
+    can build the models.
+
+    Raises: UserError naming the field that cannot be swept or set so.
+    """
+    trials = []
+    for overrides in _overrides(config.sweep):
+        sweepable = [
+            n for n in overrides if n.partition('.')[0] in TRIAL_GROUPS or n in TRIAL_DATA_FIELDS
+        ]
+        check_field_names(list(overrides), prefix='sweep: ')
+        for name in overrides:
+            if name not in sweepable:
+                raise UserError(f'sweep: {name} does not define a trial and cannot be swept')
+        mutable = ConfigDict(config)
+        with mutable.ignore_type():
+            mutable.update_from_flattened_dict(overrides)
+        trials.append(Trial(len(trials), validate(mutable)))
+    return trials
+
+
+def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
+    try:
+        product = [(str(field), tuple(values)) for field, values in sweep.product]
+        settings = [dict(setting) for setting in sweep.settings] or [{}]
+    except (TypeError, ValueError):
+        raise UserError(
+            'sweep.product must read ((field, (value, ...)), ...) and sweep.settings '
+            '(((field, value), ...), ...)'
+        ) from None
+    names = [name for name, _ in product]
+    for setting in settings:
+        for values in itertools.product(*(values for _, values in product)):
+            yield {**setting, **dict(zip(names, values, strict=True))}

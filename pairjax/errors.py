@@ -1,0 +1,22 @@
+"""The one exception that means "you can fix this", and "did you mean"."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the person at the keyboard can mend.
+
+    The message is the whole report: one sentence that names the flag, field or
+    file, says what is wrong with it and what would be right. The launch
+    scripts print it without a traceback and exit with code 1.
+    """
+
+
+def unknown_name(field: str, name: str, choices: Iterable[str]) -> UserError:
+    """The error for a name that is not in a registry, with the nearest one that is."""
+    choices = sorted(choices)
+    by_lower_case = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
+    hint = f'did you mean {by_lower_case[close[0]]!r}? ' if close else ''
+    return UserError(f'{field}={name!r} does not exist; {hint}choose from {", ".join(choices)}')

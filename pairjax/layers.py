@@ -1,0 +1,126 @@
+"""Flax modules of the networks, initialised as the reports' PyTorch layers are."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from pairjax.convolution import conv_relu_pool
+
+# Uniform in +-1/sqrt(fan_in), PyTorch's default for the weights of Conv2d and Linear.
+kernel_init = nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+
+
+def bias_init(fan_in: int) -> Callable:
+    """Uniform in +-1/sqrt(fan_in), PyTorch's default for the biases of Conv2d and Linear."""
+    bound = fan_in**-0.5
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
+        key, shape, dtype, -bound, bound
+    )
+
+
+class Dropout:
+    """Dropout of one forward pass in training; every call draws a mask of its own.
+
+    A unit is kept where 8 random bits lie at or above round(256 * rate), so
+    that the rate may be traced and one 32-bit word serves four units.
+    """
+
+    def __init__(self, key: jax.Array, rate: jax.Array | float):
+        """Takes a typed key and the rate in [0, 1), rounded to 256ths."""
+        self._rngs = nnx.Rngs(dropout=key)
+        self._dropped = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Zeroes units of x (any shape, float32) and scales the kept ones to the same mean."""
+        words = jax.random.bits(self._rngs.dropout(), (-(-x.size // 4),), jnp.uint32)
+        bits = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size].reshape(x.shape)
+        scale = 256 / (256 - self._dropped).astype(x.dtype)
+        return jnp.where(bits >= self._dropped, x * scale, 0)
+
+
+def dense(num_inputs: int, num_outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
+    """A dense layer with PyTorch's default initialisation."""
+    return nnx.Linear(
+        num_inputs, num_outputs, kernel_init=kernel_init, bias_init=bias_init(num_inputs), rngs=rngs
+    )
+
+
+class ConvReluPool(nnx.Module):
+    """Stride-1 convolution, ReLU and max-pool; images (H, W, channels, N)."""
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        *,
+        kernel_size: int,
+        padding: int = 0,
+        pool: int = 1,
+        rngs: nnx.Rngs,
+    ):
+        shape = (kernel_size, kernel_size, num_inputs, num_outputs)
+        fan_in = kernel_size**2 * num_inputs
+        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
+        self.padding = padding
+        self.pool = pool
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(H, W, num_inputs, N) -> (H', W', num_outputs, N), see `conv_relu_pool`."""
+        return conv_relu_pool(
+            x, self.kernel[...], self.bias[...], padding=self.padding, pool=self.pool
+        )
+
+
+class Encoder(nnx.Module):
+    """A stack of ConvReluPool blocks, from images to one feature vector each."""
+
+    def __init__(self, blocks: Sequence[ConvReluPool]):
+        self.blocks = nnx.List(blocks)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """(N, channels, 14, 14) -> (N, features)."""
+        # The batch comes last inside: each image position is then one long contiguous row.
+        x = images.transpose(2, 3, 1, 0)
+        for block in self.blocks:
+            x = block(x)
+        return x.reshape(-1, x.shape[-1]).T
+
+
+class Head(nnx.Module):
+    """Dense layers with ReLU between them, and dropout before each when training."""
+
+    def __init__(self, widths: Sequence[int], rngs: nnx.Rngs):
+        """Takes the widths from inputs to outputs, such as (64, 256, 10)."""
+        self.layers = nnx.List(
+            [dense(n, m, rngs) for n, m in zip(widths, widths[1:], strict=False)]
+        )
+
+    def __call__(self, x: jax.Array, dropout: Dropout | None = None) -> jax.Array:
+        """(N, widths[0]) -> (N, widths[-1])."""
+        for i, layer in enumerate(self.layers):
+            x = x if i == 0 else jax.nn.relu(x)
+            x = layer(x if dropout is None else dropout(x))
+        return x
+
+
+class Branches(nnx.Module):
+    """Applies a submodule to both images of a pair: the same one, or one for each.
+
+    With weight sharing this is one submodule called once for each image; the
+    two calls run as one batch, which is the same sum over fewer, larger products.
+    """
+
+    def __init__(self, make: Callable[[], nnx.Module], weight_sharing: bool):
+        """Takes a function that makes the submodule."""
+        self.module = make()
+        self.second_module = None if weight_sharing else make()
+
+    def __call__(self, a: jax.Array, b: jax.Array, *args) -> tuple[jax.Array, jax.Array]:
+        """Inputs of either image, (N, ...) each -> outputs of either image, (N, ...) each."""
+        if self.second_module is not None:
+            return self.module(a, *args), self.second_module(b, *args)
+        both = self.module(jnp.concatenate([a, b]), *args)
+        return both[: len(a)], both[len(a) :]

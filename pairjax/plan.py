@@ -1,0 +1,104 @@
+"""From a config to an experiment ready to run: trials, programs, digits."""
+
+import hashlib
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pairjax.config import Trial, expand_trials, validate
+from pairjax.digits import Digits, load_digits
+from pairjax.errors import UserError
+from pairjax.models import check_model_config, count_params
+from pairjax.pairs import Pools, check_data_config, make_pools
+from pairjax.training import check_optimizer_config
+
+
+class Plan(NamedTuple):
+    """An experiment ready to run: its trials, and the groups that share a program each."""
+
+    config: Any
+    trials: list[Trial]
+    num_params: list[int]
+    programs: list[list[Trial]]
+    pools: Pools
+    data: dict[str, Any]
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of every trial."""
+        return range(self.config.seed, self.config.seed + self.config.num_seeds)
+
+    def runs(self, number: int) -> list[tuple[Trial, int]]:
+        """Every (trial, seed) of program `number`, in the order in which they are stacked."""
+        return list(itertools.product(self.programs[number], self.seeds))
+
+    def description(self, number: int) -> dict[str, Any]:
+        """What a checkpoint of program `number` holds, for whoever finds it alone."""
+        return {
+            'trials': [trial.hyperparameters for trial in self.programs[number]],
+            'seeds': list(self.seeds),
+            'data': self.data,
+        }
+
+
+def make_plan(config: Any) -> Plan:
+    """Checks a config and loads its digits.
+
+    Raises: UserError for everything that can be known to be wrong before training.
+    """
+    config = validate(config)
+    for trial in expand_trials(config):
+        check_model_config(trial.config)
+        check_optimizer_config(trial.config.optimizer)
+    digits = load_config_digits(config.data)
+    trials, num_params = trials_in_range(config, digits.num_classes)
+    for trial in trials:
+        check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
+    data = describe_data(config.data.source, digits)
+    return Plan(config, trials, num_params, group_trials(trials), make_pools(digits), data)
+
+
+def load_config_digits(data: Any) -> Digits:
+    """The digits that config.data names."""
+    return load_digits(data.source, data.dir or None, dataset=data.dataset, download=data.download)
+
+
+def describe_data(source: str, digits: Digits) -> dict[str, Any]:
+    """Source, sizes, and a fingerprint that changes when any image or label does."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in digits:
+        digest.update(str((array.shape, array.dtype)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return {
+        'source': source,
+        'train_pool': len(digits.train_labels),
+        'test_pool': len(digits.test_labels),
+        'num_classes': digits.num_classes,
+        'fingerprint': digest.hexdigest(),
+    }
+
+
+def trials_in_range(config: Any, num_classes: int) -> tuple[list[Trial], list[int]]:
+    """The trials of a checked config that sweep.param_range admits, with their sizes."""
+    trials = expand_trials(config)
+    counts = [count_params(trial.config.model, num_classes) for trial in trials]
+    if not config.sweep.param_range:
+        return trials, counts
+    low, high = config.sweep.param_range
+    kept = [(trial, n) for trial, n in zip(trials, counts, strict=True) if low < n < high]
+    if not kept:
+        raise UserError(
+            f'sweep.param_range={config.sweep.param_range} leaves no trial; the sweep has '
+            f'{min(counts)} to {max(counts)} parameters'
+        )
+    trials = [trial._replace(index=i) for i, (trial, _) in enumerate(kept)]
+    return trials, [n for _, n in kept]
+
+
+def group_trials(trials: list[Trial]) -> list[list[Trial]]:
+    """Groups trials of equal structure, in the order in which the structures first appear."""
+    groups: dict[tuple, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(trial.structure, []).append(trial)
+    return list(groups.values())

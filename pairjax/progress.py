@@ -1,0 +1,75 @@
+"""What a person sees while runs train: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def make_console() -> Console:
+    """Standard output; where it is no terminal, wide enough for the results table."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+class ProgressDisplay:
+    """Shows notes at once and epochs as they pass."""
+
+    def __init__(self, console: Console | None = None):
+        """Takes the console to write to; standard output by default."""
+        self.console = console or make_console()
+        self._bar: Progress | None = None
+        self._task = None
+        self._started = self._last_line = 0.0
+        self._first_epoch = self._num_epochs = 0
+        self._name = ''
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
+        """Begins a program's epochs; `first_epoch` of them are already behind it."""
+        self._name, self._first_epoch, self._num_epochs = name, first_epoch, num_epochs
+        self._started = self._last_line = time.monotonic()
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn('{task.description}'),
+                BarColumn(),
+                TextColumn('{task.fields[status]}'),
+                TimeElapsedColumn(),
+                TextColumn('left'),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._task = self._bar.add_task(
+                name, total=num_epochs, completed=first_epoch, status=''
+            )
+            self._bar.start()
+
+    def epoch(
+        self, epoch: int, train_loss: float | None, validation_accuracy: float | None
+    ) -> None:
+        """After an epoch: means over the runs, None where there is none."""
+        status = f'epoch {epoch}/{self._num_epochs}'
+        if train_loss is not None:
+            status += f'  loss {train_loss:.3f}'
+        if validation_accuracy is not None:
+            status += f'  validation accuracy {100 * validation_accuracy:.1f} %'
+        if self._bar is not None:
+            self._bar.update(self._task, completed=epoch, status=status)
+            return
+        now = time.monotonic()
+        if epoch == self._num_epochs or now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            per_epoch = (now - self._started) / (epoch - self._first_epoch)
+            left = per_epoch * (self._num_epochs - epoch)
+            self.note(f'{self._name}: {status}  {left:.0f} s left')
+
+    def stop(self) -> None:
+        """Ends the epochs begun with `start`; safe to call twice."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,194 @@
+"""MANY runs: stacked on a leading axis, trained in vmapped batches, laid over all devices."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from pairjax import training
+from pairjax.errors import UserError
+from pairjax.training import Hyperparameters
+
+RUNS = PartitionSpec('runs')
+REPLICATED = PartitionSpec()
+# Initialisation runs once: optimising its many small random draws costs seconds and gains none.
+INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
+
+
+def configure_jax(num_devices: int = 0) -> None:
+    """Settings of the whole process; call before the first array is made.
+
+    Every CPU core becomes a device (or `num_devices` of them), since one run a
+    core is faster than one run over all cores. Matrix products are float32 on
+    every backend, also where the hardware would round to less.
+    """
+    jax.config.update('jax_default_matmul_precision', 'float32')
+    # Once the backend runs, its devices are as its user chose them.
+    with contextlib.suppress(RuntimeError):
+        jax.config.update('jax_num_cpu_devices', num_devices or len(os.sched_getaffinity(0)))
+
+
+class Layout(NamedTuple):
+    """How many runs there are, on which devices, and how many train together on each."""
+
+    mesh: Mesh
+    num_runs: int
+    per_batch: int
+
+    @property
+    def padded(self) -> int:
+        """The number of runs that the programs are compiled for."""
+        return math.ceil(self.num_runs / self._multiple) * self._multiple
+
+    @property
+    def _multiple(self) -> int:
+        return self.mesh.size * self.per_batch
+
+
+def choose_layout(num_runs: int, runs: Any) -> Layout:
+    """Lays num_runs runs over the devices as config.runs asks.
+
+    On CPU one run at a time on each core: a wider batch leaves the cache. On an
+    accelerator all at once.
+
+    Raises: UserError where more devices are asked for than there are.
+    """
+    devices = jax.devices()
+    if runs.devices > len(devices):
+        raise UserError(
+            f'runs.devices={runs.devices}, but there are {len(devices)} '
+            f'{devices[0].platform} devices; 0 takes all of them'
+        )
+    num_devices = min(runs.devices or len(devices), num_runs)
+    widest = math.ceil(num_runs / num_devices)
+    per_batch = runs.per_batch or (1 if devices[0].platform == 'cpu' else widest)
+    mesh = jax.make_mesh(
+        (num_devices,),
+        ('runs',),
+        devices=devices[:num_devices],
+        axis_types=(jax.sharding.AxisType.Auto,),
+    )
+    return Layout(mesh, num_runs, min(per_batch, widest))
+
+
+def over_runs(fn: Callable, layout: Layout, num_stacked: int, donate: bool = False) -> Callable:
+    """fn(pools, *one_run) of one run -> a jitted function of (pools, *stacked runs).
+
+    Args:
+      fn: a pure function of the pools and `num_stacked` trees of one run.
+      layout: devices and batch width.
+      num_stacked: how many arguments carry the leading runs axis.
+      donate: whether the first stacked argument's memory may be reused.
+    """
+
+    def on_device(pools, *stacked):
+        return jax.lax.map(lambda run: fn(pools, *run), stacked, batch_size=layout.per_batch)
+
+    on_devices = jax.shard_map(
+        on_device,
+        mesh=layout.mesh,
+        out_specs=RUNS,
+        check_vma=False,
+        in_specs=(REPLICATED, *[RUNS] * num_stacked),
+    )
+    return jax.jit(on_devices, donate_argnums=(1,) if donate else ())
+
+
+def stack_runs(runs: Sequence[Any], layout: Layout) -> Any:
+    """Stacks trees of numbers, one per run, into arrays on the devices.
+
+    The last run is repeated up to `layout.padded`; `unstack_runs` cuts that off.
+    """
+    padded = list(runs) + [runs[-1]] * (layout.padded - len(runs))
+    return place_runs(jax.tree.map(lambda *leaves: np.stack(leaves), *padded), layout)
+
+
+def place_runs(stacked: Any, layout: Layout) -> Any:
+    """Puts host arrays with a leading axis of `num_runs` or `padded` runs on the devices."""
+
+    def pad(leaf):
+        return np.concatenate([leaf, np.repeat(leaf[-1:], layout.padded - len(leaf), axis=0)])
+
+    return jax.device_put(jax.tree.map(pad, stacked), NamedSharding(layout.mesh, RUNS))
+
+
+def unstack_runs(stacked: Any, layout: Layout) -> Any:
+    """Host arrays of the real runs, without the padding."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[: layout.num_runs], stacked)
+
+
+def replicate(tree: Any, layout: Layout) -> Any:
+    """Puts a tree on every device, once."""
+    return jax.device_put(tree, NamedSharding(layout.mesh, REPLICATED))
+
+
+def hyperparameters_of(config: Any) -> Hyperparameters:
+    """The traced floats of a trial's config as float32."""
+    return Hyperparameters(
+        learning_rate=np.float32(config.optimizer.learning_rate),
+        weight_decay=np.float32(config.optimizer.weight_decay),
+        main_weight=np.float32(config.loss.main_weight),
+        aux_weight=np.float32(config.loss.aux_weight),
+        dropout_rate=np.float32(config.model.dropout_rate),
+    )
+
+
+class Programs(NamedTuple):
+    """The three compiled functions of all runs of one structure.
+
+    init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
+    hyperparameters) -> (state, losses), reusing the old state's memory;
+    evaluate(pools, state) -> Correct.
+    """
+
+    init: Callable
+    train_epoch: Callable
+    evaluate: Callable
+    state_shapes: Any
+    compile_seconds: float
+
+    def abstract_state(self, layout: Layout) -> Any:
+        """Shapes and dtypes of the real runs' state, without the padding."""
+        return jax.tree.map(
+            lambda s: jax.ShapeDtypeStruct((layout.num_runs, *s.shape[1:]), s.dtype),
+            self.state_shapes,
+        )
+
+
+def compile_programs(
+    config: Any, layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
+) -> Programs:
+    """Compiles a structure's programs for a layout, side by side.
+
+    Args:
+      config: of any trial of the structure.
+      layout: how many runs lie where.
+      pools: replicated `Pools`.
+      seeds, hyperparameters: stacked, with `layout.padded` runs.
+    """
+    started = time.monotonic()
+    init = over_runs(partial(training.init_state, config), layout, 2)
+    train_epoch = over_runs(partial(training.train_epoch, config), layout, 2, donate=True)
+    evaluate = over_runs(partial(training.evaluate, config), layout, 1)
+    shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
+    sharding = NamedSharding(layout.mesh, RUNS)
+    state = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
+    )
+    lowered = [
+        (init.lower(pools, seeds, hyperparameters), INIT_COMPILER_OPTIONS),
+        (train_epoch.lower(pools, state, hyperparameters), {}),
+        (evaluate.lower(pools, state), {}),
+    ]
+    # XLA compiles outside the interpreter's lock, so threads do run side by side.
+    with ThreadPoolExecutor(len(lowered)) as executor:
+        compiled = executor.map(lambda job: job[0].compile(compiler_options=job[1]), lowered)
+        return Programs(*compiled, shapes, time.monotonic() - started)
