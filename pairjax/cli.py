@@ -20,6 +20,9 @@ def run_main(main: Callable[[], None]) -> None:
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print('interrupted; the last checkpoint is intact', file=sys.stderr)
+            return 130
         return 0
 
     logging.set_verbosity(logging.WARNING)

@@ -2,12 +2,12 @@
 
 import math
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from pairjax.checkpoints import Checkpoints
@@ -25,7 +25,7 @@ from pairjax.runs import (
     unstack_runs,
 )
 from pairjax.summary import summarize
-from pairjax.training import Correct
+from pairjax.training import Correct, RunState
 
 Run = tuple[Trial, int]  # a trial and a seed
 
@@ -53,6 +53,7 @@ class StopRequest:
     def _on_signal(self, number, frame):
         self.requested = True
         signal.signal(number, self._previous[number])
+        print('stopping after this epoch; once more stops at once', file=sys.stderr)
 
     def __exit__(self, *exception):
         for number, handler in self._previous.items():
@@ -85,7 +86,8 @@ def run_experiment(
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
     ]
     summary = {'name': plan.config.name, 'data': plan.data, **summarize(metrics.read(), rows)}
-    summary['timing']['devices'] = plan.config.runs.devices or jax.device_count()
+    layout = choose_layout(len(plan.runs(0)), plan.config.runs)
+    summary['timing']['devices'] = layout.mesh.size
     write_json(workdir / 'summary.json', summary)
     return summary
 
@@ -104,60 +106,89 @@ def train_program(
     stop: StopRequest,
 ) -> None:
     """Trains all runs of one program to the last epoch, from its checkpoint where there is one."""
-    config = plan.programs[number][0].config
-    runs = plan.runs(number)
-    layout = choose_layout(len(runs), plan.config.runs)
+    config, runs = plan.programs[number][0].config, plan.runs(number)
     name = f'{config.model.name} ({number + 1}/{len(plan.programs)})'
     with open_checkpoints(workdir, number, plan.config.checkpoint.keep) as checkpoints:
         epoch = resumable_epoch(checkpoints, metrics, runs)
         if epoch == config.train.num_epochs:
             return
-        pools = replicate(plan.pools, layout)
-        seeds = stack_runs([np.int32(seed) for _, seed in runs], layout)
-        hyper = stack_runs([hyperparameters_of(trial.config) for trial, _ in runs], layout)
-        programs = compile_programs(config, layout, pools, seeds, hyper)
-        display.note(
-            f'{name}: {len(runs)} runs on {layout.mesh.size} devices, {layout.per_batch} '
-            f'at a time on each; compiled in {programs.compile_seconds:.1f} s'
-        )
+        trainer = Trainer(plan, number)
+        display.note(f'{name}: {trainer}')
         if epoch:
-            state = place_runs(checkpoints.restore(programs.abstract_state(layout)), layout)
+            trainer.restore(checkpoints)
             display.note(f'{name}: going on after epoch {epoch}')
-        else:
-            state = programs.init(pools, seeds, hyper)
-        unreported_seconds, saved_at = programs.compile_seconds, time.monotonic()
+        saved_at = time.monotonic()
         display.start(name, epoch, config.train.num_epochs)
         try:
             while epoch < config.train.num_epochs:
-                started = time.monotonic()
-                state, losses = programs.train_epoch(pools, state, hyper)
                 epoch += 1
                 last = epoch == config.train.num_epochs
-                due = last or epoch % config.train.evaluate_every == 0
-                correct = programs.evaluate(pools, state) if due else None
-                losses, correct = unstack_runs((losses, correct), layout)
-                seconds = time.monotonic() - started
-                records = epoch_records(runs, epoch, losses, correct, config.data)
-                clock = {
-                    'train_seconds': seconds / len(runs),
-                    'compile_seconds': unreported_seconds / len(runs),
-                }
-                metrics.append([{**record, **clock} for record in records])
-                unreported_seconds = 0.0
+                records = trainer.epoch(epoch, last or epoch % config.train.evaluate_every == 0)
+                metrics.append(records)
                 show_epoch(display, epoch, records)
                 save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
                 if last or stop.requested or save_due:
-                    checkpoints.save(epoch, unstack_runs(state, layout), plan.description(number))
+                    checkpoints.save(epoch, trainer.host_state(), plan.description(number))
                     saved_at = time.monotonic()
-                if stop.requested and not last:
-                    raise Interrupted(
-                        f'{name}: stopped and saved after epoch {epoch} of '
-                        f'{config.train.num_epochs}'
-                    )
+                if stop.requested:
+                    break
         finally:
             display.stop()
-    if stop.requested and number + 1 < len(plan.programs):
-        raise Interrupted(f'stopped and saved after {name}')
+    finished = epoch == config.train.num_epochs and number + 1 == len(plan.programs)
+    if stop.requested and not finished:
+        raise Interrupted(f'{name}: stopped and saved after epoch {epoch}')
+
+
+class Trainer:
+    """The runs of one program on their devices: their state and what trains it."""
+
+    def __init__(self, plan: Plan, number: int):
+        """Compiles program `number` and initialises its runs."""
+        self.runs = plan.runs(number)
+        self.config = plan.programs[number][0].config
+        self.layout = choose_layout(len(self.runs), plan.config.runs)
+        self._pools = replicate(plan.pools, self.layout)
+        seeds = [np.int32(seed) for _, seed in self.runs]
+        hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
+        self._seeds, self._hyper = stack_runs(seeds, self.layout), stack_runs(hyper, self.layout)
+        self._programs = compile_programs(
+            self.config, self.layout, self._pools, self._seeds, self._hyper
+        )
+        self._unreported_compile_seconds = self._programs.compile_seconds
+        self._state = self._programs.init(self._pools, self._seeds, self._hyper)
+
+    def __str__(self) -> str:
+        return (
+            f'{len(self.runs)} runs on {self.layout.mesh.size} devices, {self.layout.per_batch} at '
+            f'a time on each; compiled in {self._programs.compile_seconds:.1f} s'
+        )
+
+    def restore(self, checkpoints: Checkpoints) -> None:
+        """Goes back to the newest checkpoint."""
+        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
+
+    def host_state(self) -> RunState:
+        """The runs' state as host arrays, without padding."""
+        return unstack_runs(self._state, self.layout)
+
+    def epoch(self, epoch: int, evaluate: bool) -> list[dict[str, Any]]:
+        """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
+
+        Args:
+          epoch: its number, from 1.
+          evaluate: whether to measure accuracies after it.
+        """
+        started = time.monotonic()
+        self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
+        correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
+        losses, correct = unstack_runs((losses, correct), self.layout)
+        clock = {
+            'train_seconds': (time.monotonic() - started) / len(self.runs),
+            'compile_seconds': self._unreported_compile_seconds / len(self.runs),
+        }
+        self._unreported_compile_seconds = 0.0
+        records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
+        return [{**record, **clock} for record in records]
 
 
 def resumable_epoch(checkpoints: Checkpoints, metrics: Metrics, runs: Sequence[Run]) -> int:

@@ -33,7 +33,14 @@ def configure_jax(num_devices: int = 0) -> None:
     jax.config.update('jax_default_matmul_precision', 'float32')
     # Once the backend runs, its devices are as its user chose them.
     with contextlib.suppress(RuntimeError):
-        jax.config.update('jax_num_cpu_devices', num_devices or len(os.sched_getaffinity(0)))
+        jax.config.update('jax_num_cpu_devices', num_devices or _num_cores())
+
+
+def _num_cores() -> int:
+    """The cores that this process may use, where the system can say; else all."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Layout(NamedTuple):
@@ -152,15 +159,7 @@ class Programs(NamedTuple):
     init: Callable
     train_epoch: Callable
     evaluate: Callable
-    state_shapes: Any
     compile_seconds: float
-
-    def abstract_state(self, layout: Layout) -> Any:
-        """Shapes and dtypes of the real runs' state, without the padding."""
-        return jax.tree.map(
-            lambda s: jax.ShapeDtypeStruct((layout.num_runs, *s.shape[1:]), s.dtype),
-            self.state_shapes,
-        )
 
 
 def compile_programs(
@@ -191,4 +190,4 @@ def compile_programs(
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:
         compiled = executor.map(lambda job: job[0].compile(compiler_options=job[1]), lowered)
-        return Programs(*compiled, shapes, time.monotonic() - started)
+        return Programs(*compiled, time.monotonic() - started)
