@@ -21,6 +21,8 @@ RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
+# XLA:CPU's older code generator compiles these programs in half the time.
+COMPILER_OPTIONS = {'cpu': {'xla_cpu_use_fusion_emitters': False}}
 
 
 def configure_jax(num_devices: int = 0) -> None:
@@ -182,10 +184,11 @@ def compile_programs(
     state = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
     )
+    options = COMPILER_OPTIONS.get(layout.mesh.devices.flat[0].platform, {})
     lowered = [
         (init.lower(pools, seeds, hyperparameters), INIT_COMPILER_OPTIONS),
-        (train_epoch.lower(pools, state, hyperparameters), {}),
-        (evaluate.lower(pools, state), {}),
+        (train_epoch.lower(pools, state, hyperparameters), options),
+        (evaluate.lower(pools, state), options),
     ]
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:

@@ -1,0 +1,53 @@
+"""What several test files share: eight CPU devices, and a small set of digits."""
+
+import numpy as np
+import pytest
+
+from pairjax.config import default_config
+from pairjax.runs import configure_jax
+
+# Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
+configure_jax(8)
+
+
+@pytest.fixture(scope='session')
+def small_digits_path(tmp_path_factory):
+    """An .npz file of 60 train and 40 test images of ten classes, each class its own pattern."""
+    generator = np.random.default_rng(0)
+    patterns = generator.uniform(0, 255, (10, 14, 14))
+
+    def pool(size):
+        labels = np.arange(size) % 10
+        noise = generator.normal(0, 20, (size, 14, 14))
+        return (patterns[labels] + noise).astype(np.float32), labels
+
+    arrays = dict(
+        zip(
+            ('train_images', 'train_labels', 'test_images', 'test_labels'),
+            (*pool(60), *pool(40)),
+            strict=True,
+        )
+    )
+    path = tmp_path_factory.mktemp('digits') / 'small.npz'
+    np.savez(path, **arrays)
+    return path
+
+
+def make_small_config(path):
+    """AuxNet2 in small on that file: 20 train, 8 validation, 15 test pairs, 3 seeds, 3 epochs."""
+    config = default_config()
+    config.num_seeds = 3
+    config.data.source, config.data.dir = 'npz', str(path)
+    config.data.num_train_pairs = 20
+    config.data.num_validation_pairs = 8
+    config.data.num_test_pairs = 15
+    config.model.widths = (4, 4, 8, 16)
+    config.train.batch_size = 5
+    config.train.num_epochs = 3
+    return config
+
+
+@pytest.fixture
+def small_config(small_digits_path):
+    """A fresh config of `make_small_config` for one test to change."""
+    return make_small_config(small_digits_path)

@@ -1,0 +1,62 @@
+"""Every experiment in configs/ builds, is what its header says, and trains."""
+
+import importlib.util
+from pathlib import Path
+
+import jax
+import pytest
+from flax import nnx
+
+from pairjax.config import expand_trials, validate
+from pairjax.experiment import run_experiment
+from pairjax.models import build_model, check_model_config
+from pairjax.records import Metrics
+from pairjax.training import check_optimizer_config
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))
+REQUIRED = ('basicnet1', 'auxnet1', 'auxnet2', 'auxnet3', 'shallow', 'deep', 'deep_shared')
+
+
+def load_module(name):
+    spec = importlib.util.spec_from_file_location('experiment_config', ROOT / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reports_networks_have_a_config_each():
+    assert {f'configs/{name}.py' for name in REQUIRED} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_config_builds_and_names_its_command(name):
+    module = load_module(name)
+    for part in (f'--config={name}', 'cost:', 'result:'):
+        assert part in module.__doc__
+    config = validate(module.get_config())
+    assert config.name == Path(name).stem
+    for trial in expand_trials(config):
+        check_model_config(trial.config)
+        check_optimizer_config(trial.config.optimizer)
+    model = nnx.eval_shape(lambda: build_model(trial.config.model, 10, nnx.Rngs(0)))
+    images = jax.ShapeDtypeStruct((7, 2, 14, 14), 'float32')
+    output = nnx.eval_shape(lambda model, images: model(images), model, images)
+    assert output.main_logits.shape == (7, 2)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_one_trial_trains_two_epochs_on_small_data(name, small_digits_path, tmp_path):
+    config = load_module(name).get_config()
+    config.num_seeds = 1
+    config.data.source, config.data.dir = 'npz', str(small_digits_path)
+    config.data.num_train_pairs, config.data.num_validation_pairs = 20, 10
+    config.data.num_test_pairs = 20
+    config.train.num_epochs = 2
+    config.train.batch_size = 10
+    config.sweep.product = config.sweep.settings = config.sweep.param_range = ()
+    summary = run_experiment(config, tmp_path)
+    losses = [record['train_loss'] for record in Metrics(tmp_path).read()]
+    assert len(losses) == 2
+    assert losses[0] != losses[1]
+    assert summary['trials'][0]['failed_seeds'] == []

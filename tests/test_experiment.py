@@ -1,0 +1,218 @@
+"""The host loop: records, resume, interruptions, failed runs, and what evaluation restores."""
+
+import json
+import os
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+from conftest import make_small_config
+from orbax.checkpoint import v1 as ocp
+
+from pairjax.errors import UserError
+from pairjax.evaluation import evaluate_workdir
+from pairjax.experiment import Interrupted, open_checkpoints, run_experiment
+from pairjax.plan import make_plan
+from pairjax.progress import ProgressDisplay
+from pairjax.records import Metrics
+
+
+class InterruptAfter(ProgressDisplay):
+    """Sends this process a signal when an epoch of its counting has passed."""
+
+    def __init__(self, epochs, number=signal.SIGINT):
+        super().__init__()
+        self.epochs_left, self.number = epochs, number
+
+    def epoch(self, *values):
+        self.epochs_left -= 1
+        if self.epochs_left == 0:
+            os.kill(os.getpid(), self.number)
+
+
+class Crash(Exception):
+    """Stands for the power going out."""
+
+
+class CrashAfter(InterruptAfter):
+    def epoch(self, *values):
+        self.epochs_left -= 1
+        if self.epochs_left == 0:
+            raise Crash
+
+
+def make_sweep_config(path):
+    """Two programs of two trials each; networks that compile in a second."""
+    config = make_small_config(path)
+    config.model.name = 'ShallowModel'
+    config.model.dropout_rate = config.loss.aux_weight = 0.0
+    config.train.shuffle = True
+    config.checkpoint.every_seconds = 0.0
+    config.runs.devices = 2
+    config.sweep.product = (
+        ('model.widths', ((8,), (6,))),
+        ('optimizer.learning_rate', (1e-3, 1e-2)),
+    )
+    return config
+
+
+@pytest.fixture
+def config(small_digits_path):
+    return make_sweep_config(small_digits_path)
+
+
+@pytest.fixture(scope='module')
+def finished(small_digits_path, tmp_path_factory):
+    """The workdir and summary of an experiment that nothing interrupted; not to be changed."""
+    workdir = tmp_path_factory.mktemp('finished') / 'workdir'
+    return workdir, run_experiment(make_sweep_config(small_digits_path), workdir)
+
+
+def without_clock(records):
+    return [{k: v for k, v in r.items() if not k.endswith('_seconds')} for r in records]
+
+
+def final_states(workdir):
+    states = {}
+    for directory in sorted((workdir / 'checkpoints').iterdir()):
+        with ocp.training.Checkpointer(directory) as checkpointer:
+            assert checkpointer.latest.step == 3
+            states[directory.name] = checkpointer.load()
+    return states
+
+
+def assert_same_outcome(workdir, summary, finished):
+    other_workdir, other_summary = finished
+    records, others = (Metrics(path).read() for path in (workdir, other_workdir))
+    assert without_clock(records) == without_clock(others)
+    assert summary['trials'] == other_summary['trials']
+    states, others = final_states(workdir), final_states(other_workdir)
+    assert len(states) == 2
+    jax.tree.map(np.testing.assert_array_equal, states, others)
+
+
+def test_lines_cover_every_trial_seed_and_epoch_in_order(finished, config):
+    records = Metrics(finished[0]).read()
+    expected = [
+        (trial, seed, epoch)
+        for program in ((0, 1), (2, 3))
+        for epoch in (1, 2, 3)
+        for trial in program
+        for seed in (0, 1, 2)
+    ]
+    assert [(r['trial'], r['seed'], r['epoch']) for r in records] == expected
+
+
+@pytest.mark.parametrize(
+    ('epochs', 'number'), [(1, signal.SIGTERM), (3, signal.SIGINT), (5, signal.SIGINT)]
+)
+def test_an_interrupted_experiment_resumes_to_the_same_outcome(
+    config, tmp_path, finished, epochs, number
+):
+    workdir = tmp_path / 'interrupted'
+    with pytest.raises(Interrupted, match='saved after epoch'):
+        run_experiment(config, workdir, display=InterruptAfter(epochs, number))
+    assert not (workdir / 'summary.json').exists()
+    lines_before = len(Metrics(workdir).read())
+    assert lines_before == epochs * 6
+    summary = run_experiment(config, workdir)
+    assert_same_outcome(workdir, summary, finished)
+
+
+def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):
+    """A crash between the metrics of an epoch and its checkpoint repeats that epoch."""
+    workdir = tmp_path / 'crashed'
+    with pytest.raises(Crash):
+        run_experiment(config, workdir, display=CrashAfter(2))
+    with open_checkpoints(workdir, 0, 1) as checkpoints:
+        assert checkpoints.latest_epoch == 1
+    with Metrics(workdir).path.open('a') as file:
+        file.write('{"trial": 0, "seed": 0, "epo')
+    summary = run_experiment(config, workdir)
+    assert_same_outcome(workdir, summary, finished)
+
+
+def test_lost_lines_are_made_again(config, tmp_path, finished):
+    workdir = tmp_path / 'lost'
+    with pytest.raises(Interrupted):
+        run_experiment(config, workdir, display=InterruptAfter(2))
+    path = Metrics(workdir).path
+    path.write_text(''.join(path.read_text().splitlines(keepends=True)[:4]))
+    summary = run_experiment(config, workdir)
+    assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_finished_experiment_is_not_trained_again(config, finished):
+    workdir, summary = finished
+    before = Metrics(workdir).path.read_bytes()
+    assert run_experiment(config, workdir) == summary
+    assert Metrics(workdir).path.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_shape_is_refused(config, tmp_path, finished):
+    workdir = tmp_path / 'mixed'
+    shutil.copytree(finished[0], workdir)
+    checkpoints = workdir / 'checkpoints'
+    (checkpoints / 'program_0000').rename(checkpoints / 'aside')
+    (checkpoints / 'program_0001').rename(checkpoints / 'program_0000')
+    config.train.num_epochs = 4
+    saved = json.loads((workdir / 'config.json').read_text())
+    saved['config']['train']['num_epochs'] = 4
+    (workdir / 'config.json').write_text(json.dumps(saved))
+    with pytest.raises(UserError, match=r'program_0000/3 is of another model.*float32'):
+        run_experiment(config, workdir)
+
+
+def test_a_diverging_trial_is_reported_per_seed_and_leaves_the_others_alone(
+    config, tmp_path, finished
+):
+    config.sweep.product = (
+        ('model.widths', ((8,), (6,))),
+        ('optimizer.learning_rate', (1e-3, 1e30)),
+    )
+    summary = run_experiment(config, tmp_path / 'diverging')
+    healthy, diverged = summary['trials'][:2]
+    assert healthy == finished[1]['trials'][0]
+    assert diverged['failed_seeds'] == [0, 1, 2]
+    assert diverged['final_test_accuracy'] == {
+        'mean': None,
+        'std': None,
+        'ci95': None,
+        'values': [None, None, None],
+    }
+    assert summary['selected_trial'] in (0, 2)
+    rows = evaluate_workdir(tmp_path / 'diverging')
+    assert [r['test_accuracy'] for r in rows if r['trial'] == 1] == [None, None, None]
+
+
+def test_evaluation_equals_the_summary_to_the_last_pair(config, finished):
+    workdir, summary = finished
+    rows = evaluate_workdir(workdir)
+    for index, trial in enumerate(summary['trials']):
+        mine = [row for row in rows if row['trial'] == index]
+        assert [row['seed'] for row in mine] == trial['seeds']
+        assert [row['test_accuracy'] for row in mine] == trial['final_test_accuracy']['values']
+
+
+def test_evaluating_less_often_changes_no_result(config, tmp_path, finished):
+    config.train.evaluate_every = 2
+    summary = run_experiment(config, tmp_path / 'thinned')
+    records = Metrics(tmp_path / 'thinned').read()
+    assert {r['epoch'] for r in records if r['test_accuracy'] is not None} == {2, 3}
+    assert all(r['train_loss'] is not None for r in records)
+    for trial, other in zip(summary['trials'], finished[1]['trials'], strict=True):
+        assert trial['final_test_accuracy'] == other['final_test_accuracy']
+
+
+def test_param_range_keeps_what_lies_strictly_between(config, tmp_path):
+    # A ShallowModel has 392 h + h + 2 h + 2 parameters.
+    config.sweep.product = (('model.widths', ((8,), (6,), (7,))),)
+    config.sweep.param_range = (395 * 6 + 2, 395 * 8 + 2)
+    plan = make_plan(config)
+    assert [tuple(t.config.model.widths) for t in plan.trials] == [(7,)]
+    assert plan.num_params == [395 * 7 + 2]
+    config.sweep.param_range = (1, 2)
+    with pytest.raises(UserError, match='leaves no trial'):
+        make_plan(config)

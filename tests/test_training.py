@@ -1,0 +1,252 @@
+"""ONE run, against the same training in NumPy float64 where that can be written down."""
+
+import copy
+import functools
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from pairjax import training
+from pairjax.config import default_config
+from pairjax.digits import Digits
+from pairjax.errors import UserError
+from pairjax.models import build_model
+from pairjax.pairs import PairIndices, make_pools
+from pairjax.training import Hyperparameters, Purpose, run_key
+
+# Compiling is what takes time here.
+quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
+
+
+def make_digits(num_train, num_test, num_classes=5):
+    rng = np.random.default_rng(0)
+    sizes = (num_train, num_test)
+    images = [rng.integers(0, 256, (n, 14, 14)).astype(np.float32) for n in sizes]
+    labels = [rng.integers(0, num_classes, n).astype(np.int32) for n in sizes]
+    return Digits(images[0], labels[0], images[1], labels[1])
+
+
+DIGITS = make_digits(24, 12)
+POOLS = make_pools(DIGITS)
+SHALLOW = {'model.name': 'ShallowModel', 'model.widths': (4,)}
+AUXNET = {'model.name': 'AuxNet1', 'model.widths': (2, 2, 4, 8)}
+
+
+def make_config(fields):
+    """ShallowModel on 7 train pairs in batches of 3, with `fields` set."""
+    config = default_config()
+    data = {'num_train_pairs': 7, 'num_validation_pairs': 3, 'num_test_pairs': 4}
+    few = {f'data.{name}': value for name, value in data.items()}
+    config.update_from_flattened_dict({**SHALLOW, **few, 'train.batch_size': 3, **fields})
+    return config
+
+
+def make_hyperparameters(**fields):
+    values = {
+        'learning_rate': 0.01,
+        'weight_decay': 0.0,
+        'main_weight': 1.0,
+        'aux_weight': 0.0,
+        'dropout_rate': 0.0,
+    }
+    return Hyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
+
+
+HYPERPARAMETERS = make_hyperparameters()
+
+
+def programs(fields, pools=POOLS):
+    """(init(seed, hyperparameters), train_epoch(state, hyperparameters)) compiled for a config."""
+    config = make_config(fields)
+    return (
+        quick_jit(lambda seed, h: training.init_state(config, pools, seed, h)),
+        quick_jit(lambda state, h: training.train_epoch(config, pools, state, h)),
+    )
+
+
+def assert_trees_equal(one, two):
+    jax.tree.map(np.testing.assert_array_equal, one, two)
+
+
+def trees_differ(one, two):
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
+    return any(np.any(np.asarray(a) != np.asarray(b)) for a, b in leaves)
+
+
+# ---------------------------------------------------------------- against NumPy
+
+
+def arrays_of(params):
+    """ShallowModel's parameters as float64: two kernels, two biases."""
+    layers = nnx.to_pure_dict(params)['main_head']['layers']
+    return [np.asarray(layers[i][k], np.float64) for k in ('kernel', 'bias') for i in (0, 1)]
+
+
+def loss_and_gradient(params, x, targets):
+    w1, w2, b1, b2 = params
+    hidden = x @ w1 + b1
+    logits = np.maximum(hidden, 0) @ w2 + b2
+    exps = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = exps / exps.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(x)), targets]).mean()
+    d_logits = (p - np.eye(2)[targets]) / len(x)
+    d_hidden = (d_logits @ w2.T) * (hidden > 0)
+    gradient = [
+        x.T @ d_hidden,
+        np.maximum(hidden, 0).T @ d_logits,
+        d_hidden.sum(axis=0),
+        d_logits.sum(axis=0),
+    ]
+    return loss, gradient
+
+
+class Reference:
+    """PyTorch's Adam (or AdamW, where weight_decay is not 0) on ShallowModel."""
+
+    def __init__(self, params, pairs, learning_rate=0.01, weight_decay=0.0):
+        self.params = params
+        self.m = self.v = [np.zeros_like(p) for p in params]
+        self.t = 0
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        images = DIGITS.train_images[pairs].astype(np.float64)
+        self.x = ((images - images.mean()) / images.std(ddof=1)).reshape(len(pairs), -1)
+        labels = DIGITS.train_labels[pairs]
+        self.targets = (labels[:, 0] <= labels[:, 1]).astype(int)
+
+    def epoch(self, order, batch_size):
+        """Trains on the pairs in this order and returns the mean loss over pairs."""
+        total = 0
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            loss, gradient = loss_and_gradient(self.params, self.x[batch], self.targets[batch])
+            total += loss * len(batch)
+            self.t += 1
+            self.m = [0.9 * m + 0.1 * g for m, g in zip(self.m, gradient, strict=True)]
+            self.v = [0.999 * v + 0.001 * g**2 for v, g in zip(self.v, gradient, strict=True)]
+            step = self.learning_rate / (1 - 0.9**self.t)
+            self.params = [
+                p * (1 - self.learning_rate * self.weight_decay)
+                - step * m / (np.sqrt(v) / np.sqrt(1 - 0.999**self.t) + 1e-8)
+                for p, m, v in zip(self.params, self.m, self.v, strict=True)
+            ]
+        return total / len(order)
+
+    def distance(self, state):
+        return max(
+            np.abs(a - b).max() for a, b in zip(self.params, arrays_of(state.params), strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    ('optimizer', 'weight_decay', 'batch_size'),
+    [('adam', 0.0, 3), ('adamw', 0.1, 3), ('adam', 0.0, 7), ('adam', 0.0, 10)],
+)
+def test_training_is_pytorchs_adam_on_batches_in_drawn_order(optimizer, weight_decay, batch_size):
+    init, train_epoch = programs({'optimizer.name': optimizer, 'train.batch_size': batch_size})
+    hyperparameters = make_hyperparameters(weight_decay=weight_decay)
+    state = init(0, hyperparameters)
+    reference = Reference(
+        arrays_of(state.params), np.asarray(state.pairs.train), weight_decay=weight_decay
+    )
+    for epoch in range(3):
+        assert state.epoch == epoch
+        state, loss = train_epoch(state, hyperparameters)
+        # Where 7 pairs are 3 + 3 + 1, the loss still is the mean over all 7.
+        np.testing.assert_allclose(loss, reference.epoch(range(7), batch_size), rtol=1e-4)
+        assert reference.distance(state) < 1e-5
+    assert not state.failed
+
+
+def test_shuffled_epochs_take_the_same_pairs_in_orders_of_their_own():
+    init, train_epoch = programs(
+        {'train.shuffle': True, 'train.batch_size': 1, 'data.num_train_pairs': 4}
+    )
+    state = init(0, HYPERPARAMETERS)
+    pairs = np.asarray(state.pairs.train)
+    reference = Reference(arrays_of(state.params), pairs)
+    orders = []
+    for _ in range(3):
+        state, loss = train_epoch(state, HYPERPARAMETERS)
+        # With batches of one pair, each of the 24 orders ends in parameters of its own.
+        candidates = {order: copy.copy(reference) for order in itertools.permutations(range(4))}
+        losses = {order: r.epoch(order, 1) for order, r in candidates.items()}
+        distances = {order: r.distance(state) for order, r in candidates.items()}
+        fits = [order for order in distances if distances[order] < 1e-5]
+        assert len(fits) == 1
+        np.testing.assert_allclose(loss, losses[fits[0]], rtol=1e-4)
+        reference = candidates[fits[0]]
+        orders += fits
+    assert len(set(orders)) == 3
+    np.testing.assert_array_equal(state.pairs.train, pairs)
+
+
+# ---------------------------------------------------------------- standardisation
+
+
+def test_images_are_standardised_by_the_train_pairs_alone():
+    init, _ = programs({})
+    state = init(3, HYPERPARAMETERS)
+    images = DIGITS.train_images[np.asarray(state.pairs.train)].astype(np.float64)
+    np.testing.assert_allclose(state.mean, images.mean(), rtol=1e-5)
+    np.testing.assert_allclose(state.deviation, images.std(ddof=1), rtol=1e-5)
+    # The two deviations, over n and over n - 1, lie further apart than that.
+    assert images.std() / images.std(ddof=1) < 1 - 5e-5
+    seen = training.standardized_images(POOLS, state, state.pairs.test)
+    test_images = DIGITS.test_images[np.asarray(state.pairs.test) - POOLS.num_train]
+    expected = (test_images - images.mean()) / images.std(ddof=1)
+    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_images_stay_raw_without_standardisation():
+    state = programs({'data.standardize': False})[0](3, HYPERPARAMETERS)
+    seen = training.standardized_images(POOLS, state, state.pairs.train)
+    np.testing.assert_array_equal(seen, DIGITS.train_images[np.asarray(state.pairs.train)])
+
+
+def test_images_of_one_colour_do_not_divide_by_zero():
+    pools = POOLS.replace(images=np.full((36, 14, 14), 7, np.uint8))
+    init, train_epoch = programs({}, pools)
+    state, loss = train_epoch(init(0, HYPERPARAMETERS), HYPERPARAMETERS)
+    assert np.isfinite(loss) and not state.failed
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+def test_evaluation_counts_what_the_model_answers():
+    """Sets of 103, 7 and 100 pairs, none but the last a whole number of passes."""
+    digits = make_digits(230, 200)
+    pools = make_pools(digits)
+    sizes = {'num_train_pairs': 103, 'num_validation_pairs': 7, 'num_test_pairs': 100}
+    config = make_config({**AUXNET, **{f'data.{k}': v for k, v in sizes.items()}})
+    state = quick_jit(lambda seed: training.init_state(config, pools, seed, HYPERPARAMETERS))(0)
+    structure = training.model_structure(config, pools.num_classes)
+    pairs = np.concatenate(state.pairs)
+    images = (np.concatenate([digits.train_images, digits.test_images]) - state.mean)[pairs]
+    classes = np.concatenate([digits.train_labels, digits.test_labels])[pairs]
+    output = quick_jit(nnx.merge(structure, state.params))(images / state.deviation)
+    right = output.main_logits.argmax(axis=1) == (classes[:, 0] <= classes[:, 1])
+    right_digits = np.stack(output[1:], axis=1).argmax(axis=2) == classes
+    ends = (103, 110)
+    expected = [part.sum() for part in np.split(np.asarray(right), ends)]
+    expected_digits = [part.sum() for part in np.split(right_digits, ends)]
+
+    found = quick_jit(lambda state: training.evaluate(config, pools, state))(state)
+    assert list(found.main) == expected and 0 < expected[1] < 7
+    assert list(found.digits) == expected_digits and 0 < expected_digits[1] < 14
+    only_test = training.count_correct(
+        config, pools, state, PairIndices(None, None, state.pairs.test)
+    )
+    assert only_test.main == PairIndices(None, None, expected[2])
+    assert only_test.digits == PairIndices(None, None, expected_digits[2])
+
+
+def test_models_without_digit_heads_count_no_digits():
+    config = make_config({})
+    state = programs({})[0](0, HYPERPARAMETERS)
+    correct = quick_jit(lambda state: training.evaluate(config, POOLS, state))(state)
+    assert correct.digits is None
+    assert len(correct.main) == 3
