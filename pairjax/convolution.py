@@ -1,84 +1,96 @@
-"""Convolution, ReLU and max-pool as matrix products, with a plain `lax` reference beside them.
+"""Convolution, ReLU and max-pool as matrix products, with a plain `lax` version beside them.
 
-Both take the layout (height, width, channels, batch): positions first, batch last. Then every
-output position is one product of a (C_out, k k C_in) matrix with a (k k C_in, N) matrix, which
-stays a plain matrix product inside `scan` and under `vmap` over runs with different kernels,
-where XLA:CPU's own convolution falls to a naive loop or a grouped convolution.
+XLA:CPU turns a convolution inside `scan` into a naive loop, and `vmap` over runs with different
+kernels turns it into a grouped convolution; both are ten times slower than need be. Matrix
+products keep their speed in both places, so everything here is one.
+
+A convolution is a bilinear map of kernel k and image x and can be written, with constant matrices,
+
+    y = A [(G k) * (B x)]
+
+where the product over points is, for many channels, one product of a (C_out, C_in) with a
+(C_in, N) matrix a point. Choosing the constants chooses the algorithm:
+
+  im2col    the points are all pairs (output, tap); B and G copy, A adds up an output's taps.
+            The sum over taps then joins the sum over channels inside one larger product.
+  Winograd  the points are those of minimal filtering: 64 products where im2col has 324 for a
+            6x6 image, at the price of dense transforms B, G and A. See `winograd.py`.
+
+Padding, outputs that no pooling window reads and the order of the outputs within a window all
+fold into the constants. Arrays are laid out (height, width, channels, N): positions lead, so that
+transforms and pooling work on contiguous slices, and N, the batch, is the vector axis.
 """
+
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-
-@jax.custom_vjp
-def _max_over_phases(outputs, bias):
-    """Maximum over axis 0, plus bias, ReLU. outputs (phases, positions, C, N), bias (C,)."""
-    return jnp.maximum(jnp.max(outputs, axis=0) + bias[:, None], 0.0)
+from pairjax import winograd
 
 
-def _max_over_phases_forward(outputs, bias):
-    highest, first = outputs[0], jnp.zeros(outputs.shape[1:], jnp.int8)
-    for phase in range(1, outputs.shape[0]):
-        first = jnp.where(outputs[phase] > highest, jnp.int8(phase), first)
-        highest = jnp.maximum(outputs[phase], highest)
-    highest = highest + bias[:, None]
-    # -1 marks outputs that ReLU cut off: no phase receives their gradient.
-    chosen = jnp.where(highest > 0, first, jnp.int8(-1))
-    return jnp.maximum(highest, 0.0), (chosen, outputs.shape[0])
+class Geometry(NamedTuple):
+    """The static shape of one convolution with its pool."""
+
+    height: int
+    width: int
+    size: int
+    padding: int
+    pool: int
+
+    @property
+    def rows(self):
+        """Rows of the pooled output."""
+        return (self.height + 2 * self.padding - self.size + 1) // self.pool
+
+    @property
+    def columns(self):
+        """Columns of the pooled output."""
+        return (self.width + 2 * self.padding - self.size + 1) // self.pool
 
 
-def _max_over_phases_backward(residuals, gradient):
-    chosen, num_phases = residuals
-    bias_gradient = jnp.where(chosen >= 0, gradient, 0.0).sum(axis=(0, 2))
-    phases = lax.broadcasted_iota(jnp.int8, (num_phases, 1, 1, 1), 0)
-    return jnp.where(chosen[None] == phases, gradient[None], 0.0), bias_gradient
+def choose_algorithm(geometry, channels_in, batch, backend):
+    """The fastest of 'winograd', 'rowwise' and 'wide', by measurement.
 
-
-_max_over_phases.defvjp(_max_over_phases_forward, _max_over_phases_backward)
+    'wide' is im2col with all positions in one product. It wins where the batch is too narrow to
+    fill a product by itself or the channels are so many that Winograd's transforms of the kernel
+    outweigh what they save; on accelerators it is one large product instead of many small ones.
+    'rowwise' is im2col by position, one row of outputs after another, pooled while in the cache.
+    """
+    if backend != 'cpu' or batch < 16:
+        return 'wide'
+    if channels_in <= 2:
+        return 'rowwise'
+    num_outputs = geometry.pool * max(geometry.rows, geometry.columns)
+    return 'winograd' if num_outputs <= winograd.MOST_OUTPUTS else 'wide'
 
 
 def conv_relu_pool(inputs, kernel, bias, *, padding, pool):
     """Stride-1 convolution, bias, max-pool (window = stride = pool, floor) and ReLU.
 
+    Agrees with `conv_relu_pool_reference` in values and gradients to 3e-5 of the largest
+    magnitude in float32 (Winograd's transforms cost a digit; im2col stays within 3e-6), except
+    for the gradient at ties.
+
     Args:
-      inputs: (H, W, C_in, N) float32.
-      kernel: (k, k, C_in, C_out) float32.
-      bias: (C_out,) float32.
+      inputs: (H, W, C_in, N) floats.
+      kernel: (k, k, C_in, C_out) floats.
+      bias: (C_out,) floats.
       padding: zeros added on each side of both spatial axes.
       pool: side of the pooling window and its stride; 1 means no pooling.
 
     Returns:
-      (H_out // pool, W_out // pool, C_out, N) float32 with H_out = H + 2 * padding - k + 1.
-      Where several inputs of a pool window tie, the first in row-major order gets the gradient,
-      as in PyTorch; the gradient at a ReLU input of 0 is 0.
+      (H_out // pool, W_out // pool, C_out, N) with H_out = H + 2 * padding - k + 1.
+      Where several places of a pooling window tie, the first in row-major order gets the
+      gradient, as in PyTorch; the gradient at a ReLU input of 0 is 0.
     """
     height, width, channels_in, batch = inputs.shape
-    size, channels_out = kernel.shape[0], kernel.shape[3]
-    rows = (height + 2 * padding - size + 1) // pool
-    columns = (width + 2 * padding - size + 1) // pool
-    padded = jnp.pad(inputs, ((padding, padding), (padding, padding), (0, 0), (0, 0)))
-
-    def window(row, column):
-        return padded[
-            row : row + (rows - 1) * pool + 1 : pool,
-            column : column + (columns - 1) * pool + 1 : pool,
-        ].reshape(rows * columns, channels_in, batch)
-
-    taps = [(i, j) for i in range(size) for j in range(size)]
-    patches = jnp.concatenate(
-        [
-            jnp.concatenate([window(di + i, dj + j) for i, j in taps], axis=1)
-            for di in range(pool)
-            for dj in range(pool)
-        ]
-    )
-    weights = kernel.reshape(-1, channels_out).T
-    # The same weights repeated for each position: a batched product, no transposed copies.
-    repeated = jnp.broadcast_to(weights, (patches.shape[0], *weights.shape))
-    outputs = jnp.einsum('pmk,pkn->pmn', repeated, patches)
-    outputs = outputs.reshape(pool * pool, rows * columns, channels_out, batch)
-    return _max_over_phases(outputs, bias).reshape(rows, columns, channels_out, batch)
+    geometry = Geometry(height, width, kernel.shape[0], padding, pool)
+    backend = jax.default_backend()
+    algorithm = choose_algorithm(geometry, channels_in, batch, backend)
+    return conv_relu_pool_by(inputs, kernel, bias, geometry, algorithm)
 
 
 def conv_relu_pool_reference(inputs, kernel, bias, *, padding, pool):
@@ -92,5 +104,155 @@ def conv_relu_pool_reference(inputs, kernel, bias, *, padding, pool):
     )
     outputs = outputs + bias[:, None]
     window = (pool, pool, 1, 1)
-    pooled = lax.reduce_window(outputs, -jnp.inf, lax.max, window, window, 'VALID')
-    return jax.nn.relu(pooled)
+    return jax.nn.relu(lax.reduce_window(outputs, -jnp.inf, lax.max, window, window, 'VALID'))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def conv_relu_pool_by(inputs, kernel, bias, geometry, algorithm):
+    """`conv_relu_pool` by the algorithm of that name, for tests and measurements."""
+    return _forward(inputs, kernel, bias, geometry, algorithm)[0]
+
+
+def _forward(inputs, kernel, bias, geometry, algorithm):
+    forward, _ = _ALGORITHMS[algorithm]
+    result, residuals = forward(inputs, kernel, bias, geometry)
+    return result, (result, residuals)
+
+
+def _backward(geometry, algorithm, residuals, gradient):
+    result, residuals = residuals
+    gradient = jnp.where(result > 0, gradient, 0)
+    _, backward = _ALGORITHMS[algorithm]
+    inputs, kernel = backward(geometry, residuals, gradient)
+    return inputs, kernel, gradient.sum(axis=(0, 1, 3))
+
+
+conv_relu_pool_by.defvjp(_forward, _backward)
+
+
+def _pool(outputs, bias):
+    """ReLU of the maximum over the leading axis plus bias, and the first place that has it."""
+    highest, winner = outputs[0], jnp.zeros(outputs.shape[1:], jnp.int8)
+    for place in range(1, len(outputs)):
+        winner = jnp.where(outputs[place] > highest, jnp.int8(place), winner)
+        highest = jnp.maximum(outputs[place], highest)
+    return jnp.maximum(highest + bias, 0), winner
+
+
+def _unpool(gradient, winner, num_places):
+    """Each window's gradient at the place that won, 0 elsewhere: (num_places, ...)."""
+    places = lax.broadcasted_iota(jnp.int8, (num_places,) + (1,) * gradient.ndim, 0)
+    return jnp.where(winner == places, gradient, 0)
+
+
+def _transform(matrix, array):
+    """A constant matrix applied to the leading axis."""
+    flat = jnp.asarray(matrix, array.dtype) @ array.reshape(len(array), -1)
+    return flat.reshape(-1, *array.shape[1:])
+
+
+def _winograd_forward(inputs, kernel, bias, geometry):
+    to_points, filter_points, to_outputs = winograd.tile_matrices(*geometry)
+    taps = kernel.reshape(-1, *kernel.shape[2:])
+    images = _transform(to_points, inputs.reshape(-1, *inputs.shape[2:]))
+    filters = _transform(filter_points, taps.transpose(0, 2, 1))
+    outputs = _transform(to_outputs, jnp.einsum('poc,pcn->pon', filters, images))
+    outputs = outputs.reshape(geometry.pool**2, -1, *outputs.shape[1:])
+    result, winner = _pool(outputs, bias[:, None])
+    result = result.reshape(geometry.rows, geometry.columns, *result.shape[1:])
+    return result, (images, kernel, winner)
+
+
+def _winograd_backward(geometry, residuals, gradient):
+    images, kernel, winner = residuals
+    to_points, filter_points, to_outputs = winograd.tile_matrices(*geometry)
+    taps = kernel.reshape(-1, *kernel.shape[2:])
+    outputs = _unpool(gradient.reshape(winner.shape), winner, geometry.pool**2)
+    products = _transform(to_outputs.T, outputs.reshape(-1, *winner.shape[1:]))
+    filters = _transform(filter_points, taps)
+    inputs = _transform(to_points.T, jnp.einsum('pco,pon->pcn', filters, products))
+    taps = _transform(filter_points.T, jnp.einsum('pon,pcn->poc', products, images))
+    inputs = inputs.reshape(geometry.height, geometry.width, *inputs.shape[1:])
+    return inputs, taps.transpose(0, 2, 1).reshape(kernel.shape)
+
+
+def _patches(images, geometry, channel_axis):
+    """Each output's k k C_in inputs, in the axis that has the channels of `images` (H, W, ., .).
+
+    Returns (rows, pool * pool, columns, ., .).
+    """
+    pool, size = geometry.pool, geometry.size
+    height, width = geometry.rows * pool, geometry.columns * pool
+    images = jnp.pad(images, ((geometry.padding,) * 2,) * 2 + ((0, 0),) * 2)
+    shifted = [images[i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    patches = jnp.concatenate(shifted, axis=channel_axis)
+    patches = patches.reshape(geometry.rows, pool, geometry.columns, pool, *patches.shape[2:])
+    patches = patches.transpose(0, 1, 3, 2, 4, 5)
+    return patches.reshape(geometry.rows, pool * pool, geometry.columns, *patches.shape[4:])
+
+
+def _add_patches(patches, images, geometry, channel_axis):
+    """The transpose of `_patches`: each input collects its places in all patches."""
+    transpose = jax.linear_transpose(lambda x: _patches(x, geometry, channel_axis), images)
+    return transpose(patches)[0]
+
+
+def _rowwise_forward(inputs, kernel, bias, geometry):
+    patches = _patches(inputs, geometry, channel_axis=2)
+    weights = kernel.reshape(-1, kernel.shape[3]).T
+
+    def one_row(patches):
+        # Repeating the weights makes it a batched product that needs no transposed copies.
+        repeated = jnp.broadcast_to(weights, (*patches.shape[:2], *weights.shape))
+        return _pool(jnp.einsum('pcot,pctn->pcon', repeated, patches), bias[:, None])
+
+    result, winner = lax.map(one_row, patches)
+    return result, (patches, kernel, winner)
+
+
+def _rowwise_backward(geometry, residuals, gradient):
+    patches, kernel, winner = residuals
+    weights = kernel.reshape(-1, kernel.shape[3])
+
+    def one_row(row):
+        patches, winner, gradient = row
+        outputs = _unpool(gradient, winner, geometry.pool**2)
+        repeated = jnp.broadcast_to(weights, (*outputs.shape[:2], *weights.shape))
+        weights_gradient = jnp.einsum('pctn,pcon->pcto', patches, outputs)
+        return weights_gradient, jnp.einsum('pcto,pcon->pctn', repeated, outputs)
+
+    weights_gradient, patches = lax.map(one_row, (patches, winner, gradient))
+    channels_in, batch = kernel.shape[2], gradient.shape[3]
+    images = jax.ShapeDtypeStruct(
+        (geometry.height, geometry.width, channels_in, batch), gradient.dtype
+    )
+    inputs = _add_patches(patches, images, geometry, channel_axis=2)
+    return inputs, weights_gradient.sum(axis=(0, 1, 2)).reshape(kernel.shape)
+
+
+def _wide_forward(inputs, kernel, bias, geometry):
+    # Channels last: each row of the product is a patch, each output row a vector of channels.
+    patches = _patches(inputs.transpose(0, 1, 3, 2), geometry, channel_axis=3)
+    outputs = patches @ kernel.reshape(-1, kernel.shape[3])
+    result, winner = _pool(outputs.swapaxes(0, 1), bias)
+    return result.transpose(0, 1, 3, 2), (patches, kernel, winner)
+
+
+def _wide_backward(geometry, residuals, gradient):
+    patches, kernel, winner = residuals
+    weights = kernel.reshape(-1, kernel.shape[3])
+    outputs = _unpool(gradient.transpose(0, 1, 3, 2), winner, geometry.pool**2).swapaxes(0, 1)
+    weights_gradient = jnp.einsum('rpcnt,rpcno->to', patches, outputs)
+    channels_in, batch = kernel.shape[2], gradient.shape[3]
+    images = jax.ShapeDtypeStruct(
+        (geometry.height, geometry.width, batch, channels_in), gradient.dtype
+    )
+    inputs = _add_patches(outputs @ weights.T, images, geometry, channel_axis=3)
+    return inputs.transpose(0, 1, 3, 2), weights_gradient.reshape(kernel.shape)
+
+
+_ALGORITHMS = {
+    'winograd': (_winograd_forward, _winograd_backward),
+    'rowwise': (_rowwise_forward, _rowwise_backward),
+    'wide': (_wide_forward, _wide_backward),
+}

@@ -1,6 +1,7 @@
 """MANY runs: stacked on a leading axis, trained in vmapped batches, laid over all devices."""
 
 import contextlib
+import functools
 import math
 import os
 import time
@@ -21,7 +22,7 @@ RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
-# XLA:CPU's older code generator compiles these programs in half the time.
+# XLA:CPU's older code generator compiles these programs in half the time; newer ones lack it.
 COMPILER_OPTIONS = {'cpu': {'xla_cpu_use_fusion_emitters': False}}
 
 
@@ -164,6 +165,17 @@ class Programs(NamedTuple):
     compile_seconds: float
 
 
+@functools.cache
+def known_compiler_options(platform: str) -> dict[str, Any]:
+    """The entries of COMPILER_OPTIONS that this version of XLA knows."""
+    probe, known = jax.jit(lambda x: x).lower(0), {}
+    for name, value in COMPILER_OPTIONS.get(platform, {}).items():
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            probe.compile(compiler_options={name: value})
+            known[name] = value
+    return known
+
+
 def compile_programs(
     config: Any, layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
 ) -> Programs:
@@ -184,7 +196,7 @@ def compile_programs(
     state = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
     )
-    options = COMPILER_OPTIONS.get(layout.mesh.devices.flat[0].platform, {})
+    options = known_compiler_options(layout.mesh.devices.flat[0].platform)
     lowered = [
         (init.lower(pools, seeds, hyperparameters), INIT_COMPILER_OPTIONS),
         (train_epoch.lower(pools, state, hyperparameters), options),
