@@ -1,32 +1,13 @@
-"""What can be set, what may be set, and the trials that a sweep stands for. No jax in here."""
+"""What can be set, and what may be set. No jax in here."""
 
 import difflib
-import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from pairjax.errors import UserError
-
-# Floats that may differ between runs of one compiled program; everything else is structure.
-TRACED_FIELDS = (
-    'optimizer.learning_rate',
-    'optimizer.weight_decay',
-    'loss.main_weight',
-    'loss.aux_weight',
-    'model.dropout_rate',
-)
-# The fields that say what is trained and on what; the others say where and how it is run.
-TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'train')
-TRIAL_DATA_FIELDS = (
-    'data.num_train_pairs',
-    'data.num_validation_pairs',
-    'data.num_test_pairs',
-    'data.standardize',
-    'data.relation',
-)
 
 
 def default_config() -> ConfigDict:
@@ -148,8 +129,11 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
         if name not in flat:
             raise UserError(f'config field {name} is missing; start from default_config()')
         _check_value(name, flat[name], default)
-    if not flat['name'] or '/' in flat['name'] or flat['name'].startswith('.'):
-        raise UserError(f'name={flat["name"]!r} must be a plain file name; it names the workdir')
+    if not re.fullmatch(r'\w[\w.+-]{0,99}', flat['name']):
+        raise UserError(
+            f'name={flat["name"]!r} names the workdir and must be 1 to 100 letters, digits, '
+            'underscores, dots, plus or minus signs, the first a letter or digit'
+        )
     if flat['loss.main_weight'] == 0 and flat['loss.aux_weight'] == 0:
         raise UserError('loss.main_weight and loss.aux_weight are both 0: nothing would be trained')
     if flat['seed'] + flat['num_seeds'] > 2**31:
@@ -172,12 +156,20 @@ def _check_value(name: str, value: Any, default: Any) -> None:
     elif isinstance(default, tuple):
         if not isinstance(value, tuple):
             raise UserError(f'{name}={value!r} must be a tuple, such as {default or "(a, b)"}')
+        if _holds_mapping(value):
+            raise UserError(f'{name}={value!r} must hold tuples and no dictionaries')
         if name == 'model.widths':
             _check_widths(value)
         if name == 'sweep.param_range':
             _check_param_range(value)
     else:
         _check_number(name, value, default)
+
+
+def _holds_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping | ConfigDict) or (
+        isinstance(value, tuple) and any(map(_holds_mapping, value))
+    )
 
 
 def _check_param_range(bounds: tuple) -> None:
@@ -197,67 +189,6 @@ def _check_number(name: str, value: Any, default: float) -> None:
     allowed = int if isinstance(default, int) else (int, float)
     low, high, why = _RANGES[name]
     right_type = isinstance(value, allowed) and not isinstance(value, bool)
-    if not right_type or not math.isfinite(value) or not low <= value <= high:
+    if not right_type or not low <= value <= high:
         note = f' ({why})' if why else ''
         raise UserError(f'{name}={value!r} must be {kind} from {low:g} to {high:g}{note}')
-
-
-class Trial(NamedTuple):
-    """One setting of all hyperparameters."""
-
-    index: int
-    config: FrozenConfigDict
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """Every field that defines the trial, dotted names, sequences as lists (for JSON)."""
-        flat = flatten(self.config)
-        names = [n for n in flat if n.partition('.')[0] in TRIAL_GROUPS or n in TRIAL_DATA_FIELDS]
-        return {n: list(flat[n]) if isinstance(flat[n], tuple) else flat[n] for n in names}
-
-    @property
-    def structure(self) -> tuple:
-        """Equal for two trials exactly when one compiled program can train both."""
-        return tuple((k, str(v)) for k, v in self.hyperparameters.items() if k not in TRACED_FIELDS)
-
-
-def expand_trials(config: FrozenConfigDict) -> list[Trial]:
-    """The trials of `config.sweep`, in its order; one trial where there is no sweep.
-
-    `sweep.product = ((field, values), ...)` gives every combination, the last
-    field fastest; `sweep.settings = (((field, value), ...), ...)` an explicit
-    list; with both, every setting is combined with every product. Bounds on the
-    number of parameters (`sweep.param_range`) are applied by the caller, who
-    can build the models.
-
-    Raises: UserError naming the field that cannot be swept or set so.
-    """
-    trials = []
-    for overrides in _overrides(config.sweep):
-        sweepable = [
-            n for n in overrides if n.partition('.')[0] in TRIAL_GROUPS or n in TRIAL_DATA_FIELDS
-        ]
-        check_field_names(list(overrides), prefix='sweep: ')
-        for name in overrides:
-            if name not in sweepable:
-                raise UserError(f'sweep: {name} does not define a trial and cannot be swept')
-        mutable = ConfigDict(config)
-        with mutable.ignore_type():
-            mutable.update_from_flattened_dict(overrides)
-        trials.append(Trial(len(trials), validate(mutable)))
-    return trials
-
-
-def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
-    try:
-        product = [(str(field), tuple(values)) for field, values in sweep.product]
-        settings = [dict(setting) for setting in sweep.settings] or [{}]
-    except (TypeError, ValueError):
-        raise UserError(
-            'sweep.product must read ((field, (value, ...)), ...) and sweep.settings '
-            '(((field, value), ...), ...)'
-        ) from None
-    names = [name for name, _ in product]
-    for setting in settings:
-        for values in itertools.product(*(values for _, values in product)):
-            yield {**setting, **dict(zip(names, values, strict=True))}

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pairjax import training
-from pairjax.config import Trial, validate
+from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
 from pairjax.experiment import open_checkpoints
@@ -24,6 +24,7 @@ from pairjax.runs import (
     replicate,
     unstack_runs,
 )
+from pairjax.trials import Trial
 
 
 def evaluate_workdir(

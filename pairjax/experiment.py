@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from pairjax.checkpoints import Checkpoints
-from pairjax.config import Trial
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
 from pairjax.records import Metrics, open_workdir, write_json
@@ -26,6 +25,7 @@ from pairjax.runs import (
 )
 from pairjax.summary import summarize
 from pairjax.training import Correct, RunState
+from pairjax.trials import Trial
 
 Run = tuple[Trial, int]  # a trial and a seed
 

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pairjax.config import Trial, expand_trials, validate
+from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
 from pairjax.models import check_model_config, count_params
 from pairjax.pairs import Pools, check_data_config, make_pools
 from pairjax.training import check_optimizer_config
+from pairjax.trials import Trial, expand_trials
 
 
 class Plan(NamedTuple):

@@ -7,11 +7,12 @@ import jax
 import pytest
 from flax import nnx
 
-from pairjax.config import expand_trials, validate
+from pairjax.config import validate
 from pairjax.experiment import run_experiment
 from pairjax.models import build_model, check_model_config
 from pairjax.records import Metrics
 from pairjax.training import check_optimizer_config
+from pairjax.trials import expand_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))

@@ -220,7 +220,8 @@ def test_an_unused_gradient_of_the_inputs_costs_nothing(algorithm):
 def test_the_choice_follows_shape_and_backend():
     first, second, _ = (LAYERS[name][0] for name in list(LAYERS)[1:4])
     assert choose_algorithm(first, 1, 200, 'cpu') == 'rowwise'
+    assert choose_algorithm(first, 1, 10, 'cpu') == 'wide'
     assert choose_algorithm(second, 32, 200, 'cpu') == 'winograd'
-    assert choose_algorithm(first, 32, 200, 'cpu') == 'wide'
+    assert choose_algorithm(first, 32, 200, 'cpu') == 'rowwise'
     assert choose_algorithm(second, 32, 2, 'cpu') == 'wide'
     assert choose_algorithm(second, 32, 200, 'gpu') == 'wide'

@@ -136,10 +136,10 @@ def test_when_every_seed_failed_there_are_no_figures(epochs_before):
 
 def test_epochs_without_evaluation_are_passed_over():
     row = trial_of(
-        test={0: [None, 4, None, 8, 6], 1: [None, 9, None, 2, 5]},
-        validation={0: [None, 7, None, 7, 1], 1: [None, 1, None, 2, 3]},
-        digits={0: [None, 1, None, 2, 3], 1: [None, 4, None, 5, 6]},
-        loss={0: [9, 8, 7, 6, 5], 1: [9, 8, 7, 6, 5]},
+        test={0: [None, 4, None, 8, 6, None], 1: [None, 9, None, 2, 5, None]},
+        validation={0: [None, 7, None, 7, 1, None], 1: [None, 1, None, 2, 3, None]},
+        digits={0: [None, 1, None, 2, 3, None], 1: [None, 4, None, 5, 6, None]},
+        loss={0: [9, 8, 7, 6, 5, 4], 1: [9, 8, 7, 6, 5, 4]},
     )
     assert row['failed_seeds'] == []
     assert values(row, 'final_test_accuracy') == [0.6, 0.5]

@@ -1,0 +1,95 @@
+"""The trials that a config's sweep stands for. No jax in here."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ml_collections import FrozenConfigDict
+
+from pairjax.config import check_field_names, flatten, validate
+from pairjax.errors import UserError
+
+# Floats that may differ between runs of one compiled program; everything else is structure.
+TRACED_FIELDS = (
+    'optimizer.learning_rate',
+    'optimizer.weight_decay',
+    'loss.main_weight',
+    'loss.aux_weight',
+    'model.dropout_rate',
+)
+# The fields that say what is trained and on what; the others say where and how it is run.
+TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'train')
+TRIAL_DATA_FIELDS = (
+    'data.num_train_pairs',
+    'data.num_validation_pairs',
+    'data.num_test_pairs',
+    'data.standardize',
+    'data.relation',
+)
+
+
+class Trial(NamedTuple):
+    """One setting of all hyperparameters."""
+
+    index: int
+    config: FrozenConfigDict
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every field that defines the trial, dotted names, sequences as lists (for JSON)."""
+        flat = flatten(self.config)
+        values = {name: value for name, value in flat.items() if _defines_trial(name)}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
+
+    @property
+    def structure(self) -> tuple:
+        """Equal for two trials exactly when one compiled program can train both."""
+        return tuple((k, str(v)) for k, v in self.hyperparameters.items() if k not in TRACED_FIELDS)
+
+
+def expand_trials(config: FrozenConfigDict) -> list[Trial]:
+    """The trials of `config.sweep`, in its order; one trial where there is no sweep.
+
+    `sweep.product = ((field, values), ...)` gives every combination, the last
+    field fastest; `sweep.settings = (((field, value), ...), ...)` an explicit
+    list; with both, every setting is combined with every product. Bounds on the
+    number of parameters (`sweep.param_range`) are applied by the caller, who
+    can build the models.
+
+    Raises: UserError naming the field that cannot be swept or set so.
+    """
+    trials = []
+    for overrides in _overrides(config.sweep):
+        check_field_names(list(overrides), prefix='sweep: ')
+        for name in overrides:
+            if not _defines_trial(name):
+                raise UserError(f'sweep: {name} does not define a trial and cannot be swept')
+        trials.append(Trial(len(trials), validate({**flatten(config), **overrides})))
+    return trials
+
+
+def _defines_trial(name: str) -> bool:
+    return name.partition('.')[0] in TRIAL_GROUPS or name in TRIAL_DATA_FIELDS
+
+
+def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
+    try:
+        product = [(str(field), values) for field, values in sweep.product]
+        settings = [[(str(field), value) for field, value in s] for s in sweep.settings] or [[]]
+    except (TypeError, ValueError):
+        raise UserError(
+            'sweep.product must read ((field, (value, ...)), ...) and sweep.settings '
+            '(((field, value), ...), ...)'
+        ) from None
+    for field, values in product:
+        if not isinstance(values, tuple) or not values:
+            raise UserError(
+                f'sweep.product: {field} must be given a tuple of at least one value, such as '
+                f'({values!r},)'
+            )
+    for setting in settings:
+        names = [name for name, _ in setting] + [name for name, _ in product]
+        if len(set(names)) < len(names):
+            raise UserError(f'sweep: a field is set twice in {", ".join(names)}')
+        for values in itertools.product(*(values for _, values in product)):
+            yield dict(zip(names, [*(value for _, value in setting), *values], strict=True))
