@@ -21,4 +21,5 @@ def get_config():
     config.loss.main_weight = 0.5
     config.loss.aux_weight = 0.5
     config.optimizer.learning_rate = 1e-3
+    config.train.batch_size = 1
     return config

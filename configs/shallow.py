@@ -19,4 +19,5 @@ def get_config():
     config.model.dropout_rate = 0.0
     config.loss.aux_weight = 0.0
     config.optimizer.learning_rate = 1e-4
+    config.train.batch_size = 1
     return config

@@ -1,6 +1,7 @@
 """Flax modules of the networks, initialised as the reports' PyTorch layers are."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,23 +22,54 @@ def bias_init(fan_in: int) -> Callable:
 
 
 class Dropout:
-    """Dropout of one forward pass in training; every call draws a mask of its own.
+    """Dropout of one forward pass in training; every call uses random bits of its own.
 
     A unit is kept where 8 random bits lie at or above round(256 * rate), so
     that the rate may be traced and one 32-bit word serves four units.
     """
 
-    def __init__(self, key: jax.Array, rate: jax.Array | float):
-        """Takes a typed key and the rate in [0, 1), rounded to 256ths."""
-        self._rngs = nnx.Rngs(dropout=key)
+    def __init__(self, random_bytes: jax.Array, rate: jax.Array | float):
+        """Takes uint8 random bytes, as many as `count_dropout_units` says, and the rate."""
+        self._bytes = random_bytes
+        self._num_used = 0
         self._dropped = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Zeroes units of x (any shape, float32) and scales the kept ones to the same mean."""
-        words = jax.random.bits(self._rngs.dropout(), (-(-x.size // 4),), jnp.uint32)
-        bits = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size].reshape(x.shape)
+        start, self._num_used = self._num_used, self._num_used + x.size
+        mine = self._bytes[start : self._num_used].reshape(x.shape)
         scale = 256 / (256 - self._dropped).astype(x.dtype)
-        return jnp.where(bits >= self._dropped, x * scale, 0)
+        # One product by a chosen factor; choosing between products compiles to a branch a unit.
+        return x * jnp.where(mine >= self._dropped, scale, 0)
+
+
+class _CountUnits:
+    """Stands in for `Dropout` to count what it is asked for."""
+
+    def __init__(self):
+        self.num_units = 0
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        self.num_units += x.size
+        return x
+
+
+def count_dropout_units(apply: Callable, *args: Any) -> int:
+    """How many units dropout sees in one pass of apply(*args, dropout); computes nothing.
+
+    Args:
+      apply: a function whose last argument is a `Dropout`.
+      *args: its other arguments, or their shapes and dtypes.
+    """
+    counter = _CountUnits()
+    jax.eval_shape(lambda *args: apply(*args, counter), *args)
+    return counter.num_units
+
+
+def random_bytes(key: jax.Array, num_rows: int, num_bytes: int) -> jax.Array:
+    """(num_rows, num_bytes) uint8 from one draw of 32-bit words."""
+    words = jax.random.bits(key, (num_rows, -(-num_bytes // 4)), jnp.uint32)
+    return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(num_rows, -1)[:, :num_bytes]
 
 
 def dense(num_inputs: int, num_outputs: int, rngs: nnx.Rngs) -> nnx.Linear:

@@ -15,14 +15,14 @@ import optax
 from flax import nnx
 
 from pairjax.errors import UserError, unknown_name
-from pairjax.layers import Dropout
+from pairjax.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.losses import pair_loss
 from pairjax.models import build_model
 from pairjax.pairs import PairIndices, Pools, draw_pairs, pair_targets
 
 # Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
 # result does not depend on which sets are evaluated with it.
-EVALUATION_BATCH_SIZE = 100
+EVALUATION_BATCH_SIZE = 125
 
 
 class Purpose(enum.IntEnum):
@@ -149,24 +149,19 @@ def train_epoch(
     structure = model_structure(config, pools.num_classes)
     tx = OPTIMIZERS[config.optimizer.name](hyperparameters)
     num_pairs, batch_size = config.data.num_train_pairs, config.train.batch_size
-    num_full = num_pairs // batch_size
-    pairs = state.pairs.train
+    num_full, num_left = divmod(num_pairs, batch_size)
+    pairs, noise = state.pairs.train, _dropout_noise(config, structure, state)
     if config.train.shuffle:
         key = run_key(state.seed, Purpose.SHUFFLE, state.epoch)
         pairs = jax.random.permutation(key, pairs)
 
-    def loss_fn(params, indices, step):
+    def loss_fn(params, indices, noise):
         classes = pools.labels[indices]
-        key = run_key(state.seed, Purpose.DROPOUT, state.epoch, step)
-        output = nnx.merge(structure, params)(
-            standardized_images(pools, state, indices), Dropout(key, hyperparameters.dropout_rate)
-        )
+        dropout = Dropout(noise, hyperparameters.dropout_rate)
+        output = nnx.merge(structure, params)(standardized_images(pools, state, indices), dropout)
+        targets = pair_targets(config.data.relation, classes)
         return pair_loss(
-            output,
-            classes,
-            pair_targets(config.data.relation, classes),
-            hyperparameters.main_weight,
-            hyperparameters.aux_weight,
+            output, classes, targets, hyperparameters.main_weight, hyperparameters.aux_weight
         )
 
     def train_step(carry, batch):
@@ -177,15 +172,28 @@ def train_epoch(
 
     carry = (state.params, state.opt_state)
     batches = pairs[: num_full * batch_size].reshape(num_full, batch_size, 2)
-    carry, losses = jax.lax.scan(train_step, carry, (batches, jnp.arange(num_full)))
+    carry, losses = jax.lax.scan(train_step, carry, (batches, noise[:num_full]))
     total = losses.sum() * batch_size
-    if num_pairs % batch_size:
-        carry, loss = train_step(carry, (pairs[num_full * batch_size :], num_full))
-        total += loss * (num_pairs % batch_size)
+    if num_left:
+        carry, loss = train_step(carry, (pairs[-num_left:], noise[-1]))
+        total += loss * num_left
     params, opt_state = carry
     failed = state.failed | ~jnp.isfinite(total)
     state = state.replace(params=params, opt_state=opt_state, epoch=state.epoch + 1, failed=failed)
     return state, jnp.where(failed, jnp.nan, total / num_pairs)
+
+
+def _dropout_noise(config: Any, structure: nnx.GraphDef, state: RunState) -> jax.Array:
+    """The random bytes of an epoch's dropout, a row a step, from one draw: many would be slow."""
+
+    def apply(params, images, dropout):
+        return nnx.merge(structure, params)(images, dropout)
+
+    images = jax.ShapeDtypeStruct((config.train.batch_size, 2, 14, 14), jnp.float32)
+    num_units = count_dropout_units(apply, state.params, images)
+    num_steps = -(-config.data.num_train_pairs // config.train.batch_size)
+    key = run_key(state.seed, Purpose.DROPOUT, state.epoch)
+    return random_bytes(key, num_steps, num_units)
 
 
 def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:

@@ -216,6 +216,7 @@ def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
     assert f'params/{name} is float32{list(wider.shape)} there' in refusal_of(tmp_path)
 
 
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('which', ['manifest.ocdbt', '_METADATA', 'd/*'])
 def test_a_damaged_file_is_one_sentence_and_an_earlier_epoch_can_be_gone_back_to(tmp_path, which):
     saved(tmp_path, epochs=(1, 2), keep=2)
@@ -229,3 +230,17 @@ def test_a_damaged_file_is_one_sentence_and_an_earlier_epoch_can_be_gone_back_to
     assert 'incompatible handler' not in message
     shutil.rmtree(tmp_path / '2')  # As the message says.
     assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(UserError, match='file/below cannot be written'):
+        Checkpoints(tmp_path / 'file' / 'below')
+    directory = tmp_path / 'gone'
+    with (
+        pytest.raises(UserError, match=r'gone.* cannot be written'),
+        Checkpoints(directory) as gone,
+    ):
+        directory.rmdir()
+        directory.write_text('in its place')
+        gone.save(1, random_state(1), {})

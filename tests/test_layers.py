@@ -9,11 +9,23 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from pairjax.layers import Branches, ConvReluPool, Dropout, Encoder, Head
+from pairjax.layers import (
+    Branches,
+    ConvReluPool,
+    Dropout,
+    Encoder,
+    Head,
+    count_dropout_units,
+    random_bytes,
+)
 
 KEY = jax.random.key(0)
 # Compiling is what takes time here.
 quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
+
+
+def make_dropout(key, rate):
+    return Dropout(random_bytes(key, 1, 120_000)[0], rate)
 
 
 def normal(*shape):
@@ -23,7 +35,7 @@ def normal(*shape):
 @functools.cache
 def dropout_of(shape):
     """A compiled function of the rate and the input."""
-    return quick_jit(lambda rate, x: Dropout(KEY, rate)(x.reshape(shape)))
+    return quick_jit(lambda rate, x: make_dropout(KEY, rate)(x.reshape(shape)))
 
 
 def kept(rate, shape=(400, 250)):
@@ -74,7 +86,7 @@ def test_any_shape_even_where_no_multiple_of_four(shape):
 def test_every_call_draws_a_mask_of_its_own_from_the_key():
     @quick_jit
     def masks(seed):
-        dropout = Dropout(jax.random.key(seed), 0.5)
+        dropout = make_dropout(jax.random.key(seed), 0.5)
         return [dropout(jnp.ones((20, 20))) for _ in range(3)]
 
     for one, two in zip(masks(0), masks(0), strict=True):
@@ -90,7 +102,7 @@ def test_rate_is_traced_one_compilation_serves_all_rates():
     @quick_jit
     def apply(rate):
         traces.append(rate)
-        return Dropout(KEY, rate)(jnp.ones((30, 30)))
+        return make_dropout(KEY, rate)(jnp.ones((30, 30)))
 
     dropped = [(np.asarray(apply(rate)) == 0).mean() for rate in (0.0, 0.25, 0.75)]
     # Within 5 standard errors of a share of 900 units.
@@ -99,10 +111,26 @@ def test_rate_is_traced_one_compilation_serves_all_rates():
 
 
 def test_dropped_units_get_no_gradient():
-    gradient = quick_jit(jax.grad(lambda x: Dropout(KEY, 0.5)(x).sum()))(
+    gradient = quick_jit(jax.grad(lambda x: make_dropout(KEY, 0.5)(x).sum()))(
         np.ones((3, 5), np.float32)
     )
     np.testing.assert_array_equal(gradient, kept(0.5, (3, 5)))
+
+
+def test_units_are_counted_as_they_are_used():
+    def apply(x, dropout):
+        return dropout(dropout(x)[:2])
+
+    assert count_dropout_units(apply, jax.ShapeDtypeStruct((5, 7), jnp.float32)) == 35 + 14
+
+
+def test_random_bytes_are_uniform_and_differ_between_rows():
+    rows = np.asarray(random_bytes(KEY, 3, 10_001))
+    assert rows.shape == (3, 10_001)
+    assert rows.dtype == np.uint8
+    # The mean of 256 equally likely values is 127.5 with standard deviation 73.9.
+    np.testing.assert_allclose(rows.mean(axis=1), 127.5, atol=4 * 73.9 / 100)
+    assert (rows[0] == rows[1]).mean() < 0.01
 
 
 # ---------------------------------------------------------------- layers
@@ -188,5 +216,5 @@ def test_both_branches_have_dropout_masks_of_their_own(weight_sharing):
     if not weight_sharing:
         branches.second_module = branches.module
     x = normal(50, 16)
-    out_a, out_b = quick_jit(lambda x: branches(x, x, Dropout(KEY, 0.5)))(x)
+    out_a, out_b = quick_jit(lambda x: branches(x, x, make_dropout(KEY, 0.5)))(x)
     assert not np.allclose(out_a, out_b)

@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 from ml_collections import ConfigDict
 
-from pairjax.layers import Dropout
+from pairjax.layers import Dropout, random_bytes
 from pairjax.models import MODELS, build_model
 
 BATCH = 8
@@ -209,7 +209,9 @@ def test_dropout_is_random_by_key_and_absent_without_one():
     call, params = built('AuxNet1')
     images = make_images()
     drop = quick_jit(
-        lambda seed: call.__wrapped__(params, images, Dropout(jax.random.key(seed), 0.5))
+        lambda seed: call.__wrapped__(
+            params, images, Dropout(random_bytes(jax.random.key(seed), 1, 10_000)[0], 0.5)
+        )
     )
     assert_outputs_equal(drop(0), drop(0))
     for one, other, none in zip(drop(0), drop(1), call(params, images), strict=True):
