@@ -88,7 +88,7 @@ def _evaluate_program(
     structure = program[0].config
     check_test_pool(structure.data, len(digits.test_labels))
     runs = list(itertools.product(program, range(config.seed, config.seed + config.num_seeds)))
-    layout = choose_layout(len(runs), config.runs)
+    layout = choose_layout(len(runs), config.runs, structure.train.batch_size)
     if not (workdir / 'checkpoints').is_dir():
         return []
     with open_checkpoints(workdir, number, config.checkpoint.keep) as checkpoints:

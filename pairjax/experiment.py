@@ -86,7 +86,7 @@ def run_experiment(
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
     ]
     summary = {'name': plan.config.name, 'data': plan.data, **summarize(metrics.read(), rows)}
-    layout = choose_layout(len(plan.runs(0)), plan.config.runs)
+    layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     summary['timing']['devices'] = layout.mesh.size
     write_json(workdir / 'summary.json', summary)
     return summary
@@ -146,7 +146,7 @@ class Trainer:
         """Compiles program `number` and initialises its runs."""
         self.runs = plan.runs(number)
         self.config = plan.programs[number][0].config
-        self.layout = choose_layout(len(self.runs), plan.config.runs)
+        self.layout = choose_layout(len(self.runs), plan.config.runs, self.config.train.batch_size)
         self._pools = replicate(plan.pools, self.layout)
         seeds = [np.int32(seed) for _, seed in self.runs]
         hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]

@@ -22,8 +22,10 @@ RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
-# XLA:CPU's older code generator compiles these programs in half the time; newer ones lack it.
+# XLA:CPU's older code generator compiles these programs in half the time, and they run as fast
+# unless the batch is small. Newer versions of XLA lack it.
 COMPILER_OPTIONS = {'cpu': {'xla_cpu_use_fusion_emitters': False}}
+SMALL_BATCH_SIZE = 8
 
 
 def configure_jax(num_devices: int = 0) -> None:
@@ -63,10 +65,11 @@ class Layout(NamedTuple):
         return self.mesh.size * self.per_batch
 
 
-def choose_layout(num_runs: int, runs: Any) -> Layout:
+def choose_layout(num_runs: int, runs: Any, batch_size: int) -> Layout:
     """Lays num_runs runs over the devices as config.runs asks.
 
-    On CPU one run at a time on each core: a wider batch leaves the cache. On an
+    On CPU one run at a time on each core, since a wider batch leaves the cache,
+    but five where batches are so small that a step is mostly overhead. On an
     accelerator all at once.
 
     Raises: UserError where more devices are asked for than there are.
@@ -79,7 +82,8 @@ def choose_layout(num_runs: int, runs: Any) -> Layout:
         )
     num_devices = min(runs.devices or len(devices), num_runs)
     widest = math.ceil(num_runs / num_devices)
-    per_batch = runs.per_batch or (1 if devices[0].platform == 'cpu' else widest)
+    best_on_cpu = 5 if batch_size < SMALL_BATCH_SIZE else 1
+    per_batch = runs.per_batch or (best_on_cpu if devices[0].platform == 'cpu' else widest)
     mesh = jax.make_mesh(
         (num_devices,),
         ('runs',),
@@ -196,9 +200,10 @@ def compile_programs(
     state = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
     )
-    options = known_compiler_options(layout.mesh.devices.flat[0].platform)
+    fast = known_compiler_options(layout.mesh.devices.flat[0].platform)
+    options = fast if config.train.batch_size >= SMALL_BATCH_SIZE else {}
     lowered = [
-        (init.lower(pools, seeds, hyperparameters), INIT_COMPILER_OPTIONS),
+        (init.lower(pools, seeds, hyperparameters), {**fast, **INIT_COMPILER_OPTIONS}),
         (train_epoch.lower(pools, state, hyperparameters), options),
         (evaluate.lower(pools, state), options),
     ]

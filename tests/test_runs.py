@@ -38,7 +38,7 @@ def train_one_epoch(plan, seeds, devices, per_batch):
     """Initial and trained state, losses and counts of some seeds, as host arrays."""
     runs = {'devices': devices, 'per_batch': per_batch}
     config = validate({**plan.config.to_dict(), 'runs': runs})
-    layout = choose_layout(len(seeds), config.runs)
+    layout = choose_layout(len(seeds), config.runs, 100)
     pools = replicate(plan.pools, layout)
     stacked = stack_runs([np.int32(seed) for seed in seeds], layout)
     hyper = stack_runs([hyperparameters_of(config)] * len(seeds), layout)
@@ -98,7 +98,7 @@ def test_seeds_differ(plan):
 def test_hyperparameters_belong_to_their_run(plan):
     """Runs with learning rate 0 stay put beside one that learns."""
     config = plan.config
-    layout = choose_layout(3, config.runs)
+    layout = choose_layout(3, config.runs, 100)
     pools = replicate(plan.pools, layout)
     seeds = stack_runs([np.int32(0)] * 3, layout)
     usual = hyperparameters_of(config)
@@ -114,7 +114,7 @@ def test_hyperparameters_belong_to_their_run(plan):
 
 
 def test_padding_is_added_and_cut_off(plan):
-    layout = choose_layout(5, validate({**plan.config.to_dict()}).runs)._replace(per_batch=2)
+    layout = choose_layout(5, validate({**plan.config.to_dict()}).runs, 100)._replace(per_batch=2)
     assert layout.padded % (layout.mesh.size * 2) == 0
     values = [np.float32(i) for i in range(5)]
     stacked = stack_runs(values, layout)
@@ -127,9 +127,17 @@ def test_padding_is_added_and_cut_off(plan):
 def test_more_devices_than_there_are_is_an_error(plan):
     config = validate({**plan.config.to_dict(), 'runs': {'devices': 99, 'per_batch': 0}})
     with pytest.raises(UserError, match=r'runs\.devices=99, but there are 8'):
-        choose_layout(10, config.runs)
+        choose_layout(10, config.runs, 100)
 
 
 def test_no_device_is_left_with_padding_alone(plan):
     config = validate({**plan.config.to_dict(), 'runs': {'devices': 8, 'per_batch': 0}})
-    assert choose_layout(3, config.runs).mesh.size == 3
+    assert choose_layout(3, config.runs, 100).mesh.size == 3
+
+
+def test_small_batches_train_several_runs_together_on_cpu(plan):
+    runs = validate({**plan.config.to_dict(), 'runs': {'devices': 2, 'per_batch': 0}}).runs
+    assert choose_layout(100, runs, batch_size=1).per_batch == 5
+    assert choose_layout(100, runs, batch_size=100).per_batch == 1
+    # Never more than a device has.
+    assert choose_layout(4, runs, batch_size=1).per_batch == 2
