@@ -50,8 +50,13 @@ def train_one_epoch(plan, seeds, devices, per_batch):
     return kept, *(unstack_runs(tree, layout) for tree in (trained, losses, counts))
 
 
-def assert_close(tree, other):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), tree, other)
+def assert_same_first_step(trained, losses, other, other_losses):
+    """The loss and, through Adam's moments, the gradients agree; Adam's own first step does
+    not have to, since it moves a parameter with next to no gradient by its mere sign."""
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
+    moments, others = (jax.tree.leaves(state.opt_state) for state in (trained, other))
+    for a, b in zip(moments, others, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * np.abs(b).max())
 
 
 def take(tree, i):
@@ -73,8 +78,7 @@ def test_a_run_is_the_same_in_every_layout(plan, ten_seeds_by_layout, devices, p
     reference = ten_seeds_by_layout['reference']
     initial, trained, losses, counts = train_one_epoch(plan, range(10), devices, per_batch)
     jax.tree.map(np.testing.assert_array_equal, initial, reference[0])
-    assert_close(trained.params, reference[1].params)
-    assert_close(losses, reference[2])
+    assert_same_first_step(trained, losses, *reference[1:3])
     assert counts.main.test.shape == (10,)
 
 
@@ -83,8 +87,7 @@ def test_a_seed_alone_is_the_same_run_as_among_ten(conv_plan):
     among_ten = train_one_epoch(conv_plan, range(10), 2, 3)
     alone = train_one_epoch(conv_plan, [7], 1, 1)
     jax.tree.map(np.testing.assert_array_equal, alone[0], take(among_ten[0], 7))
-    assert_close(alone[1].params, take(among_ten[1].params, 7))
-    assert_close(alone[2], take(among_ten[2], 7))
+    assert_same_first_step(*alone[1:3], take(among_ten[1], 7), take(among_ten[2], 7))
 
 
 def test_seeds_differ(plan):
