@@ -4,7 +4,7 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -37,9 +37,8 @@ class ProgressDisplay:
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn('{task.description}'),
-                BarColumn(),
+                BarColumn(bar_width=10),
                 TextColumn('{task.fields[status]}'),
-                TimeElapsedColumn(),
                 TextColumn('left'),
                 TimeRemainingColumn(),
                 console=self.console,
@@ -54,13 +53,13 @@ class ProgressDisplay:
     ) -> None:
         """After an epoch: means over the runs, None where there is none."""
         status = f'epoch {epoch}/{self._num_epochs}'
-        if train_loss is not None:
-            status += f'  loss {train_loss:.3f}'
         if validation_accuracy is not None:
             status += f'  validation accuracy {100 * validation_accuracy:.1f} %'
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, status=status)
             return
+        if train_loss is not None:
+            status += f'  loss {train_loss:.3f}'
         now = time.monotonic()
         if epoch == self._num_epochs or now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now

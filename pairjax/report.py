@@ -24,31 +24,32 @@ def format_figure(figure: Mapping[str, Any] | None) -> str:
     return text
 
 
-def results_table(summary: Mapping[str, Any]) -> Table:
-    """One row per trial; * marks the one that validation accuracy selects."""
+def results_table(summary: Mapping[str, Any], seconds_per_run: Any = None) -> Table:
+    """One row per trial; * marks the one that validation accuracy selects.
+
+    Args:
+      summary: what summary.json holds.
+      seconds_per_run: wall seconds of training and evaluation, indexed by trial.
+    """
     table = Table(
         title=f'{summary["name"]}, {summary["data"]["source"]} digits: test accuracy in '
         'percent, mean +- std [95 % interval of the mean] over n seeds'
     )
-    for heading in (
-        'trial',
-        'parameters',
-        'n',
-        'final epoch',
-        'best epoch (on test)',
-        'best validation epoch',
-    ):
-        table.add_column(heading, justify='left' if heading == 'trial' else 'right')
-    for index, trial in enumerate(summary['trials']):
+    table.add_column('trial')
+    for heading in ('parameters', 'n', 'final', 'best on test', 'best on validation', 's/run'):
+        table.add_column(heading, justify='right')
+    for index, name in enumerate(trial_names(summary['trials'])):
+        trial = summary['trials'][index]
         mark = '*' if index == summary['selected_trial'] else ''
         n = len(trial['seeds']) - len(trial['failed_seeds'])
         table.add_row(
-            f'{index}{mark} {trial_name(trial)}',
+            f'{index}{mark} {name}',
             f'{trial["num_params"]:,}',
             str(n),
             format_figure(trial['final_test_accuracy']),
             format_figure(trial['best_epoch_test_accuracy']),
             format_figure(trial['best_validation_epoch_test_accuracy']),
+            f'{seconds_per_run[index]:.2f}' if seconds_per_run is not None else '-',
         )
     return table
 
@@ -60,9 +61,27 @@ def trial_name(trial: Mapping[str, Any]) -> str:
     return f'{hyper["model.name"]} ({", ".join(map(str, hyper["model.widths"]))}){shared}'
 
 
+def trial_names(trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each trial's name with whatever else tells it from the others."""
+    named = ('model.name', 'model.widths', 'model.weight_sharing')
+    settings = [trial['hyperparameters'] for trial in trials]
+    differing = [
+        field
+        for field in settings[0]
+        if field not in named and any(s[field] != settings[0][field] for s in settings)
+    ]
+    return [
+        ' '.join([trial_name(trial), *(f'{f}={trial["hyperparameters"][f]}' for f in differing)])
+        for trial in trials
+    ]
+
+
 def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) -> None:
     """Prints the table and what it cost, and draws the selected trial's curves."""
-    console.print(results_table(summary))
+    metrics = pd.DataFrame.from_records(Metrics(workdir).read())
+    by_trial = metrics.groupby('trial')
+    seconds_per_run = by_trial.train_seconds.sum() / by_trial.seed.nunique()
+    console.print(results_table(summary, seconds_per_run))
     for trial in summary['trials']:
         if trial['failed_seeds']:
             console.print(
@@ -82,7 +101,6 @@ def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) ->
     selected = summary['selected_trial']
     if selected is None:
         return
-    metrics = pd.DataFrame.from_records(Metrics(workdir).read())
     path = workdir / 'figures' / 'training_curves.png'
     plot_training_curves(
         metrics[metrics.trial == selected], trial_name(summary['trials'][selected]), path

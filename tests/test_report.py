@@ -83,15 +83,16 @@ def test_the_table_has_a_row_per_trial_with_its_own_n():
     for line in lines[-3:-1]:
         line['train_loss'] = None  # Two seeds of three fail in the last epoch of trial 1.
     summary = summary_of(lines, [trial_of(), trial_of(shared=False)])
-    text = printed(lambda console: console.print(results_table(summary)))
+    text = printed(lambda console: console.print(results_table(summary, {0: 1.5, 1: 2})))
     assert 'mine, npz digits' in text and 'mean +- std [95 % interval' in text
     rows = [line.strip('│ ').split('│') for line in text.splitlines() if line[:1] == '│']
     first, second = ([cell.strip() for cell in row] for row in rows)
     # Student's t is 4.3027 for n = 3: 0.1 * 4.3027 / sqrt(3) = 0.2484.
     final, best_validation = '50.00 +- 10.00 [25.16, 74.84]', '40.00 +- 10.00 [15.16, 64.84]'
-    assert first == ['0 AuxNet2 (4, 4, 4, 8)', '12,345', '3', final, final, best_validation]
+    name = '0 AuxNet2 (4, 4, 4, 8)'
+    assert first == [name, '12,345', '3', final, final, best_validation, '1.50']
     # The star marks the trial that validation selects.
-    assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3]
+    assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '2.00']
 
 
 def test_results_are_printed_and_drawn(tmp_path):
@@ -225,7 +226,7 @@ def test_without_a_terminal_lines_come_seldom_and_the_last_one_always(plain):
     lines = plain(0, 25, 25, 2, 0.5, 0.875)
     shown = [int(re.search(r'epoch (\d+)/25', line)[1]) for line in lines]
     assert shown == [*range(3, 25, 3), 25]  # Five seconds apart at least.
-    assert re.fullmatch(r'AuxNet2: epoch 3/25 +loss 0\.500 +valid.* 87\.5 % +44 s left', lines[0])
+    assert re.fullmatch(r'AuxNet2: epoch 3/25 +valid.* 87\.5 % +loss 0\.500 +44 s left', lines[0])
     assert lines[-1].endswith('  0 s left')
 
 
