@@ -1,16 +1,18 @@
-"""BasicNet1
+"""BasicNet1, first report: both images as two channels of one, no sharing, no digit heads.
 
-    python launch/main.py --config=configs/basicnet1.py
+The report's best widths under 75,000 parameters.
 
-cost: TODO
-result: TODO
+command: python launch/main.py --config=configs/basicnet1.py
+cost:   1.1 s a run on 2 cores, 18 s in all with ten seeds, compilation included.
+result: 77.8 +- 2.5 % at the final epoch, 80.1 +- 1.4 % at the best on test (bundled, n = 10).
+        Full MNIST: 79.7 +- 3.3 % and 82.3 +- 1.7 %; the report has 82.9 +- 0.6 % (best, n = 5).
 """
 
 from pairjax.config import default_config
 
 
 def get_config():
-    """BasicNet1"""
+    """BasicNet1 (32, 128, 64, 16)."""
     config = default_config()
     config.name = 'basicnet1'
     config.model.name = 'BasicNet1'

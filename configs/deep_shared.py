@@ -1,16 +1,19 @@
-"""DeepModel
+"""DeepModel, second report: a digit classifier a branch, one shared by both.
 
-    python launch/main.py --config=configs/deep_shared.py
+The report's hidden size and learning rate, loss 0.5 main + 0.5 digits, batch size as in
+configs/shallow.py.
 
-cost: TODO
-result: TODO
+command: python launch/main.py --config=configs/deep_shared.py
+cost:   5 s a run on 2 cores, 65 s in all with ten seeds.
+result: 92.6 +- 1.0 % at the final epoch, 93.6 +- 0.9 % at the best on test (bundled, n = 10).
+        Full MNIST: 91.8 +- 2.3 % and 93.8 +- 0.9 %; the report has 94.3 % (final, n = 10).
 """
 
 from pairjax.config import default_config
 
 
 def get_config():
-    """DeepModel"""
+    """DeepModel with 100 hidden units, shared."""
     config = default_config()
     config.name = 'deep_shared'
     config.data.standardize = False

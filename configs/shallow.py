@@ -1,16 +1,20 @@
-"""ShallowModel
+"""ShallowModel, second report: one hidden layer on the raw pixels of both images.
 
-    python launch/main.py --config=configs/shallow.py
+The report's hidden size and learning rate. It names no batch size; its authors' search covered
+1 and 100 and calls 1 the best. On full MNIST the final accuracy falls with it: 80.3 % at 1,
+79.2 % at 2, 78.7 % at 5, 77.5 % at 10, 74.4 % at 100 (n = 10 each).
 
-cost: TODO
-result: TODO
+command: python launch/main.py --config=configs/shallow.py
+cost:   4 to 6 s a run on 2 cores, a minute in all with ten seeds.
+result: 79.7 +- 1.3 % at the final epoch, 80.5 +- 1.2 % at the best on test (bundled, n = 10).
+        Full MNIST: 80.3 +- 1.4 % and 81.8 +- 0.9 %; the report has 78.5 % (final, n = 10).
 """
 
 from pairjax.config import default_config
 
 
 def get_config():
-    """ShallowModel"""
+    """ShallowModel with 500 hidden units."""
     config = default_config()
     config.name = 'shallow'
     config.data.standardize = False
