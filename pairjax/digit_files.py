@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from pairjax.cache import cache_directory
 from pairjax.errors import UserError
 
 ARRAY_NAMES = ('train_images', 'train_labels', 'test_images', 'test_labels')
@@ -43,17 +44,6 @@ _DOWNLOAD_LIMIT_BYTES = 30_000_000
 _UNSIGNED_BYTE = 8
 # Part of every cache key: raise it whenever the decoded arrays would change.
 _CACHE_FORMAT = 1
-
-
-def cache_directory() -> Path:
-    """The directory for what can be made again; it need not exist.
-
-    `PAIRJAX_CACHE_DIR` if set, else `pairjax` in `XDG_CACHE_HOME`, else `~/.cache/pairjax`.
-    """
-    own = os.environ.get('PAIRJAX_CACHE_DIR')
-    if own:
-        return Path(os.path.expanduser(own))
-    return Path(os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or '~/.cache'), 'pairjax')
 
 
 def cached_arrays(

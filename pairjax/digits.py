@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pairjax.cache import cache_directory
 from pairjax.digit_files import (
     ARRAY_NAMES,
-    cache_directory,
     cached_arrays,
     describe,
     mnist_paths,

@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pairjax import training
+from pairjax.cache import compiled_programs_directory
 from pairjax.errors import UserError
 from pairjax.training import Hyperparameters
 
@@ -33,9 +34,13 @@ def configure_jax(num_devices: int = 0) -> None:
 
     Every CPU core becomes a device (or `num_devices` of them), since one run a
     core is faster than one run over all cores. Matrix products are float32 on
-    every backend, also where the hardware would round to less.
+    every backend, also where the hardware would round to less. Compiled programs
+    are kept for later processes, unless JAX_COMPILATION_CACHE_DIR says where.
     """
     jax.config.update('jax_default_matmul_precision', 'float32')
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update('jax_compilation_cache_dir', str(compiled_programs_directory()))
+        jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     # Once the backend runs, its devices are as its user chose them.
     with contextlib.suppress(RuntimeError):
         jax.config.update('jax_num_cpu_devices', num_devices or _num_cores())

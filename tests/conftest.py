@@ -1,11 +1,16 @@
 """What several test files share: eight CPU devices, and a small set of digits."""
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
 
 from pairjax.config import default_config
 from pairjax.runs import configure_jax
 
+# The user's own cache is left alone, and tests share what they compile.
+os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
 

@@ -1,0 +1,32 @@
+"""Where things lie that can be made again: decoded digits and compiled programs."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+
+def cache_directory() -> Path:
+    """The directory for what can be made again; it need not exist.
+
+    `PAIRJAX_CACHE_DIR` if set, else `pairjax` in `XDG_CACHE_HOME`, else `~/.cache/pairjax`.
+    """
+    own = os.environ.get('PAIRJAX_CACHE_DIR')
+    if own:
+        return Path(os.path.expanduser(own))
+    return Path(os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or '~/.cache'), 'pairjax')
+
+
+def compiled_programs_directory() -> Path:
+    """The directory of compiled programs for this kind of processor.
+
+    A program compiled for one processor may stop another that lacks one of its
+    instructions, and home directories are shared between machines.
+    """
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        processor = next(line for line in lines if line.startswith(('flags', 'Features')))
+    except (OSError, StopIteration):  # not Linux
+        processor = platform.processor()
+    kind = hashlib.sha256(f'{platform.machine()} {processor}'.encode()).hexdigest()[:12]
+    return cache_directory() / f'compiled-{kind}'
