@@ -25,8 +25,12 @@ def main() -> None:
     try:
         summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
     except experiment.Interrupted as interruption:
-        arguments = [argument for argument in sys.argv if 'overwrite' not in argument]
-        display.note(f'{interruption}; to go on: {shlex.join(["python", *arguments])}')
+        arguments = [
+            argument
+            for argument in sys.argv
+            if argument.lstrip('-').partition('=')[0] not in ('overwrite', 'nooverwrite')
+        ]
+        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
         sys.exit(130)
     report.show_results(summary, workdir, display.console)
 

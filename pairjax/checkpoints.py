@@ -1,5 +1,6 @@
 """Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError
+from pairjax.records import writing
 
 
 class Checkpoints:
@@ -19,20 +21,23 @@ class Checkpoints:
     Orbax writes to a temporary directory and renames it when complete.
     """
 
-    def __init__(self, directory: Path, keep: int = 1):
+    def __init__(self, directory: Path, keep: int = 1, cleanup: bool = True):
         """Opens or creates the directory and keeps the newest `keep` checkpoints."""
         self.directory = Path(directory).absolute()
-        self._checkpointer = ocp.training.Checkpointer(
-            self.directory,
-            preservation_policy=ocp.training.preservation_policies.LatestN(keep),
-            cleanup_tmp_directories=True,
-        )
+        with writing(self.directory):
+            self._checkpointer = ocp.training.Checkpointer(
+                self.directory,
+                preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+                cleanup_tmp_directories=cleanup,
+            )
 
     def __enter__(self) -> 'Checkpoints':
         return self
 
-    def __exit__(self, *exception):
-        self._checkpointer.close()
+    def __exit__(self, kind, *exception):
+        # What a failed save left behind must not hide the sentence that is already under way.
+        with contextlib.suppress(*[Exception] if kind else []):
+            self._checkpointer.close()
 
     @property
     def latest_epoch(self) -> int | None:
@@ -42,13 +47,19 @@ class Checkpoints:
 
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
         """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
-        self._checkpointer.save(
-            epoch,
-            _flatten(state),
-            force=True,
-            overwrite=True,
-            custom_metadata={'description': json.dumps(description)},
-        )
+        try:
+            self._checkpointer.save(
+                epoch,
+                _flatten(state),
+                force=True,
+                overwrite=True,
+                custom_metadata={'description': json.dumps(description)},
+            )
+        except Exception as error:  # As in restore.
+            raise UserError(
+                f'checkpoint {self.directory}/{epoch} cannot be written ({_first_line(error)}); '
+                'make room there and start again; what was saved before is intact'
+            ) from error
 
     def restore(self, expected: Any) -> Any:
         """The newest state as host arrays in the tree of `expected`.
@@ -94,4 +105,6 @@ def _describe(shape_and_dtype) -> str:
 
 
 def _first_line(error: Exception) -> str:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

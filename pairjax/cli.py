@@ -1,13 +1,15 @@
 """What the launch scripts share: flags in, one call, an exit code. Errors are sentences."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
 
-from pairjax.config import check_field_names
+from pairjax.config import check_field_names, validate
 from pairjax.errors import UserError
 
 
@@ -20,39 +22,40 @@ def run_main(main: Callable[[], None]) -> None:
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
-            print('interrupted; the last checkpoint is intact', file=sys.stderr)
-            return 130
         return 0
 
+    # Ctrl-C ends the process at once and silently, until something runs that has work to save.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.set_verbosity(logging.WARNING)
     app.run(guarded, flags_parser=parse_flags)
 
 
 def parse_flags(argv: Sequence[str]) -> Sequence[str]:
     """Parses the command line; exits with code 1 and one line where it is wrong."""
-    # ml_collections reports whatever goes wrong in a config file or an override as one of these.
-    expected = (
-        flags.Error,
-        UserError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OSError,
-        SyntaxError,
-        ImportError,
-        NameError,
-    )
+    path = _config_path(argv[1:])
     try:
         _check_overrides(argv[1:])
+        if path is not None and not os.path.isfile(path.partition(':')[0]):
+            raise UserError(f'--config={path} does not exist; the experiments stand in configs/')
         rest = flags.FLAGS(argv)
         if len(rest) > 1:
             raise UserError(f'{rest[1]!r} is not a flag; flags start with --, --help lists them')
         return rest
-    except expected as error:
+    except (flags.Error, UserError) as error:
         print(f'error: {_sentence(error)}', file=sys.stderr)
         sys.exit(1)
+    except Exception as error:  # Whatever the config file, which is code, may raise.
+        what = f'{type(error).__name__}: {_sentence(error)}'
+        print(f'error: --config={path} cannot be used ({what})', file=sys.stderr)
+        sys.exit(1)
+
+
+def _config_path(args: Sequence[str]) -> str | None:
+    for arg, following in zip(args, [*args[1:], None], strict=False):
+        name, equals, value = arg.lstrip('-').partition('=')
+        if arg.startswith('-') and name == 'config':
+            return value if equals else following
+    return None
 
 
 def _check_overrides(args: Sequence[str]) -> None:
@@ -61,12 +64,6 @@ def _check_overrides(args: Sequence[str]) -> None:
         name = arg.lstrip('-').partition('=')[0].removeprefix('no')
         if arg.startswith('-') and name.startswith('config.'):
             check_field_names([name.removeprefix('config.')], prefix='--config.')
-        if name == 'config':
-            path = arg.partition('=')[2]
-            if path and not os.path.isfile(path.partition(':')[0]):
-                raise UserError(
-                    f'--config={path} does not exist; the experiments stand in configs/'
-                )
 
 
 def _sentence(error: BaseException) -> str:
@@ -81,4 +78,7 @@ def config_from_flag(flag: Any) -> Any:
         raise UserError(
             '--config is missing; name an experiment such as --config=configs/auxnet2.py'
         )
-    return flag.value
+    if not isinstance(flag.value, Mapping | ConfigDict):
+        path = config_flags.get_config_filename(flags.FLAGS[flag.name])
+        raise UserError(f'--config={path}: get_config() must return default_config(), changed')
+    return validate(flag.value)

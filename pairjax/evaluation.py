@@ -89,9 +89,9 @@ def _evaluate_program(
     check_test_pool(structure.data, len(digits.test_labels))
     runs = list(itertools.product(program, range(config.seed, config.seed + config.num_seeds)))
     layout = choose_layout(len(runs), config.runs, structure.train.batch_size)
-    if not (workdir / 'checkpoints').is_dir():
+    if not (workdir / 'checkpoints' / f'program_{number:04d}').is_dir():
         return []
-    with open_checkpoints(workdir, number, config.checkpoint.keep) as checkpoints:
+    with open_checkpoints(workdir, number, config.checkpoint.keep, cleanup=False) as checkpoints:
         epoch = checkpoints.latest_epoch
         if epoch is None:
             return []

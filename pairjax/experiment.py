@@ -76,6 +76,7 @@ def run_experiment(
     """
     display = display or ProgressDisplay()
     plan = make_plan(config)
+    layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
     metrics = Metrics(workdir)
     with StopRequest() as stop:
@@ -86,15 +87,14 @@ def run_experiment(
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
     ]
     summary = {'name': plan.config.name, 'data': plan.data, **summarize(metrics.read(), rows)}
-    layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     summary['timing']['devices'] = layout.mesh.size
     write_json(workdir / 'summary.json', summary)
     return summary
 
 
-def open_checkpoints(workdir: Path, number: int, keep: int) -> Checkpoints:
+def open_checkpoints(workdir: Path, number: int, keep: int, cleanup: bool = True) -> Checkpoints:
     """The checkpoints of an experiment's program `number`."""
-    return Checkpoints(workdir / 'checkpoints' / f'program_{number:04d}', keep)
+    return Checkpoints(workdir / 'checkpoints' / f'program_{number:04d}', keep, cleanup)
 
 
 def train_program(
@@ -112,6 +112,7 @@ def train_program(
         epoch = resumable_epoch(checkpoints, metrics, runs)
         if epoch == config.train.num_epochs:
             return
+        display.note(f'{name}: compiling')
         trainer = Trainer(plan, number)
         display.note(f'{name}: {trainer}')
         if epoch:

@@ -8,7 +8,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pairjax
 from pairjax.config import flatten
@@ -46,7 +46,10 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises: UserError where it is missing or damaged.
     """
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError('it holds no object')
+        return content
     except FileNotFoundError:
         raise UserError(
             f'{path} does not exist; name a workdir that launch/main.py has made'
@@ -113,7 +116,7 @@ class Metrics:
     def read(self) -> list[dict[str, Any]]:
         """All complete lines; a last line that an interruption cut off is left out."""
         try:
-            lines = self.path.read_text().splitlines()
+            lines = self.path.read_bytes().splitlines()
         except FileNotFoundError:
             return []
         records = []
@@ -131,8 +134,9 @@ class Metrics:
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Appends lines and waits until the disk has them."""
         text = ''.join(json.dumps(record, allow_nan=False) + '\n' for record in records)
-        with writing(self.path), self.path.open('a') as file:
-            file.write(text)
+        with writing(self.path), self.path.open('a+b') as file:
+            _drop_half_line(file)
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -144,3 +148,12 @@ class Metrics:
             temporary.write_text(''.join(json.dumps(r, allow_nan=False) + '\n' for r in records))
             os.replace(temporary, self.path)
         return records
+
+
+def _drop_half_line(file: BinaryIO) -> None:
+    """Cuts off what an interruption left of a line; reads the file only where there is one."""
+    if file.seek(0, os.SEEK_END):
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b'\n':
+            file.seek(0)
+            file.truncate(file.read().rfind(b'\n') + 1)

@@ -98,16 +98,15 @@ def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) ->
         markup=False,
         soft_wrap=True,
     )
+    where = f'results in {workdir / "summary.json"}'
     selected = summary['selected_trial']
-    if selected is None:
-        return
-    path = workdir / 'figures' / 'training_curves.png'
-    plot_training_curves(
-        metrics[metrics.trial == selected], trial_name(summary['trials'][selected]), path
-    )
-    console.print(
-        f'results in {workdir / "summary.json"}, curves in {path}', markup=False, soft_wrap=True
-    )
+    if selected is not None:
+        path = workdir / 'figures' / 'training_curves.png'
+        plot_training_curves(
+            metrics[metrics.trial == selected], trial_name(summary['trials'][selected]), path
+        )
+        where += f', curves in {path}'
+    console.print(where, markup=False, soft_wrap=True)
 
 
 def show_evaluation(rows: Sequence[Mapping[str, Any]], console: Console) -> None:

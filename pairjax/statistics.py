@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 
 def describe(values: Sequence[float | None]) -> dict[str, Any]:
@@ -24,6 +24,6 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
     std = float(valid.std(ddof=1)) if n > 1 else None
     ci95 = None
     if std is not None:
-        half_width = float(scipy.stats.t.ppf(0.975, n - 1)) * std / math.sqrt(n)
+        half_width = float(scipy.special.stdtrit(n - 1, 0.975)) * std / math.sqrt(n)
         ci95 = [mean - half_width, mean + half_width]
     return {'mean': mean, 'std': std, 'ci95': ci95, 'values': list(values)}
