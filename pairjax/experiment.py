@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,18 @@ def run_experiment(
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
     metrics = Metrics(workdir)
-    with StopRequest() as stop:
-        for number in range(len(plan.programs)):
-            train_program(plan, number, workdir, metrics, display, stop)
+    unfinished = [
+        n for n in range(len(plan.programs)) if not is_finished(plan, n, workdir, metrics)
+    ]
+    if unfinished:
+        display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
+    with StopRequest() as stop, ThreadPoolExecutor(1) as ahead:
+        # The next program compiles while this one trains; more would only take memory.
+        upcoming = [ahead.submit(Trainer, plan, number) for number in unfinished[:1]]
+        for position, number in enumerate(unfinished):
+            trainer = upcoming.pop().result()
+            upcoming = [ahead.submit(Trainer, plan, n) for n in unfinished[position + 1 :][:1]]
+            train_program(plan, number, trainer, workdir, metrics, display, stop)
     rows = [
         {'hyperparameters': trial.hyperparameters, 'num_params': num_params}
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
@@ -97,9 +107,19 @@ def open_checkpoints(workdir: Path, number: int, keep: int, cleanup: bool = True
     return Checkpoints(workdir / 'checkpoints' / f'program_{number:04d}', keep, cleanup)
 
 
+def is_finished(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> bool:
+    """Whether every run of program `number` has been trained to its last epoch and recorded."""
+    if not (workdir / 'checkpoints' / f'program_{number:04d}').is_dir():
+        return False
+    with open_checkpoints(workdir, number, plan.config.checkpoint.keep) as checkpoints:
+        epoch = resumable_epoch(checkpoints, metrics, plan.runs(number))
+        return epoch == plan.programs[number][0].config.train.num_epochs
+
+
 def train_program(
     plan: Plan,
     number: int,
+    trainer: 'Trainer',
     workdir: Path,
     metrics: Metrics,
     display: ProgressDisplay,
@@ -110,10 +130,6 @@ def train_program(
     name = f'{config.model.name} ({number + 1}/{len(plan.programs)})'
     with open_checkpoints(workdir, number, plan.config.checkpoint.keep) as checkpoints:
         epoch = resumable_epoch(checkpoints, metrics, runs)
-        if epoch == config.train.num_epochs:
-            return
-        display.note(f'{name}: compiling')
-        trainer = Trainer(plan, number)
         display.note(f'{name}: {trainer}')
         if epoch:
             trainer.restore(checkpoints)
