@@ -1,18 +1,21 @@
-"""AuxNet1
+"""AuxNet1, first report: digit heads, and a main head that sees only the two digits' logits.
 
-    python launch/main.py --config=configs/auxnet1.py
+The report gives no widths for it. These have the best validation accuracy of the 31 combinations
+of its budget (full MNIST, 4 seeds, final epoch).
 
-cost: TODO
-result: TODO
+command: python launch/main.py --config=configs/auxnet1.py
+cost:   1 s a run on 2 cores, 20 s in all with ten seeds, compilation included.
+result: 92.7 +- 1.1 % at the final epoch, 93.3 +- 1.0 % at the best on test (bundled, n = 10).
+        Full MNIST: 92.2 +- 0.7 % and 93.1 +- 0.4 %.
 """
 
 from pairjax.config import default_config
 
 
 def get_config():
-    """AuxNet1"""
+    """AuxNet1 (32, 32, 64, 512)."""
     config = default_config()
     config.name = 'auxnet1'
     config.model.name = 'AuxNet1'
-    config.model.widths = (32, 32, 64, 256)
+    config.model.widths = (32, 32, 64, 512)
     return config
