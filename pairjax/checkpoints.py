@@ -45,6 +45,11 @@ class Checkpoints:
         latest = self._checkpointer.latest
         return None if latest is None else latest.step
 
+    def clear(self) -> None:
+        """Deletes every checkpoint."""
+        for checkpoint in self._checkpointer.checkpoints:
+            self._checkpointer.delete(checkpoint.step)
+
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
         """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
         try:

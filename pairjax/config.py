@@ -132,7 +132,7 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
     if not re.fullmatch(r'\w[\w.+-]{0,99}', flat['name']):
         raise UserError(
             f'name={flat["name"]!r} names the workdir and must be 1 to 100 letters, digits, '
-            'underscores, dots, plus or minus signs, the first a letter or digit'
+            'underscores, dots, plus or minus signs, the first no sign or dot'
         )
     if flat['loss.main_weight'] == 0 and flat['loss.aux_weight'] == 0:
         raise UserError('loss.main_weight and loss.aux_weight are both 0: nothing would be trained')

@@ -1,23 +1,31 @@
 """Restores a workdir's runs and asks them again: on their own test pairs or on other digits."""
 
-import itertools
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
 
 from pairjax import training
+from pairjax.checkpoints import Checkpoints
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.experiment import open_checkpoints
+from pairjax.experiment import checkpoint_directory
 from pairjax.pairs import PairIndices, Pools, check_test_pool, draw_test_pairs, make_pools
-from pairjax.plan import describe_data, group_trials, load_config_digits, trials_in_range
-from pairjax.records import read_json
+from pairjax.plan import (
+    describe_data,
+    group_trials,
+    load_config_digits,
+    runs_of,
+    trials_in_range,
+)
+from pairjax.records import read_config
 from pairjax.runs import (
     choose_layout,
+    compiler_options,
     hyperparameters_of,
     over_runs,
     place_runs,
@@ -39,18 +47,20 @@ def evaluate_workdir(
       workdir: what launch/main.py made.
       source, directory: other digits (data.source, data.dir); those of the config by default.
 
-    Returns: one dictionary per trial and seed: trial, seed, model, epoch (of the
-      checkpoint), test_accuracy and test_digit_accuracy as fractions, None for a
-      seed that failed or a model without digit heads.
+    Returns: one dictionary per trial and seed: trial, seed, epoch (of the checkpoint),
+      test_accuracy and test_digit_accuracy as fractions, None for a seed that failed
+      or a model without digit heads.
     Raises: UserError where something is missing, damaged or does not fit.
     """
-    saved = read_json(workdir / 'config.json')
-    config, trained_on = validate(saved.get('config', {})), saved.get('data', {})
+    saved = read_config(workdir)
+    config, trained_on = validate(saved['config']), saved['data']
     digits = _load_digits(config, trained_on, source, directory)
     trials, _ = trials_in_range(config, digits.num_classes)
     rows = []
     for number, program in enumerate(group_trials(trials)):
-        rows += _evaluate_program(workdir, number, program, config, trained_on, digits)
+        directory = checkpoint_directory(workdir, number)
+        runs = runs_of(program, config)
+        rows += _evaluate_program(directory, runs, config.runs, trained_on, digits, source)
     if not rows:
         raise UserError(f'{workdir} holds no checkpoint yet; train first with launch/main.py')
     return rows
@@ -78,36 +88,42 @@ def _load_digits(
 
 
 def _evaluate_program(
-    workdir: Path,
-    number: int,
-    program: list[Trial],
-    config: Any,
+    directory: Path,
+    runs: list[tuple[Trial, int]],
+    run_options: Any,
     trained_on: dict[str, Any],
     digits: Digits,
+    source: str | None,
 ) -> list[dict[str, Any]]:
-    structure = program[0].config
-    check_test_pool(structure.data, len(digits.test_labels))
-    runs = list(itertools.product(program, range(config.seed, config.seed + config.num_seeds)))
-    layout = choose_layout(len(runs), config.runs, structure.train.batch_size)
-    if not (workdir / 'checkpoints' / f'program_{number:04d}').is_dir():
+    structure = runs[0][0].config
+    check_test_pool(
+        structure.data.num_test_pairs, len(digits.test_labels), source or structure.data.source
+    )
+    if not directory.is_dir():
         return []
-    with open_checkpoints(workdir, number, config.checkpoint.keep, cleanup=False) as checkpoints:
+    # Another process may be training here: what it is about to save is left alone.
+    with Checkpoints(directory, cleanup=False) as checkpoints:
         epoch = checkpoints.latest_epoch
         if epoch is None:
             return []
         state = checkpoints.restore(_abstract_state(structure, trained_on, len(runs)))
-    count = over_runs(partial(_count_on_test_pairs, structure), layout, 1)
+    # The devices may be fewer than it was trained on.
+    here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
+    layout = choose_layout(len(runs), here, structure.train.batch_size)
+    options = compiler_options(structure.train.batch_size)
+    count = over_runs(partial(_count_on_test_pairs, structure), layout, 1, options)
     pools = replicate(make_pools(digits), layout)
     correct = unstack_runs(count(pools, place_runs(state, layout)), layout)
+    failed = state.failed | ~correct.finite
     num_pairs = structure.data.num_test_pairs
     return [
         {
             'trial': trial.index,
             'seed': seed,
             'epoch': epoch,
-            'test_accuracy': None if state.failed[i] else int(correct.main.test[i]) / num_pairs,
+            'test_accuracy': None if failed[i] else int(correct.main.test[i]) / num_pairs,
             'test_digit_accuracy': None
-            if state.failed[i] or correct.digits is None
+            if failed[i] or correct.digits is None
             else int(correct.digits.test[i]) / (2 * num_pairs),
         }
         for i, (trial, seed) in enumerate(runs)
@@ -122,14 +138,11 @@ def _count_on_test_pairs(config: Any, pools: Pools, state: training.RunState) ->
 
 def _abstract_state(config: Any, trained_on: dict[str, Any], num_runs: int) -> Any:
     """Shapes of a program's checkpoint, from what the workdir says of its training."""
-    num_train, num_images = (
-        trained_on['train_pool'],
-        sum(trained_on[name] for name in ('train_pool', 'test_pool')),
-    )
+    num_images = trained_on['train_pool'] + trained_on['test_pool']
     pools = Pools(
         jax.ShapeDtypeStruct((num_images, 14, 14), jnp.float32),
         jax.ShapeDtypeStruct((num_images,), jnp.int32),
-        num_train,
+        trained_on['train_pool'],
         trained_on['num_classes'],
     )
     seeds = jax.ShapeDtypeStruct((num_runs,), jnp.int32)

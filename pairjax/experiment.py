@@ -1,6 +1,5 @@
 """The host loop: drives the programs of an experiment and keeps its records."""
 
-import math
 import signal
 import sys
 import time
@@ -9,26 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pairjax.checkpoints import Checkpoints
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import Metrics, open_workdir, write_json
-from pairjax.runs import (
-    choose_layout,
-    compile_programs,
-    hyperparameters_of,
-    place_runs,
-    replicate,
-    stack_runs,
-    unstack_runs,
-)
+from pairjax.records import Metrics, open_workdir, read_json, write_json
+from pairjax.runs import choose_layout
 from pairjax.summary import summarize
-from pairjax.training import Correct, RunState
-from pairjax.trials import Trial
-
-Run = tuple[Trial, int]  # a trial and a seed
+from pairjax.trainer import Run, Trainer
 
 
 class Interrupted(Exception):
@@ -80,18 +66,25 @@ def run_experiment(
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
     metrics = Metrics(workdir)
-    unfinished = [
-        n for n in range(len(plan.programs)) if not is_finished(plan, n, workdir, metrics)
-    ]
+    epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
+    unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
+    if not unfinished and (workdir / 'summary.json').exists():
+        return read_json(workdir / 'summary.json')
     if unfinished:
         display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
     with StopRequest() as stop, ThreadPoolExecutor(1) as ahead:
         # The next program compiles while this one trains; more would only take memory.
         upcoming = [ahead.submit(Trainer, plan, number) for number in unfinished[:1]]
-        for position, number in enumerate(unfinished):
-            trainer = upcoming.pop().result()
-            upcoming = [ahead.submit(Trainer, plan, n) for n in unfinished[position + 1 :][:1]]
-            train_program(plan, number, trainer, workdir, metrics, display, stop)
+        for position, number in enumerate(unfinished, 1):
+            trainer, following = upcoming.pop().result(), unfinished[position:][:1]
+            if not stop.requested:
+                upcoming = [ahead.submit(Trainer, plan, n) for n in following]
+            epoch = train_program(plan, number, epochs[number], trainer, workdir, display, stop)
+            if stop.requested and (following or epoch < plan.num_epochs(number)):
+                raise Interrupted(
+                    f'stopped and saved after epoch {epoch} of program {number + 1} of '
+                    f'{len(plan.programs)}'
+                )
     rows = [
         {'hyperparameters': trial.hyperparameters, 'num_params': num_params}
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
@@ -102,159 +95,81 @@ def run_experiment(
     return summary
 
 
-def open_checkpoints(workdir: Path, number: int, keep: int, cleanup: bool = True) -> Checkpoints:
-    """The checkpoints of an experiment's program `number`."""
-    return Checkpoints(workdir / 'checkpoints' / f'program_{number:04d}', keep, cleanup)
+def checkpoint_directory(workdir: Path, number: int) -> Path:
+    """Where the checkpoints of an experiment's program `number` lie."""
+    return workdir / 'checkpoints' / f'program_{number:04d}'
 
 
-def is_finished(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> bool:
-    """Whether every run of program `number` has been trained to its last epoch and recorded."""
-    if not (workdir / 'checkpoints' / f'program_{number:04d}').is_dir():
-        return False
-    with open_checkpoints(workdir, number, plan.config.checkpoint.keep) as checkpoints:
-        epoch = resumable_epoch(checkpoints, metrics, plan.runs(number))
-        return epoch == plan.programs[number][0].config.train.num_epochs
+def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> int:
+    """The epoch after which program `number` goes on; drops what was recorded past it."""
+    directory, runs = checkpoint_directory(workdir, number), plan.runs(number)
+    if not directory.is_dir():
+        return resumable_epoch(None, metrics, runs)
+    with Checkpoints(directory) as checkpoints:
+        epoch = resumable_epoch(checkpoints.latest_epoch, metrics, runs)
+        if epoch == 0:
+            checkpoints.clear()
+        return epoch
 
 
 def train_program(
     plan: Plan,
     number: int,
-    trainer: 'Trainer',
+    epoch: int,
+    trainer: Trainer,
     workdir: Path,
-    metrics: Metrics,
     display: ProgressDisplay,
     stop: StopRequest,
-) -> None:
-    """Trains all runs of one program to the last epoch, from its checkpoint where there is one."""
-    config, runs = plan.programs[number][0].config, plan.runs(number)
-    name = f'{config.model.name} ({number + 1}/{len(plan.programs)})'
-    with open_checkpoints(workdir, number, plan.config.checkpoint.keep) as checkpoints:
-        epoch = resumable_epoch(checkpoints, metrics, runs)
+) -> int:
+    """Trains all runs of one program from `epoch` on, and returns the epoch that it reached."""
+    metrics, num_epochs = Metrics(workdir), plan.num_epochs(number)
+    name = f'{trainer.config.model.name} ({number + 1}/{len(plan.programs)})'
+    directory = checkpoint_directory(workdir, number)
+    with Checkpoints(directory, plan.config.checkpoint.keep) as checkpoints:
         display.note(f'{name}: {trainer}')
         if epoch:
             trainer.restore(checkpoints)
             display.note(f'{name}: going on after epoch {epoch}')
         saved_at = time.monotonic()
-        display.start(name, epoch, config.train.num_epochs)
+        display.start(name, epoch, num_epochs)
         try:
-            while epoch < config.train.num_epochs:
+            while epoch < num_epochs and not stop.requested:
                 epoch += 1
-                last = epoch == config.train.num_epochs
-                records = trainer.epoch(epoch, last or epoch % config.train.evaluate_every == 0)
+                last = epoch == num_epochs
+                due = last or epoch % trainer.config.train.evaluate_every == 0
+                records = trainer.epoch(epoch, evaluate=due)
                 metrics.append(records)
                 show_epoch(display, epoch, records)
                 save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
                 if last or stop.requested or save_due:
                     checkpoints.save(epoch, trainer.host_state(), plan.description(number))
                     saved_at = time.monotonic()
-                if stop.requested:
-                    break
         finally:
             display.stop()
-    finished = epoch == config.train.num_epochs and number + 1 == len(plan.programs)
-    if stop.requested and not finished:
-        raise Interrupted(f'{name}: stopped and saved after epoch {epoch}')
-
-
-class Trainer:
-    """The runs of one program on their devices: their state and what trains it."""
-
-    def __init__(self, plan: Plan, number: int):
-        """Compiles program `number` and initialises its runs."""
-        self.runs = plan.runs(number)
-        self.config = plan.programs[number][0].config
-        self.layout = choose_layout(len(self.runs), plan.config.runs, self.config.train.batch_size)
-        self._pools = replicate(plan.pools, self.layout)
-        seeds = [np.int32(seed) for _, seed in self.runs]
-        hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
-        self._seeds, self._hyper = stack_runs(seeds, self.layout), stack_runs(hyper, self.layout)
-        self._programs = compile_programs(
-            self.config, self.layout, self._pools, self._seeds, self._hyper
-        )
-        self._unreported_compile_seconds = self._programs.compile_seconds
-        self._state = self._programs.init(self._pools, self._seeds, self._hyper)
-
-    def __str__(self) -> str:
-        return (
-            f'{len(self.runs)} runs on {self.layout.mesh.size} devices, {self.layout.per_batch} at '
-            f'a time on each; compiled in {self._programs.compile_seconds:.1f} s'
-        )
-
-    def restore(self, checkpoints: Checkpoints) -> None:
-        """Goes back to the newest checkpoint."""
-        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
-
-    def host_state(self) -> RunState:
-        """The runs' state as host arrays, without padding."""
-        return unstack_runs(self._state, self.layout)
-
-    def epoch(self, epoch: int, evaluate: bool) -> list[dict[str, Any]]:
-        """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
-
-        Args:
-          epoch: its number, from 1.
-          evaluate: whether to measure accuracies after it.
-        """
-        started = time.monotonic()
-        self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
-        correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
-        losses, correct = unstack_runs((losses, correct), self.layout)
-        clock = {
-            'train_seconds': (time.monotonic() - started) / len(self.runs),
-            'compile_seconds': self._unreported_compile_seconds / len(self.runs),
-        }
-        self._unreported_compile_seconds = 0.0
-        records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
-        return [{**record, **clock} for record in records]
-
-
-def resumable_epoch(checkpoints: Checkpoints, metrics: Metrics, runs: Sequence[Run]) -> int:
-    """The epoch to go on from, after dropping the metrics that lie past it.
-
-    A checkpoint is only good with every line up to its epoch; where lines are
-    missing the program starts again from its seeds, which gives the same lines.
-    """
-    epoch = checkpoints.latest_epoch or 0
-    trials = {trial.index for trial, _ in runs}
-    lines = [r for r in metrics.read() if r['trial'] in trials]
-    if len(
-        {(r['trial'], r['seed'], r['epoch']) for r in lines if r['epoch'] <= epoch}
-    ) != epoch * len(runs):
-        epoch = 0
-    if any(r['epoch'] > epoch for r in lines):
-        metrics.keep(lambda r: r['trial'] not in trials or r['epoch'] <= epoch)
     return epoch
 
 
-def epoch_records(
-    runs: Sequence[Run], epoch: int, losses: np.ndarray, correct: Correct | None, data: Any
-) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl of one epoch, without clock values.
+def resumable_epoch(saved_epoch: int | None, metrics: Metrics, runs: Sequence[Run]) -> int:
+    """The epoch to go on from, after dropping the metrics that lie past it.
+
+    A checkpoint is only good with every line up to its epoch, once; where that
+    is not so the program starts again from its seeds, which gives the same lines.
 
     Args:
-      runs: trial and seed of each run.
-      epoch: the epoch just trained, from 1.
-      losses: (runs,) mean training losses; not-a-number marks a run that failed.
-      correct: right answers, each (runs,), or None where this epoch was not evaluated.
-      data: config.data with the numbers of pairs.
+      saved_epoch: of the newest checkpoint, or None.
+      metrics: the lines so far, of these runs and others.
+      runs: trial and seed of each run of the program.
     """
-    records = []
-    for i, (trial, seed) in enumerate(runs):
-        failed = not math.isfinite(losses[i])
-        record = {
-            'trial': trial.index,
-            'seed': seed,
-            'epoch': epoch,
-            'train_loss': None if failed else float(losses[i]),
-        }
-        for kind, images_a_pair in (('main', 1), ('digits', 2)):
-            counts = None if correct is None or failed else getattr(correct, kind)
-            for name in ('train', 'validation', 'test'):
-                total = data[f'num_{name}_pairs'] * images_a_pair
-                key = f'{name}_accuracy' if kind == 'main' else f'{name}_digit_accuracy'
-                record[key] = None if counts is None else int(getattr(counts, name)[i]) / total
-        records.append(record)
-    return records
+    epoch = saved_epoch or 0
+    trials = {trial.index for trial, _ in runs}
+    lines = [(r['trial'], r['seed'], r['epoch']) for r in metrics.read() if r['trial'] in trials]
+    saved = sorted(line for line in lines if line[2] <= epoch)
+    expected = sorted((t.index, s, e) for t, s in runs for e in range(1, epoch + 1))
+    if saved != expected:
+        epoch = 0
+    if any(line[2] > epoch for line in lines):
+        metrics.keep(lambda r: r['trial'] not in trials or r['epoch'] <= epoch)
+    return epoch
 
 
 def show_epoch(display: ProgressDisplay, epoch: int, records: Sequence[dict[str, Any]]) -> None:

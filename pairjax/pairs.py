@@ -23,7 +23,7 @@ RELATIONS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 class Pools:
     """Both pools on the device, the train pool first; indices address this one array.
 
-    images: (n, 14, 14) float32 or uint8, 0..255. labels: (n,) int32.
+    images: (n, 14, 14) float32 or uint8, as the source has them. labels: (n,) int32.
     """
 
     images: jax.Array
@@ -33,7 +33,7 @@ class Pools:
 
 
 class PairIndices(NamedTuple):
-    """Which images make up a round, as indices into `Pools`, each (n, 2) int32."""
+    """Which images make up a round: indices into `Pools`, (n, 2) int32, None for no such set."""
 
     train: jax.Array
     validation: jax.Array
@@ -61,16 +61,16 @@ def check_data_config(data: Any, num_train: int, num_test: int) -> None:
             f'{data.num_validation_pairs} need {wanted} images without replacement, but the train '
             f'pool of {data.source!r} has {num_train}; ask for at most {num_train // 2} in all'
         )
-    check_test_pool(data, num_test)
+    check_test_pool(data.num_test_pairs, num_test, data.source)
 
 
-def check_test_pool(data: Any, num_test: int) -> None:
-    """Raises UserError where the test pool cannot fill the test pairs asked for."""
-    if 2 * data.num_test_pairs > num_test:
+def check_test_pool(num_test_pairs: int, num_test: int, source: str) -> None:
+    """Raises UserError where a source's test pool cannot fill the test pairs asked for."""
+    if 2 * num_test_pairs > num_test:
         raise UserError(
-            f'data.num_test_pairs={data.num_test_pairs} needs {2 * data.num_test_pairs} images '
-            f'without replacement, but the test pool of {data.source!r} has {num_test}; ask for at '
-            f'most {num_test // 2} pairs'
+            f'data.num_test_pairs={num_test_pairs} needs {2 * num_test_pairs} images without '
+            f'replacement, but the test pool of {source!r} has {num_test}, enough for '
+            f'{num_test // 2} pairs'
         )
 
 

@@ -30,9 +30,13 @@ class Plan(NamedTuple):
         """The seeds of every trial."""
         return range(self.config.seed, self.config.seed + self.config.num_seeds)
 
+    def num_epochs(self, number: int) -> int:
+        """How many epochs program `number` trains."""
+        return self.programs[number][0].config.train.num_epochs
+
     def runs(self, number: int) -> list[tuple[Trial, int]]:
         """Every (trial, seed) of program `number`, in the order in which they are stacked."""
-        return list(itertools.product(self.programs[number], self.seeds))
+        return runs_of(self.programs[number], self.config)
 
     def description(self, number: int) -> dict[str, Any]:
         """What a checkpoint of program `number` holds, for whoever finds it alone."""
@@ -41,6 +45,12 @@ class Plan(NamedTuple):
             'seeds': list(self.seeds),
             'data': self.data,
         }
+
+
+def runs_of(program: list[Trial], config: Any) -> list[tuple[Trial, int]]:
+    """Every (trial, seed) of a program, in the order in which they are stacked."""
+    seeds = range(config.seed, config.seed + config.num_seeds)
+    return list(itertools.product(program, seeds))
 
 
 def make_plan(config: Any) -> Plan:

@@ -79,24 +79,29 @@ def open_workdir(
       data: source, pool sizes and fingerprint of the digits.
       overwrite: deletes what an earlier experiment left there (only files of its own making).
 
-    Raises: UserError where it cannot be written or belongs to another config.
+    Raises: UserError where it cannot be written, belongs to another config, or holds files of
+      these names that pairjax did not write.
     """
+    path = workdir / 'config.json'
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
+        present = [name for name in OWN_FILES if (workdir / name).exists()]
+        if present and path.name not in present:
+            raise UserError(
+                f'{workdir} holds {present[0]} but no config.json, so it is not ours to go on '
+                'with or to overwrite; name another --workdir'
+            )
+        saved = read_config(workdir) if present else None
         if overwrite:
-            for name in OWN_FILES:
-                path = workdir / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    resolved = {'config': config, 'data': data, 'versions': versions()}
-    path = workdir / 'config.json'
-    if not path.exists():
-        write_json(path, resolved)
+            for name in present:
+                own = workdir / name
+                shutil.rmtree(own) if own.is_dir() else own.unlink()
+            saved = None
+    if saved is None:
+        write_json(path, {'config': config, 'data': data, 'versions': versions()})
         return
-    saved = read_json(path)
-    old, new = (
-        {**flatten(r.get('config', {})), **flatten(r.get('data', {}), 'data: ')}
-        for r in (saved, json.loads(json.dumps(resolved)))
-    )
+    current = json.loads(json.dumps({'config': config, 'data': data}))
+    old, new = ({**flatten(r['config']), **flatten(r['data'], 'data: ')} for r in (saved, current))
     for name in sorted(set(old) | set(new)):
         if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
             raise UserError(
@@ -104,7 +109,23 @@ def open_workdir(
                 f'there and {new.get(name)!r} now; name another --workdir, or start '
                 'afresh there with --overwrite'
             )
-    write_json(path, resolved)
+    # Where the data lies now is worth knowing; the versions stay those of the first start.
+    write_json(path, {**saved, 'config': config})
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """config.json of a workdir: config, data and versions.
+
+    Raises: UserError where it is missing, damaged or not of pairjax.
+    """
+    content = read_json(workdir / 'config.json')
+    for name in ('config', 'data', 'versions'):
+        if not isinstance(content.get(name), dict):
+            raise UserError(
+                f'{workdir / "config.json"} was not written by pairjax (it has no {name}); name '
+                'another workdir'
+            )
+    return content
 
 
 class Metrics:
@@ -116,20 +137,25 @@ class Metrics:
     def read(self) -> list[dict[str, Any]]:
         """All complete lines; a last line that an interruption cut off is left out."""
         try:
-            lines = self.path.read_bytes().splitlines()
+            # What follows the last line break is the beginning of a line that was never finished.
+            lines = self.path.read_bytes().split(b'\n')[:-1]
         except FileNotFoundError:
             return []
-        records = []
-        for number, line in enumerate(lines, 1):
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                if number < len(lines):
-                    raise UserError(
-                        f'{self.path}, line {number} is not JSON; mend it or start '
-                        'afresh with --overwrite'
-                    ) from None
-        return records
+        except OSError as error:
+            raise UserError(f'{self.path} cannot be read ({error.strerror})') from None
+        return [self._parse(number, line) for number, line in enumerate(lines, 1)]
+
+    def _parse(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            record = json.loads(line)
+            if not {'trial', 'seed', 'epoch'} <= set(record):
+                raise ValueError
+            return record
+        except (ValueError, TypeError):
+            raise UserError(
+                f'{self.path}, line {number} is no record of a trial, seed and epoch; mend it or '
+                'start afresh with --overwrite'
+            ) from None
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Appends lines and waits until the disk has them."""
@@ -140,14 +166,13 @@ class Metrics:
             file.flush()
             os.fsync(file.fileno())
 
-    def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
-        """Drops the lines that are not wanted, in one step, and returns the rest."""
+    def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Drops the lines that are not wanted, in one step."""
         records = [record for record in self.read() if wanted(record)]
         temporary = self.path.with_name(self.path.name + '.tmp')
         with writing(self.path):
             temporary.write_text(''.join(json.dumps(r, allow_nan=False) + '\n' for r in records))
             os.replace(temporary, self.path)
-        return records
 
 
 def _drop_half_line(file: BinaryIO) -> None:

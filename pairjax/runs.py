@@ -89,22 +89,27 @@ def choose_layout(num_runs: int, runs: Any, batch_size: int) -> Layout:
     widest = math.ceil(num_runs / num_devices)
     best_on_cpu = 5 if batch_size < SMALL_BATCH_SIZE else 1
     per_batch = runs.per_batch or (best_on_cpu if devices[0].platform == 'cpu' else widest)
+    # As few batches as that width needs, and no wider than they need: padding is trained too.
+    per_batch = math.ceil(widest / math.ceil(widest / per_batch))
     mesh = jax.make_mesh(
         (num_devices,),
         ('runs',),
         devices=devices[:num_devices],
         axis_types=(jax.sharding.AxisType.Auto,),
     )
-    return Layout(mesh, num_runs, min(per_batch, widest))
+    return Layout(mesh, num_runs, per_batch)
 
 
-def over_runs(fn: Callable, layout: Layout, num_stacked: int, donate: bool = False) -> Callable:
+def over_runs(
+    fn: Callable, layout: Layout, num_stacked: int, options: dict[str, Any], donate: bool = False
+) -> Callable:
     """fn(pools, *one_run) of one run -> a jitted function of (pools, *stacked runs).
 
     Args:
       fn: a pure function of the pools and `num_stacked` trees of one run.
       layout: devices and batch width.
       num_stacked: how many arguments carry the leading runs axis.
+      options: of the compiler, see `compiler_options`.
       donate: whether the first stacked argument's memory may be reused.
     """
 
@@ -118,7 +123,7 @@ def over_runs(fn: Callable, layout: Layout, num_stacked: int, donate: bool = Fal
         check_vma=False,
         in_specs=(REPLICATED, *[RUNS] * num_stacked),
     )
-    return jax.jit(on_devices, donate_argnums=(1,) if donate else ())
+    return jax.jit(on_devices, donate_argnums=(1,) if donate else (), compiler_options=options)
 
 
 def stack_runs(runs: Sequence[Any], layout: Layout) -> Any:
@@ -185,6 +190,11 @@ def known_compiler_options(platform: str) -> dict[str, Any]:
     return known
 
 
+def compiler_options(batch_size: int) -> dict[str, Any]:
+    """Options of the programs that train and evaluate with that batch size."""
+    return known_compiler_options(jax.default_backend()) if batch_size >= SMALL_BATCH_SIZE else {}
+
+
 def compile_programs(
     config: Any, layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
 ) -> Programs:
@@ -197,22 +207,24 @@ def compile_programs(
       seeds, hyperparameters: stacked, with `layout.padded` runs.
     """
     started = time.monotonic()
-    init = over_runs(partial(training.init_state, config), layout, 2)
-    train_epoch = over_runs(partial(training.train_epoch, config), layout, 2, donate=True)
-    evaluate = over_runs(partial(training.evaluate, config), layout, 1)
+    options = compiler_options(config.train.batch_size)
+    init_options = {}
+    if jax.default_backend() == 'cpu':
+        init_options = {**known_compiler_options('cpu'), **INIT_COMPILER_OPTIONS}
+    init = over_runs(partial(training.init_state, config), layout, 2, init_options)
+    train_epoch = over_runs(partial(training.train_epoch, config), layout, 2, options, donate=True)
+    evaluate = over_runs(partial(training.evaluate, config), layout, 1, options)
     shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
     sharding = NamedSharding(layout.mesh, RUNS)
     state = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
     )
-    fast = known_compiler_options(layout.mesh.devices.flat[0].platform)
-    options = fast if config.train.batch_size >= SMALL_BATCH_SIZE else {}
     lowered = [
-        (init.lower(pools, seeds, hyperparameters), {**fast, **INIT_COMPILER_OPTIONS}),
-        (train_epoch.lower(pools, state, hyperparameters), options),
-        (evaluate.lower(pools, state), options),
+        init.lower(pools, seeds, hyperparameters),
+        train_epoch.lower(pools, state, hyperparameters),
+        evaluate.lower(pools, state),
     ]
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:
-        compiled = executor.map(lambda job: job[0].compile(compiler_options=job[1]), lowered)
-        return Programs(*compiled, time.monotonic() - started)
+        compiled = list(executor.map(lambda program: program.compile(), lowered))
+    return Programs(*compiled, time.monotonic() - started)

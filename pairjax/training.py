@@ -5,6 +5,7 @@ here touches the disk, and nothing knows that many runs are stacked.
 """
 
 import enum
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -64,10 +65,14 @@ class RunState:
 
 
 class Correct(NamedTuple):
-    """Right answers per set of pairs, int32; `digits` counts images, None without digit heads."""
+    """Right answers per set of pairs, int32; `digits` counts images, None without digit heads.
+
+    finite: bool, whether every logit was; a run can diverge in its very last step.
+    """
 
     main: PairIndices
     digits: PairIndices | None
+    finite: jax.Array
 
 
 OPTIMIZERS: dict[str, Callable[[Hyperparameters], optax.GradientTransformation]] = {
@@ -208,28 +213,25 @@ def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices)
     def answer(indices):
         classes = pools.labels[indices]
         output = nnx.merge(structure, state.params)(standardized_images(pools, state, indices))
+        finite = jnp.isfinite(output.main_logits).all()
         main = output.main_logits.argmax(axis=1) == pair_targets(config.data.relation, classes)
         if output.digit_logits_a is None:
-            return main, None
+            return main, None, finite
         digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
-        return main, digits.argmax(axis=2) == classes
+        return main, digits.argmax(axis=2) == classes, finite & jnp.isfinite(digits).all()
 
-    padded = jax.tree.map(_pad_to_whole_batches, sets)
-    batches = jnp.concatenate(jax.tree.leaves(padded)).reshape(-1, EVALUATION_BATCH_SIZE, 2)
-    main, digits = jax.lax.map(answer, batches)
+    padded = [_pad_to_whole_batches(pairs) for pairs in jax.tree.leaves(sets)]
+    starts = itertools.accumulate([0, *map(len, padded)])
+    slices = [slice(i, i + len(s)) for i, s in zip(starts, jax.tree.leaves(sets), strict=False)]
+    batches = jnp.concatenate(padded).reshape(-1, EVALUATION_BATCH_SIZE, 2)
+    main, digits, finite = jax.lax.map(answer, batches)
 
     def count(right):
-        ends = jnp.cumsum(jnp.array([0] + [len(p) for p in jax.tree.leaves(padded)]))
-        starts = iter(ends[:-1])
         right = right.reshape(-1, *right.shape[2:])
-        return jax.tree.map(
-            lambda s: jax.lax.dynamic_slice_in_dim(right, next(starts), len(s)).sum(
-                dtype=jnp.int32
-            ),
-            sets,
-        )
+        counts = [right[part].sum(dtype=jnp.int32) for part in slices]
+        return jax.tree.unflatten(jax.tree.structure(sets), counts)
 
-    return Correct(count(main), None if digits is None else count(digits))
+    return Correct(count(main), None if digits is None else count(digits), finite.all())
 
 
 def _pad_to_whole_batches(pairs: jax.Array) -> jax.Array:

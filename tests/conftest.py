@@ -1,6 +1,8 @@
 """What several test files share: eight CPU devices, and a small set of digits."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 import numpy as np
@@ -11,6 +13,7 @@ from pairjax.runs import configure_jax
 
 # The user's own cache is left alone, and tests share what they compile.
 os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')
+atexit.register(shutil.rmtree, os.environ['PAIRJAX_CACHE_DIR'], ignore_errors=True)
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
 

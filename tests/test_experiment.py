@@ -11,9 +11,10 @@ import pytest
 from conftest import make_small_config
 from orbax.checkpoint import v1 as ocp
 
+from pairjax.checkpoints import Checkpoints
 from pairjax.errors import UserError
 from pairjax.evaluation import evaluate_workdir
-from pairjax.experiment import Interrupted, open_checkpoints, run_experiment
+from pairjax.experiment import Interrupted, checkpoint_directory, run_experiment
 from pairjax.plan import make_plan
 from pairjax.progress import ProgressDisplay
 from pairjax.records import Metrics
@@ -126,7 +127,7 @@ def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):
     workdir = tmp_path / 'crashed'
     with pytest.raises(Crash):
         run_experiment(config, workdir, display=CrashAfter(2))
-    with open_checkpoints(workdir, 0, 1) as checkpoints:
+    with Checkpoints(checkpoint_directory(workdir, 0)) as checkpoints:
         assert checkpoints.latest_epoch == 1
     with Metrics(workdir).path.open('a') as file:
         file.write('{"trial": 0, "seed": 0, "epo')
@@ -142,6 +143,38 @@ def test_lost_lines_are_made_again(config, tmp_path, finished):
     path.write_text(''.join(path.read_text().splitlines(keepends=True)[:4]))
     summary = run_experiment(config, workdir)
     assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_doubled_line_is_made_again(config, tmp_path, finished):
+    """As two processes in one workdir would leave it."""
+    workdir = tmp_path / 'doubled'
+    with pytest.raises(Interrupted):
+        run_experiment(config, workdir, display=InterruptAfter(2))
+    path = Metrics(workdir).path
+    path.write_text(path.read_text() + path.read_text().splitlines(keepends=True)[0])
+    summary = run_experiment(config, workdir)
+    assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_run_that_diverges_in_its_last_step_counts_as_failed(config, tmp_path):
+    """Its loss was taken before that step and is finite."""
+    config.sweep.product, config.model.widths = (), (8,)
+    config.train.num_epochs, config.train.batch_size = 1, config.data.num_train_pairs
+    config.optimizer.learning_rate = 1e38
+    summary = run_experiment(config, tmp_path / 'last step')
+    assert summary['trials'][0]['failed_seeds'] == [0, 1, 2]
+    assert all(row['test_accuracy'] is None for row in evaluate_workdir(tmp_path / 'last step'))
+
+
+def test_evaluation_needs_no_more_devices_than_there_are(config, tmp_path):
+    config.sweep.product, config.model.widths = (), (8,)
+    summary = run_experiment(config, tmp_path / 'moved')
+    path = tmp_path / 'moved' / 'config.json'
+    saved = json.loads(path.read_text())
+    saved['config']['runs']['devices'] = 64
+    path.write_text(json.dumps(saved))
+    accuracies = [row['test_accuracy'] for row in evaluate_workdir(tmp_path / 'moved')]
+    assert accuracies == summary['trials'][0]['final_test_accuracy']['values']
 
 
 def test_a_finished_experiment_is_not_trained_again(config, finished):

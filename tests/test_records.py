@@ -102,6 +102,24 @@ def test_other_digits_are_refused_by_their_fingerprint(tmp_path):
     assert "fingerprint is 'abc' there and 'xyz' now" in message
 
 
+def test_files_that_pairjax_did_not_write_are_neither_adopted_nor_deleted(tmp_path):
+    (tmp_path / 'figures').mkdir()
+    (tmp_path / 'figures' / 'mine.pdf').write_text('mine')
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r'holds figures but no config\.json'):
+            open_with(tmp_path, overwrite=overwrite)
+    assert (tmp_path / 'figures' / 'mine.pdf').read_text() == 'mine'
+
+
+def test_resuming_keeps_the_versions_of_the_first_start(tmp_path):
+    open_with(tmp_path)
+    path = tmp_path / 'config.json'
+    content = read_json(path) | {'versions': {'jax': '0.0.1'}}
+    path.write_text(json.dumps(content))
+    open_with(tmp_path)
+    assert read_json(path)['versions'] == {'jax': '0.0.1'}
+
+
 def test_overwrite_deletes_its_own_files_only(tmp_path):
     open_with(tmp_path)
     for name in ('metrics.jsonl', 'summary.json', 'notes.txt'):
@@ -195,7 +213,8 @@ def test_not_a_number_is_refused_and_nothing_appended(tmp_path):
 def test_keep_drops_the_unwanted_and_returns_the_rest(tmp_path):
     metrics = Metrics(tmp_path)
     metrics.append([line(1), line(2), line(3)])
-    assert metrics.keep(lambda r: r['epoch'] != 2) == [line(1), line(3)]
+    metrics.keep(lambda r: r['epoch'] != 2)
+    assert metrics.read() == [line(1), line(3)]
     assert metrics.read() == [line(1), line(3)]
     assert [path.name for path in tmp_path.iterdir()] == ['metrics.jsonl']
 
@@ -225,8 +244,7 @@ def test_no_line_is_glued_to_the_half_line_of_an_interruption(tmp_path, whole):
         metrics.append(lines[: 2 * whole])
     with metrics.path.open('a') as file:
         file.write(json.dumps(lines[2 * whole])[:20])
-    checkpoints = SimpleNamespace(latest_epoch=whole or None)
-    assert resumable_epoch(checkpoints, metrics, runs) == whole
+    assert resumable_epoch(whole or None, metrics, runs) == whole
     metrics.append(lines[2 * whole :])
     assert metrics.read() == lines
 
@@ -239,8 +257,8 @@ def test_a_checkpoint_whose_lines_are_missing_is_not_gone_on_from(tmp_path):
     other = [line(epoch, trial=0) for epoch in (1, 2, 3)]
     mine = [line(epoch, trial=trial) for epoch in (1, 2, 3) for trial in (1, 2)]
     metrics.append([*other, *mine])
-    assert resumable_epoch(SimpleNamespace(latest_epoch=2), metrics, runs) == 2
+    assert resumable_epoch(2, metrics, runs) == 2
     assert metrics.read() == [*other, *mine[:4]]
     metrics.keep(lambda r: r != mine[1])
-    assert resumable_epoch(SimpleNamespace(latest_epoch=2), metrics, runs) == 0
+    assert resumable_epoch(2, metrics, runs) == 0
     assert metrics.read() == other

@@ -142,5 +142,6 @@ def test_small_batches_train_several_runs_together_on_cpu(plan):
     runs = validate({**plan.config.to_dict(), 'runs': {'devices': 2, 'per_batch': 0}}).runs
     assert choose_layout(100, runs, batch_size=1).per_batch == 5
     assert choose_layout(100, runs, batch_size=100).per_batch == 1
-    # Never more than a device has.
+    # Never more than a device has, nor wider than the number of batches needs.
     assert choose_layout(4, runs, batch_size=1).per_batch == 2
+    assert choose_layout(12, runs, batch_size=1).padded == 12

@@ -1,0 +1,108 @@
+"""The runs of one program on their devices, and the records of their epochs."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pairjax.checkpoints import Checkpoints
+from pairjax.plan import Plan
+from pairjax.runs import (
+    choose_layout,
+    compile_programs,
+    hyperparameters_of,
+    place_runs,
+    replicate,
+    stack_runs,
+    unstack_runs,
+)
+from pairjax.training import Correct, RunState
+from pairjax.trials import Trial
+
+Run = tuple[Trial, int]  # a trial and a seed
+
+
+class Trainer:
+    """The runs of one program on their devices: their state and what trains it."""
+
+    def __init__(self, plan: Plan, number: int):
+        """Compiles program `number` and initialises its runs."""
+        self.runs = plan.runs(number)
+        self.config = plan.programs[number][0].config
+        self.layout = choose_layout(len(self.runs), plan.config.runs, self.config.train.batch_size)
+        self._pools = replicate(plan.pools, self.layout)
+        seeds = [np.int32(seed) for _, seed in self.runs]
+        hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
+        self._seeds, self._hyper = stack_runs(seeds, self.layout), stack_runs(hyper, self.layout)
+        self._programs = compile_programs(
+            self.config, self.layout, self._pools, self._seeds, self._hyper
+        )
+        self._unreported_compile_seconds = self._programs.compile_seconds
+        self._state = self._programs.init(self._pools, self._seeds, self._hyper)
+
+    def __str__(self) -> str:
+        return (
+            f'{len(self.runs)} runs on {self.layout.mesh.size} devices, {self.layout.per_batch} at '
+            f'a time on each; compiled in {self._programs.compile_seconds:.1f} s'
+        )
+
+    def restore(self, checkpoints: Checkpoints) -> None:
+        """Goes back to the newest checkpoint."""
+        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
+
+    def host_state(self) -> RunState:
+        """The runs' state as host arrays, without padding."""
+        return unstack_runs(self._state, self.layout)
+
+    def epoch(self, epoch: int, evaluate: bool) -> list[dict[str, Any]]:
+        """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
+
+        Args:
+          epoch: its number, from 1.
+          evaluate: whether to measure accuracies after it.
+        """
+        started = time.monotonic()
+        self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
+        correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
+        losses, correct = unstack_runs((losses, correct), self.layout)
+        clock = {
+            'train_seconds': (time.monotonic() - started) / len(self.runs),
+            'compile_seconds': self._unreported_compile_seconds / len(self.runs),
+        }
+        self._unreported_compile_seconds = 0.0
+        records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
+        return [{**record, **clock} for record in records]
+
+
+def epoch_records(
+    runs: Sequence[Run], epoch: int, losses: np.ndarray, correct: Correct | None, data: Any
+) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl of one epoch, without clock values.
+
+    Args:
+      runs: trial and seed of each run.
+      epoch: the epoch just trained, from 1.
+      losses: (runs,) mean training losses; not-a-number marks a run that failed.
+      correct: right answers, each (runs,), or None where this epoch was not evaluated; logits
+        that are not finite mark a run that failed, too.
+      data: config.data with the numbers of pairs.
+    """
+    records = []
+    for i, (trial, seed) in enumerate(runs):
+        failed = not math.isfinite(losses[i]) or (correct is not None and not correct.finite[i])
+        record = {
+            'trial': trial.index,
+            'seed': seed,
+            'epoch': epoch,
+            'train_loss': None if failed else float(losses[i]),
+        }
+        for kind, images_a_pair in (('main', 1), ('digits', 2)):
+            counts = None if correct is None or failed else getattr(correct, kind)
+            for name in ('train', 'validation', 'test'):
+                total = data[f'num_{name}_pairs'] * images_a_pair
+                key = f'{name}_accuracy' if kind == 'main' else f'{name}_digit_accuracy'
+                record[key] = None if counts is None else int(getattr(counts, name)[i]) / total
+        records.append(record)
+    return records
