@@ -102,6 +102,7 @@ class Network(nn.Module):
             features = features.unflatten(0, (2, -1))
         else:
             halves = (images[:, :1], images[:, 1:])
+            # Index -1 is the second branch's own module, or the only one.
             features = [self.encoders[-i](half) for i, half in enumerate(halves)]
             digits = [self.digit_heads[-i](x) for i, x in enumerate(features)]
         main = self.main_head(torch.cat(tuple(digits if self.reads_logits else features), 1))
@@ -112,7 +113,7 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     """Trains one run for some epochs, evaluated as its config says.
 
     Args:
-      job: see `benchmark.peer_job`.
+      job: see `benchmark.peer_jobs`.
       pairs: by name of the set, images (n, 2, 14, 14) float32, classes (n, 2) and targets (n,).
       num_epochs: how many.
 
@@ -187,8 +188,8 @@ def count_correct(
 def serve() -> None:
     """Trains what comes through standard input until it closes.
 
-    Per job: 'ready' goes out after the warm-up, anything that comes in starts the clock, and
-    (seconds, test accuracies) goes out at the end.
+    First goes out whether torch sees a GPU. Then per job: 'ready' after the warm-up; whatever
+    comes in next starts the clock; at the end (seconds, test accuracies).
     """
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
@@ -197,7 +198,7 @@ def serve() -> None:
         pickle.dump(message, replies)
         replies.flush()
 
-    reply({'version': torch.__version__, 'cuda': torch.cuda.is_available()})
+    reply(torch.cuda.is_available())
     while requests.peek(1):
         job = pickle.load(requests)
         torch.set_num_threads(job['num_threads'])
