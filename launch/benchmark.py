@@ -29,7 +29,7 @@ def main() -> None:
     # By default jax takes most of a GPU's memory at once, and PyTorch needs some of it.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import benchmark, progress, records, runs
+    from pairjax import benchmark, benchmark_report, progress, records, runs
 
     runs.configure_jax(config.runs.devices)
     default_seeds = [str(config.num_seeds)] if COLD.value else ['1', '2', '5', '10', '50']
@@ -43,8 +43,8 @@ def main() -> None:
     display = progress.ProgressDisplay()
     result = benchmark.run_benchmark(config, options, display.note)
     records.write_json(output, result)
-    display.console.print(benchmark.results_table(result))
-    display.note(f'{benchmark.explanation(result)} All repeats: {output}')
+    display.console.print(benchmark_report.results_table(result))
+    display.note(f'{benchmark_report.explanation(result)} All repeats: {output}')
 
 
 if __name__ == '__main__':

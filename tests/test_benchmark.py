@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 from ml_collections import ConfigDict
 
-from pairjax import benchmark
+from pairjax import benchmark, benchmark_report, flops, peers
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.models import MODELS, build_model
@@ -48,7 +48,7 @@ def needs_torch():
 
 @pytest.mark.parametrize('weight_sharing', [True, False])
 def test_flops_of_auxnet2_by_hand(weight_sharing):
-    layers = benchmark.layer_flops(abstract_model('AuxNet2', (32, 32, 64, 256), weight_sharing))
+    layers = flops.layer_flops(abstract_model('AuxNet2', (32, 32, 64, 256), weight_sharing))
     images = 2
     assert layers == [
         2 * images * 12 * 12 * 3 * 3 * 1 * 32,
@@ -62,12 +62,12 @@ def test_flops_of_auxnet2_by_hand(weight_sharing):
 
 
 def test_flops_of_shallow_model_by_hand():
-    layers = benchmark.layer_flops(abstract_model('ShallowModel', (500,)))
+    layers = flops.layer_flops(abstract_model('ShallowModel', (500,)))
     assert layers == [2 * 392 * 500, 2 * 500 * 2]
 
 
 def test_flops_of_a_run_are_those_of_the_first_report():
-    train, evaluation = benchmark.epoch_flops(default_config(), 10)
+    train, evaluation = flops.epoch_flops(default_config(), 10)
     assert train == 1000 * (3 * 1_930_240 - 165_888)
     assert evaluation == 2500 * 1_930_240
     assert 25 * train == pytest.approx(140e9, rel=0.01)
@@ -79,7 +79,7 @@ def test_speed_from_hand_made_seconds():
     config.train.num_epochs, config.train.evaluate_every = 4, 2
     seconds = {'pairjax': [1.0, 2.0, 9.0], 'pairjax_training': [1.0, 1.0, 1.0]}
     speed = benchmark.speed(config, 10, seconds, peak=1e11)
-    train, evaluation = benchmark.epoch_flops(config, 10)
+    train, evaluation = flops.epoch_flops(config, 10)
     assert speed['seconds_per_run'] == 2.0
     assert speed['pairs_per_second'] == (4 * 1000 + 2 * 2500) / 2
     assert speed['gflops_per_second'] == pytest.approx((4 * train + 2 * evaluation) / 2e9)
@@ -92,7 +92,7 @@ def test_ratios_are_taken_pair_by_pair():
 
 
 def test_rows_of_a_small_benchmark(quick_config, tmp_path, monkeypatch):
-    monkeypatch.setitem(benchmark.MATMUL_SIDE, 'cpu', 64)
+    monkeypatch.setitem(flops.MATMUL_SIDE, 'cpu', 64)
     quick_config.train.evaluate_every = 2
     quick_config.runs.devices = 2
     notes = []
@@ -115,8 +115,8 @@ def test_rows_of_a_small_benchmark(quick_config, tmp_path, monkeypatch):
             if isinstance(value, float):
                 assert 0 < value < float('inf'), name
         assert row['peak_memory_bytes'] > 50e6
-    assert benchmark.results_table(result).row_count == 2
-    assert 'over 2 epochs' in benchmark.explanation(result)
+    assert benchmark_report.results_table(result).row_count == 2
+    assert 'over 2 epochs' in benchmark_report.explanation(result)
 
 
 def test_cold_commands_are_timed(quick_config, tmp_path):
@@ -128,8 +128,8 @@ def test_cold_commands_are_timed(quick_config, tmp_path):
         jax.config.update('jax_enable_compilation_cache', True)
     (row,) = result['rows']
     assert row['seconds']['pairjax'][0] > 1
-    assert benchmark.results_table(result).row_count == 1
-    assert 'whole commands' in benchmark.explanation(result)
+    assert benchmark_report.results_table(result).row_count == 1
+    assert 'whole commands' in benchmark_report.explanation(result)
     with pytest.raises(UserError, match=r'failed: .*missing\.py'):
         benchmark.cold_seconds(make_plan(quick_config).config, tmp_path / 'missing.py')
 
@@ -171,7 +171,7 @@ def test_peers_get_the_pairs_of_the_run(quick_config):
     plan = make_plan(quick_config)
     init = quick_jit(functools.partial(init_state, plan.config))
     state = init(plan.pools, np.int32(1), hyperparameters_of(plan.config))
-    for name, (images, classes, targets) in benchmark.drawn_pairs(plan, 1).items():
+    for name, (images, classes, targets) in peers.drawn_pairs(plan, 1).items():
         indices = getattr(state.pairs, name)
         np.testing.assert_allclose(
             images, standardized_images(plan.pools, state, indices), atol=1e-5
@@ -231,10 +231,10 @@ def test_peer_processes_learn(small_config):
     small_config.model.dropout_rate = 0.0
     small_config.model.widths = (16, 16, 32, 64)
     plan = make_plan(small_config)
-    machine = benchmark.Machine.of(plan.config)
-    with benchmark.PeerProcesses(machine) as processes:
-        for peer in benchmark.PEERS:
-            jobs, times = benchmark.peer_jobs(plan, machine, peer, 40, most_runs=2)
+    machine = peers.Machine.of(plan.config)
+    with peers.PeerProcesses(machine) as processes:
+        for peer in peers.PEERS:
+            jobs, times = peers.peer_jobs(plan, machine, peer, 40, most_runs=2)
             seconds, accuracies = processes.train(jobs)
             assert times == 1.5
             assert seconds > 0
