@@ -58,9 +58,9 @@ def evaluate_workdir(
     trials, _ = trials_in_range(config, digits.num_classes)
     rows = []
     for number, program in enumerate(group_trials(trials)):
-        directory = checkpoint_directory(workdir, number)
+        checkpoints = checkpoint_directory(workdir, number)
         runs = runs_of(program, config)
-        rows += _evaluate_program(directory, runs, config.runs, trained_on, digits, source)
+        rows += _evaluate_program(checkpoints, runs, config.runs, trained_on, digits, source)
     if not rows:
         raise UserError(f'{workdir} holds no checkpoint yet; train first with launch/main.py')
     return rows

@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     @property
     def seeds(self) -> range:
         """The seeds of every trial."""
-        return range(self.config.seed, self.config.seed + self.config.num_seeds)
+        return seeds_of(self.config)
 
     def num_epochs(self, number: int) -> int:
         """How many epochs program `number` trains."""
@@ -47,10 +47,14 @@ class Plan(NamedTuple):
         }
 
 
+def seeds_of(config: Any) -> range:
+    """The seeds that a config trains every trial with."""
+    return range(config.seed, config.seed + config.num_seeds)
+
+
 def runs_of(program: list[Trial], config: Any) -> list[tuple[Trial, int]]:
     """Every (trial, seed) of a program, in the order in which they are stacked."""
-    seeds = range(config.seed, config.seed + config.num_seeds)
-    return list(itertools.product(program, seeds))
+    return list(itertools.product(program, seeds_of(config)))
 
 
 def make_plan(config: Any) -> Plan:

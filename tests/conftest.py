@@ -1,21 +1,40 @@
 """What several test files share: eight CPU devices, and a small set of digits."""
 
 import atexit
+import functools
 import os
 import shutil
 import tempfile
 
+import jax
 import numpy as np
 import pytest
 
 from pairjax.config import default_config
 from pairjax.runs import configure_jax
+from pairjax.training import Hyperparameters
 
 # The user's own cache is left alone, and tests share what they compile.
 os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')
 atexit.register(shutil.rmtree, os.environ['PAIRJAX_CACHE_DIR'], ignore_errors=True)
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
+
+
+# Compiling is what takes time in tests.
+quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
+
+
+def make_hyperparameters(**fields):
+    """Those of plain Adam on the main loss alone, with `fields` set."""
+    values = {
+        'learning_rate': 0.01,
+        'weight_decay': 0.0,
+        'main_weight': 1.0,
+        'aux_weight': 0.0,
+        'dropout_rate': 0.0,
+    }
+    return Hyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
 
 
 @pytest.fixture(scope='session')

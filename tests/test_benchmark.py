@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from conftest import quick_jit
 from flax import nnx
 from ml_collections import ConfigDict
 
@@ -21,8 +22,6 @@ from pairjax.runs import hyperparameters_of
 from pairjax.training import init_state, standardized_images
 
 ROOT = Path(__file__).resolve().parents[1]
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def model_config(name, widths, weight_sharing=True, dropout_rate=0.0):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import quick_jit
 from flax import nnx
 
 from pairjax.layers import (
@@ -20,8 +21,6 @@ from pairjax.layers import (
 )
 
 KEY = jax.random.key(0)
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def make_dropout(key, rate):

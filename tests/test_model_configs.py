@@ -1,21 +1,18 @@
 """The networks as configs describe them: sizes, first values, and what is refused."""
 
-import functools
 import itertools
 import math
 
 import jax
 import numpy as np
 import pytest
+from conftest import quick_jit
 from flax import nnx
 from ml_collections import ConfigDict
 
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.models import MODELS, build_model, check_model_config, count_params
-
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def model_config(name, widths, weight_sharing=True):

@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from conftest import quick_jit
 from flax import nnx
 from ml_collections import ConfigDict
 
@@ -12,8 +13,6 @@ from pairjax.layers import Dropout, random_bytes
 from pairjax.models import MODELS, build_model
 
 BATCH = 8
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def model_config(name, widths, weight_sharing=True):

@@ -7,16 +7,13 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from conftest import make_hyperparameters, quick_jit
 from flax import nnx
 
 from pairjax import training
 from pairjax.config import default_config
 from pairjax.digits import Digits
 from pairjax.pairs import PairIndices, make_pools
-from pairjax.training import Hyperparameters
-
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def make_digits(num_train, num_test, num_classes=5):
@@ -41,17 +38,6 @@ def make_config(fields):
     few = {f'data.{name}': value for name, value in data.items()}
     config.update_from_flattened_dict({**SHALLOW, **few, 'train.batch_size': 3, **fields})
     return config
-
-
-def make_hyperparameters(**fields):
-    values = {
-        'learning_rate': 0.01,
-        'weight_decay': 0.0,
-        'main_weight': 1.0,
-        'aux_weight': 0.0,
-        'dropout_rate': 0.0,
-    }
-    return Hyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
 
 
 HYPERPARAMETERS = make_hyperparameters()

@@ -1,11 +1,10 @@
 """What a run promises: it is a function of trial and seed, and its failure is its own."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import make_hyperparameters, quick_jit
 
 from pairjax import training
 from pairjax.config import default_config
@@ -14,10 +13,7 @@ from pairjax.errors import UserError
 from pairjax.layers import Branches, Head
 from pairjax.models import MODELS, PairModel, PairOutput
 from pairjax.pairs import make_pools
-from pairjax.training import Hyperparameters, Purpose, check_optimizer_config, run_key
-
-# Compiling is what takes time here.
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
+from pairjax.training import Purpose, check_optimizer_config, run_key
 
 SHALLOW = {'model.name': 'ShallowModel', 'model.widths': (4,)}
 TINY = {'model.name': 'TinyNet', 'model.widths': (16,), 'optimizer.name': 'adamw'}
@@ -59,17 +55,6 @@ def make_config(fields):
     config.data.update(num_train_pairs=7, num_validation_pairs=3, num_test_pairs=4)
     config.update_from_flattened_dict({'train.batch_size': 3, **fields})
     return config
-
-
-def make_hyperparameters(**fields):
-    values = {
-        'learning_rate': 0.01,
-        'weight_decay': 0.0,
-        'main_weight': 1.0,
-        'aux_weight': 0.0,
-        'dropout_rate': 0.0,
-    }
-    return Hyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
 
 
 HYPERPARAMETERS = make_hyperparameters()
