@@ -243,7 +243,8 @@ def _wide_backward(geometry, residuals, gradient):
     patches, kernel, winner = residuals
     weights = kernel.reshape(-1, kernel.shape[3])
     outputs = _unpool(gradient.transpose(0, 1, 3, 2), winner, geometry.pool**2)
-    weights_gradient = jnp.einsum('prcnt,prcno->to', patches, outputs)
+    # Flat before the product: as an einsum over four axes it would copy the patches to transpose.
+    weights_gradient = patches.reshape(-1, len(weights)).T @ outputs.reshape(-1, weights.shape[1])
     channels_in, batch = kernel.shape[2], gradient.shape[3]
     images = jax.ShapeDtypeStruct(
         (geometry.height, geometry.width, batch, channels_in), gradient.dtype

@@ -109,8 +109,8 @@ def _evaluate_program(
         state = checkpoints.restore(_abstract_state(structure, trained_on, len(runs)))
     # The devices may be fewer than it was trained on.
     here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
-    layout = choose_layout(len(runs), here, structure.train.batch_size)
-    options = compiler_options(structure.train.batch_size)
+    layout = choose_layout(len(runs), here, training.EVALUATION_BATCH_SIZE)
+    options = compiler_options(training.EVALUATION_BATCH_SIZE)
     count = over_runs(partial(_count_on_test_pairs, structure), layout, 1, options)
     pools = replicate(make_pools(digits), layout)
     correct = unstack_runs(count(pools, place_runs(state, layout)), layout)

@@ -72,11 +72,25 @@ def random_bytes(key: jax.Array, num_rows: int, num_bytes: int) -> jax.Array:
     return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(num_rows, -1)[:, :num_bytes]
 
 
-def dense(num_inputs: int, num_outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
+class Dense(nnx.Linear):
     """A dense layer with PyTorch's default initialisation."""
-    return nnx.Linear(
-        num_inputs, num_outputs, kernel_init=kernel_init, bias_init=bias_init(num_inputs), rngs=rngs
-    )
+
+    def __init__(self, num_inputs: int, num_outputs: int, rngs: nnx.Rngs):
+        super().__init__(
+            num_inputs,
+            num_outputs,
+            kernel_init=kernel_init,
+            bias_init=bias_init(num_inputs),
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(N, num_inputs) -> (N, num_outputs)."""
+        if len(x) > 1:
+            return super().__call__(x)
+        # XLA makes the gradient of a product with one row elementwise, and then computes that row
+        # anew for each element of the kernel. Two rows keep it a product.
+        return super().__call__(jnp.concatenate([x, jnp.zeros_like(x)]))[:1]
 
 
 class ConvReluPool(nnx.Module):
@@ -127,7 +141,7 @@ class Head(nnx.Module):
     def __init__(self, widths: Sequence[int], rngs: nnx.Rngs):
         """Takes the widths from inputs to outputs, such as (64, 256, 10)."""
         self.layers = nnx.List(
-            [dense(n, m, rngs) for n, m in zip(widths, widths[1:], strict=False)]
+            [Dense(n, m, rngs) for n, m in zip(widths, widths[1:], strict=False)]
         )
 
     def __call__(self, x: jax.Array, dropout: Dropout | None = None) -> jax.Array:

@@ -208,12 +208,16 @@ def compile_programs(
     """
     started = time.monotonic()
     options = compiler_options(config.train.batch_size)
+    # Evaluation reads wide batches whatever the training's are.
+    wide = choose_layout(layout.num_runs, config.runs, training.EVALUATION_BATCH_SIZE)
+    evaluation = layout._replace(per_batch=wide.per_batch)
+    evaluation_options = compiler_options(training.EVALUATION_BATCH_SIZE)
     init_options = {}
     if jax.default_backend() == 'cpu':
         init_options = {**known_compiler_options('cpu'), **INIT_COMPILER_OPTIONS}
     init = over_runs(partial(training.init_state, config), layout, 2, init_options)
     train_epoch = over_runs(partial(training.train_epoch, config), layout, 2, options, donate=True)
-    evaluate = over_runs(partial(training.evaluate, config), layout, 1, options)
+    evaluate = over_runs(partial(training.evaluate, config), evaluation, 1, evaluation_options)
     shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
     sharding = NamedSharding(layout.mesh, RUNS)
     state = jax.tree.map(
