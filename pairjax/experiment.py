@@ -1,50 +1,24 @@
 """The host loop: drives the programs of an experiment and keeps its records."""
 
-import signal
-import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from pairjax.checkpoints import Checkpoints
+from pairjax.errors import UserError
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import Metrics, open_workdir, read_json, write_json
+from pairjax.records import Metrics, open_workdir, read_json, write_json, writing
 from pairjax.runs import choose_layout
+from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
 from pairjax.trainer import Run, Trainer
+from pairjax.trials import trial_name
 
-
-class Interrupted(Exception):
-    """A signal asked to stop, and the state is saved. The message says how far it got."""
-
-
-class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a flag, so that the epoch can finish and be saved.
-
-    A second one acts as it would without this.
-    """
-
-    def __init__(self):
-        self.requested = False
-
-    def __enter__(self) -> 'StopRequest':
-        self._previous = {
-            number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self
-
-    def _on_signal(self, number, frame):
-        self.requested = True
-        signal.signal(number, self._previous[number])
-        print('stopping after this epoch; once more stops at once', file=sys.stderr)
-
-    def __exit__(self, *exception):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+FAILURES = 'failures.log'
 
 
 def run_experiment(
@@ -59,7 +33,8 @@ def run_experiment(
       display: where progress is shown.
 
     Returns: what summary.json holds.
-    Raises: UserError; Interrupted when a signal asked to stop and the state is saved.
+    Raises: UserError, also when programs failed and the others are done; Interrupted when a signal
+      asked to stop and the state is saved.
     """
     display = display or ProgressDisplay()
     plan = make_plan(config)
@@ -72,27 +47,102 @@ def run_experiment(
         return read_json(workdir / 'summary.json')
     if unfinished:
         display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
+    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, workdir, display)
+    if len(failures) < len(plan.programs):
+        summary = summarize_experiment(plan, failures, metrics)
+        summary['timing']['devices'] = layout.mesh.size
+        write_json(workdir / 'summary.json', summary)
+    if failures:
+        number, reason = next(iter(failures.items()))
+        raise UserError(
+            f'{len(failures)} of {len(plan.programs)} programs failed, the first '
+            f'{program_name(plan, number)}: {reason}; more in {workdir / FAILURES}, and the same '
+            'command tries them again'
+        )
+    return summary
+
+
+def train_programs(
+    plan: Plan, epochs: Mapping[int, int], workdir: Path, display: ProgressDisplay
+) -> dict[int, str]:
+    """Trains programs one after another; one that fails does not keep the others from it.
+
+    Args:
+      plan: of the experiment.
+      epochs: by number of the program, the epoch to go on from.
+      workdir: where records and checkpoints go.
+      display: where progress is shown.
+
+    Returns: by number, why a program failed.
+    Raises: UserError for what would stop every program; Interrupted.
+    """
+    failures: dict[int, str] = {}
+    numbers = list(epochs)
     with StopRequest() as stop, ThreadPoolExecutor(1) as ahead:
         # The next program compiles while this one trains; more would only take memory.
-        upcoming = [ahead.submit(Trainer, plan, number) for number in unfinished[:1]]
-        for position, number in enumerate(unfinished, 1):
-            trainer, following = upcoming.pop().result(), unfinished[position:][:1]
+        upcoming = [ahead.submit(Trainer, plan, number) for number in numbers[:1]]
+        for position, number in enumerate(numbers, 1):
+            compiling, following = upcoming.pop(), numbers[position:][:1]
+            wait([compiling])
             if not stop.requested:
                 upcoming = [ahead.submit(Trainer, plan, n) for n in following]
-            epoch = train_program(plan, number, epochs[number], trainer, workdir, display, stop)
+            epoch, start = plan.num_epochs(number), epochs[number]
+            try:
+                epoch = train_program(
+                    plan, number, start, compiling.result(), workdir, display, stop
+                )
+            except UserError:
+                raise
+            except Exception as error:
+                failures[number] = failure_sentence(error)
+                name = program_name(plan, number)
+                note_failure(workdir, name)
+                display.note(f'{name} failed: {failures[number]}')
             if stop.requested and (following or epoch < plan.num_epochs(number)):
                 raise Interrupted(
                     f'stopped and saved after epoch {epoch} of program {number + 1} of '
                     f'{len(plan.programs)}'
                 )
+    return failures
+
+
+def failure_sentence(error: Exception) -> str:
+    """One line that says why a program failed."""
+    text = next(iter(str(error).strip().splitlines()), '')
+    if 'RESOURCE_EXHAUSTED' in text:
+        return 'out of memory; a smaller --config.runs.per_batch trains fewer runs at a time'
+    return f'{type(error).__name__}: {text}'
+
+
+def note_failure(workdir: Path, name: str) -> None:
+    """Adds the traceback of the exception being handled to the workdir's list of failures."""
+    with writing(workdir / FAILURES), (workdir / FAILURES).open('a') as file:
+        file.write(f'{name}\n{traceback.format_exc()}\n')
+
+
+def summarize_experiment(
+    plan: Plan, failures: Mapping[int, str], metrics: Metrics
+) -> dict[str, Any]:
+    """What summary.json holds, without the devices; a trial whose program failed has no seeds."""
+    reasons = {t.index: reason for n, reason in failures.items() for t in plan.programs[n]}
     rows = [
-        {'hyperparameters': trial.hyperparameters, 'num_params': num_params}
+        {
+            'hyperparameters': trial.hyperparameters,
+            'num_params': num_params,
+            'failure': reasons.get(trial.index),
+        }
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
     ]
-    summary = {'name': plan.config.name, 'data': plan.data, **summarize(metrics.read(), rows)}
-    summary['timing']['devices'] = layout.mesh.size
-    write_json(workdir / 'summary.json', summary)
-    return summary
+    records = [record for record in metrics.read() if record['trial'] not in reasons]
+    return {'name': plan.config.name, 'data': plan.data, **summarize(records, rows)}
+
+
+def program_name(plan: Plan, number: int) -> str:
+    """The trials of a program, such as AuxNet2 (32, 32, 64, 256) 3/31, for people."""
+    trials = plan.programs[number]
+    name = trial_name({'hyperparameters': trials[0].hyperparameters})
+    several = f' x {len(trials)}' if len(trials) > 1 else ''
+    return f'{name}{several} {number + 1}/{len(plan.programs)}'
 
 
 def checkpoint_directory(workdir: Path, number: int) -> Path:
@@ -123,7 +173,7 @@ def train_program(
 ) -> int:
     """Trains all runs of one program from `epoch` on, and returns the epoch that it reached."""
     metrics, num_epochs = Metrics(workdir), plan.num_epochs(number)
-    name = f'{trainer.config.model.name} ({number + 1}/{len(plan.programs)})'
+    name = program_name(plan, number)
     directory = checkpoint_directory(workdir, number)
     with Checkpoints(directory, plan.config.checkpoint.keep) as checkpoints:
         display.note(f'{name}: {trainer}')

@@ -216,7 +216,17 @@ def build_model(model: Any, num_classes: int, rngs: nnx.Rngs) -> PairModel:
     return MODELS[model.name](tuple(model.widths), num_classes, model.weight_sharing, rngs)
 
 
+class _OneKey:
+    """Stands in for nnx.Rngs where only shapes matter: counting draws takes most of the time."""
+
+    def params(self) -> jax.Array:
+        return jax.random.key(0)
+
+
 def count_params(model: Any, num_classes: int) -> int:
     """How many parameters the network that config.model describes has; allocates nothing."""
-    abstract = nnx.eval_shape(lambda: build_model(model, num_classes, nnx.Rngs(0)))
-    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(abstract, nnx.Param)))
+
+    def params():
+        return nnx.state(build_model(model, num_classes, _OneKey()), nnx.Param)
+
+    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(params)))

@@ -5,6 +5,7 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -36,8 +37,8 @@ class ProgressDisplay:
         self._started = self._last_line = time.monotonic()
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn('{task.description}'),
-                BarColumn(bar_width=10),
+                TextColumn('{task.description}', table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=8),
                 TextColumn('{task.fields[status]}'),
                 TextColumn('left'),
                 TimeRemainingColumn(),
@@ -52,9 +53,9 @@ class ProgressDisplay:
         self, epoch: int, train_loss: float | None, validation_accuracy: float | None
     ) -> None:
         """After an epoch: means over the runs, None where there is none."""
-        status = f'epoch {epoch}/{self._num_epochs}'
+        status = f'{epoch}/{self._num_epochs}'
         if validation_accuracy is not None:
-            status += f'  validation accuracy {100 * validation_accuracy:.1f} %'
+            status += f'  validation {100 * validation_accuracy:.1f} %'
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, status=status)
             return
@@ -65,7 +66,7 @@ class ProgressDisplay:
             self._last_line = now
             per_epoch = (now - self._started) / (epoch - self._first_epoch)
             left = per_epoch * (self._num_epochs - epoch)
-            self.note(f'{self._name}: {status}  {left:.0f} s left')
+            self.note(f'{self._name}: epoch {status}  {left:.0f} s left')
 
     def stop(self) -> None:
         """Ends the epochs begun with `start`; safe to call twice."""

@@ -11,6 +11,7 @@ from rich.table import Table
 from pairjax.figures import plot_training_curves
 from pairjax.records import Metrics
 from pairjax.statistics import describe
+from pairjax.trials import trial_name, trial_names
 
 
 def format_figure(figure: Mapping[str, Any] | None) -> str:
@@ -24,12 +25,12 @@ def format_figure(figure: Mapping[str, Any] | None) -> str:
     return text
 
 
-def results_table(summary: Mapping[str, Any], seconds_per_run: Any = None) -> Table:
+def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, float]) -> Table:
     """One row per trial; * marks the one that validation accuracy selects.
 
     Args:
       summary: what summary.json holds.
-      seconds_per_run: wall seconds of training and evaluation, indexed by trial.
+      seconds_per_run: wall seconds of training and evaluation, by index of the trial.
     """
     table = Table(
         title=f'{summary["name"]}, {summary["data"]["source"]} digits: test accuracy in '
@@ -49,31 +50,9 @@ def results_table(summary: Mapping[str, Any], seconds_per_run: Any = None) -> Ta
             format_figure(trial['final_test_accuracy']),
             format_figure(trial['best_epoch_test_accuracy']),
             format_figure(trial['best_validation_epoch_test_accuracy']),
-            f'{seconds_per_run[index]:.2f}' if seconds_per_run is not None else '-',
+            f'{seconds_per_run[index]:.2f}' if index in seconds_per_run else '-',
         )
     return table
-
-
-def trial_name(trial: Mapping[str, Any]) -> str:
-    """A trial's model and widths, such as AuxNet2 (32, 32, 64, 256)."""
-    hyper = trial['hyperparameters']
-    shared = '' if hyper['model.weight_sharing'] else ' not shared'
-    return f'{hyper["model.name"]} ({", ".join(map(str, hyper["model.widths"]))}){shared}'
-
-
-def trial_names(trials: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each trial's name with whatever else tells it from the others."""
-    named = ('model.name', 'model.widths', 'model.weight_sharing')
-    settings = [trial['hyperparameters'] for trial in trials]
-    differing = [
-        field
-        for field in settings[0]
-        if field not in named and any(s[field] != settings[0][field] for s in settings)
-    ]
-    return [
-        ' '.join([trial_name(trial), *(f'{f}={trial["hyperparameters"][f]}' for f in differing)])
-        for trial in trials
-    ]
 
 
 def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) -> None:
@@ -83,6 +62,8 @@ def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) ->
     seconds_per_run = by_trial.train_seconds.sum() / by_trial.seed.nunique()
     console.print(results_table(summary, seconds_per_run))
     for trial in summary['trials']:
+        if trial['failure']:
+            console.print(f'{trial_name(trial)} failed: {trial["failure"]}', markup=False)
         if trial['failed_seeds']:
             console.print(
                 f'{trial_name(trial)}: the loss of seeds {trial["failed_seeds"]} became '

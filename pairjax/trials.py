@@ -1,7 +1,7 @@
 """The trials that a config's sweep stands for. No jax in here."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import FrozenConfigDict
@@ -66,6 +66,32 @@ def expand_trials(config: FrozenConfigDict) -> list[Trial]:
                 raise UserError(f'sweep: {name} does not define a trial and cannot be swept')
         trials.append(Trial(len(trials), validate({**flatten(config), **overrides})))
     return trials
+
+
+def trial_name(trial: Mapping[str, Any]) -> str:
+    """A trial's model and widths, such as AuxNet2 (32, 32, 64, 256).
+
+    Args:
+      trial: with its `hyperparameters`, as in summary.json.
+    """
+    hyper = trial['hyperparameters']
+    shared = '' if hyper['model.weight_sharing'] else ' not shared'
+    return f'{hyper["model.name"]} ({", ".join(map(str, hyper["model.widths"]))}){shared}'
+
+
+def trial_names(trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each trial's name with whatever else tells it from the others."""
+    named = ('model.name', 'model.widths', 'model.weight_sharing')
+    settings = [trial['hyperparameters'] for trial in trials]
+    differing = [
+        field
+        for field in settings[0]
+        if field not in named and any(s[field] != settings[0][field] for s in settings)
+    ]
+    return [
+        ' '.join([trial_name(trial), *(f'{f}={trial["hyperparameters"][f]}' for f in differing)])
+        for trial in trials
+    ]
 
 
 def _defines_trial(name: str) -> bool:

@@ -33,7 +33,7 @@ class InterruptAfter(ProgressDisplay):
             os.kill(os.getpid(), self.number)
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """Stands for the power going out."""
 
 

@@ -41,7 +41,7 @@ def metrics_lines(trial=0, **changed):
 
 def trial_of(name='AuxNet2', shared=True):
     fields = {'model.name': name, 'model.widths': [4, 4, 4, 8], 'model.weight_sharing': shared}
-    return {'hyperparameters': fields, 'num_params': 12345}
+    return {'hyperparameters': fields, 'num_params': 12345, 'failure': None}
 
 
 def summary_of(lines, trials):
@@ -106,6 +106,14 @@ def test_results_are_printed_and_drawn(tmp_path):
         assert image.format == 'PNG'
         assert 1000 <= image.width <= 3000 and 400 <= image.height <= 1500
         assert len(np.unique(np.asarray(image.convert('L')))) > 50
+
+
+def test_a_failed_trial_is_named_and_has_no_figures(tmp_path):
+    failed = trial_of('AuxNet3') | {'failure': 'RuntimeError: no luck'}
+    text = show(tmp_path, metrics_lines(), [trial_of(), failed])
+    assert 'AuxNet3 (4, 4, 4, 8) failed: RuntimeError: no luck' in text
+    (row,) = [line for line in text.splitlines() if '1 AuxNet3' in line]
+    assert '12,345' in row and '%' not in row and row.count(' - ') == 4
 
 
 def test_failed_seeds_are_named_and_nothing_is_drawn_of_them(tmp_path):
@@ -239,12 +247,12 @@ def test_on_a_terminal_there_is_a_bar_and_the_time_left(width):
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, _environ={'TERM': 'xterm'})
     display = ProgressDisplay(console)
-    display.start('AuxNet2 (1/1)', 0, 25)
+    display.start('AuxNet2 (16, 32, 256, 128) 1/31', 0, 25)
     for epoch in (1, 12):
         display.epoch(epoch, 0.5, 0.875)
     display.stop()
     display.stop()
     # The last of the lines that replaced each other, without its colours.
     line = re.sub(r'\x1b\[[\d;?]*[a-zA-Z]', '', file.getvalue().split('\r')[-1])
-    assert line.startswith('AuxNet2 (1/1)') and line.count('━') >= 5 and 'epoch 12/25' in line
+    assert line.startswith('AuxNet2 (16') and line.count('━') >= 5 and ' 12/25 ' in line
     assert re.search('validation.* 87.5 %', line) and re.search(r'left +\d+:\d\d:\d\d', line)

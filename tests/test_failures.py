@@ -1,0 +1,86 @@
+"""A program that fails: the others finish, its reason is kept, and it can be tried again."""
+
+import pytest
+from conftest import make_small_config
+
+from pairjax import experiment
+from pairjax.errors import UserError
+from pairjax.experiment import run_experiment
+from pairjax.records import Metrics, read_json
+
+
+@pytest.fixture
+def config(small_digits_path):
+    config = make_small_config(small_digits_path)
+    config.model.name = 'ShallowModel'
+    config.model.dropout_rate = config.loss.aux_weight = 0.0
+    config.sweep.product = (
+        ('model.widths', ((6,), (7,), (8,))),
+        ('optimizer.learning_rate', (1e-3, 1e-2)),
+    )
+    return config
+
+
+def failing_trainer(widths, message, during_epoch=None):
+    """A Trainer that fails for these widths, when it is made or at an epoch."""
+
+    class FailingTrainer(experiment.Trainer):
+        def __init__(self, plan, number):
+            if during_epoch is None and self._hit(plan, number):
+                raise RuntimeError(message)
+            super().__init__(plan, number)
+            self.fails = self._hit(plan, number)
+
+        @staticmethod
+        def _hit(plan, number):
+            return tuple(plan.programs[number][0].config.model.widths) in widths
+
+        def epoch(self, epoch, evaluate):
+            if self.fails and epoch == during_epoch:
+                raise RuntimeError(message)
+            return super().epoch(epoch, evaluate)
+
+    return FailingTrainer
+
+
+@pytest.mark.parametrize('during_epoch', [None, 2])
+def test_the_others_finish_and_the_failed_one_is_tried_again(
+    config, tmp_path, monkeypatch, during_epoch
+):
+    whole = run_experiment(config, tmp_path / 'whole')
+    workdir = tmp_path / 'failing'
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, 'Trainer', failing_trainer([(7,)], 'no luck', during_epoch))
+        with pytest.raises(UserError, match=r'^1 of 3 programs failed.*\(7\) x 2 2/3.*no luck'):
+            run_experiment(config, workdir)
+    summary = read_json(workdir / 'summary.json')
+    for index, (trial, other) in enumerate(zip(summary['trials'], whole['trials'], strict=True)):
+        if index in (2, 3):
+            assert trial['failure'] == 'RuntimeError: no luck'
+            assert trial['seeds'] == [] and trial['final_test_accuracy']['mean'] is None
+        else:
+            assert trial == other and trial['failure'] is None
+    assert 'Traceback' in (workdir / 'failures.log').read_text()
+    lines = len(Metrics(workdir).read())
+    again = run_experiment(config, workdir)
+    assert again['trials'] == whole['trials']
+    # The finished trials were not trained again: their lines stand where they stood.
+    kept = [r for r in Metrics(workdir).read()[:lines] if r['trial'] not in (2, 3)]
+    assert len(kept) == 2 * len(Metrics(workdir).read()) // 3
+
+
+def test_when_everything_fails_there_is_no_summary(config, tmp_path, monkeypatch):
+    failing = failing_trainer([(6,), (7,), (8,)], 'RESOURCE_EXHAUSTED: out of memory allocating')
+    monkeypatch.setattr(experiment, 'Trainer', failing)
+    with pytest.raises(UserError, match=r'3 of 3 programs failed.*smaller --config.runs.per_batch'):
+        run_experiment(config, tmp_path / 'workdir')
+    assert not (tmp_path / 'workdir' / 'summary.json').exists()
+
+
+def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeypatch):
+    def disk_full(*_):
+        raise UserError('the disk is full')
+
+    monkeypatch.setattr(experiment.Metrics, 'append', disk_full)
+    with pytest.raises(UserError, match='the disk is full'):
+        run_experiment(config, tmp_path / 'workdir')
