@@ -1,5 +1,6 @@
 """What the launch scripts share: flags in, one call, an exit code. Errors are sentences."""
 
+import functools
 import os
 import signal
 import sys
@@ -13,12 +14,17 @@ from pairjax.config import check_field_names, validate
 from pairjax.errors import UserError
 
 
-def run_main(main: Callable[[], None]) -> None:
-    """Parses the flags and calls main(); a user's mistake becomes one line and exit code 1."""
+def run_main(main: Callable[..., None], positional: bool = False) -> None:
+    """Parses the flags and calls main(); a user's mistake becomes one line and exit code 1.
 
-    def guarded(_) -> int:
+    Args:
+      main: of no arguments; where positional, of the list of those that are no flags.
+      positional: whether there may be arguments that are no flags.
+    """
+
+    def guarded(argv: Sequence[str]) -> int:
         try:
-            main()
+            main(argv[1:]) if positional else main()
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
             return 1
@@ -27,18 +33,22 @@ def run_main(main: Callable[[], None]) -> None:
     # Ctrl-C ends the process at once and silently, until something runs that has work to save.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.set_verbosity(logging.WARNING)
-    app.run(guarded, flags_parser=parse_flags)
+    app.run(guarded, flags_parser=functools.partial(parse_flags, positional=positional))
 
 
-def parse_flags(argv: Sequence[str]) -> Sequence[str]:
-    """Parses the command line; exits with code 1 and one line where it is wrong."""
+def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
+    """Parses the command line; exits with code 1 and one line where it is wrong.
+
+    Returns: the name of the script and, where they are allowed, the arguments that are no flags.
+    """
     path = _config_path(argv[1:])
     try:
         _check_overrides(argv[1:])
         if path is not None and not os.path.isfile(path.partition(':')[0]):
             raise UserError(f'--config={path} does not exist; the experiments stand in configs/')
+        flags.FLAGS.set_gnu_getopt(positional)  # Flags may follow what is no flag.
         rest = flags.FLAGS(argv)
-        if len(rest) > 1:
+        if len(rest) > 1 and not positional:
             raise UserError(f'{rest[1]!r} is not a flag; flags start with --, --help lists them')
         return rest
     except (flags.Error, UserError) as error:

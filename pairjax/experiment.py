@@ -9,16 +9,15 @@ from typing import Any
 
 from pairjax.checkpoints import Checkpoints
 from pairjax.errors import UserError
+from pairjax.locking import locked
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import Metrics, open_workdir, read_json, write_json, writing
+from pairjax.records import FAILURES, Metrics, open_workdir, read_json, write_json, writing
 from pairjax.runs import choose_layout
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
 from pairjax.trainer import Run, Trainer
 from pairjax.trials import trial_name
-
-FAILURES = 'failures.log'
 
 
 def run_experiment(
@@ -39,7 +38,15 @@ def run_experiment(
     display = display or ProgressDisplay()
     plan = make_plan(config)
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
-    open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
+    with locked(workdir):
+        open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
+        return run_plan(plan, layout.mesh.size, workdir, display)
+
+
+def run_plan(
+    plan: Plan, num_devices: int, workdir: Path, display: ProgressDisplay
+) -> dict[str, Any]:
+    """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
     epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
@@ -50,7 +57,7 @@ def run_experiment(
     failures = train_programs(plan, {n: epochs[n] for n in unfinished}, workdir, display)
     if len(failures) < len(plan.programs):
         summary = summarize_experiment(plan, failures, metrics)
-        summary['timing']['devices'] = layout.mesh.size
+        summary['timing']['devices'] = num_devices
         write_json(workdir / 'summary.json', summary)
     if failures:
         number, reason = next(iter(failures.items()))

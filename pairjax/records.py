@@ -17,7 +17,8 @@ from pairjax.errors import UserError
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
 RESUMABLE_FIELDS = ('runs.', 'checkpoint.', 'data.dir', 'data.download')
-OWN_FILES = ('config.json', 'metrics.jsonl', 'summary.json', 'checkpoints', 'figures')
+FAILURES = 'failures.log'
+OWN_FILES = ('config.json', 'metrics.jsonl', 'summary.json', 'checkpoints', 'figures', FAILURES)
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ def copy(trained, tmp_path):
 
 def test_training_leaves_its_files_and_prints_the_table(trained):
     workdir, out, _ = trained
-    names = ['checkpoints', 'config.json', 'figures', 'metrics.jsonl', 'summary.json']
+    names = ['checkpoints', 'config.json', 'figures', 'lock', 'metrics.jsonl', 'summary.json']
     assert sorted(path.name for path in workdir.iterdir()) == names
     assert (workdir / 'figures' / 'training_curves.png').read_bytes().startswith(b'\x89PNG')
     lines, summary = results_of(workdir)

@@ -122,7 +122,7 @@ def test_resuming_keeps_the_versions_of_the_first_start(tmp_path):
 
 def test_overwrite_deletes_its_own_files_only(tmp_path):
     open_with(tmp_path)
-    for name in ('metrics.jsonl', 'summary.json', 'notes.txt'):
+    for name in ('metrics.jsonl', 'summary.json', 'failures.log', 'notes.txt'):
         (tmp_path / name).write_text('old')
     for name in ('checkpoints/program_0000', 'figures', 'mine'):
         (tmp_path / name).mkdir(parents=True)

@@ -1,0 +1,34 @@
+"""Compares trials over common seeds: python launch/compare.py runs/auxnet1 runs/auxnet2
+
+A workdir stands for its selected trial, WORKDIR:3 for trial 3 of its summary.json, WORKDIR:all for
+every trial.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from pairjax.cli import run_main
+
+MEASURE = flags.DEFINE_string(
+    'measure', 'final_test_accuracy', 'which figure of summary.json, such as final_digit_accuracy'
+)
+OUT = flags.DEFINE_string(
+    'out', None, 'folder of the picture; figures/ of the first workdir by default'
+)
+
+
+def main(arguments: list[str]) -> None:
+    # Tables and pictures start only now, so that a mistyped flag is answered at once.
+    from pairjax import comparison, comparison_figure, comparison_report, progress
+
+    result = comparison.compare_workdirs(arguments, MEASURE.value)
+    console = progress.make_console()
+    comparison_report.show_comparison(result, console)
+    path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'
+    comparison_figure.plot_comparison(result, path)
+    console.print(f'picture in {path}, with a PDF beside it', markup=False, soft_wrap=True)
+
+
+if __name__ == '__main__':
+    run_main(main, positional=True)
