@@ -1,0 +1,68 @@
+"""The study: what weight sharing and the auxiliary loss are worth, arm by arm, seed by seed.
+
+Parts: NETWORK-pilot (learning rates, on validation pairs and seeds of its own), NETWORK (every arm
+at every aux weight) and AuxNet2-train_pairs. The last two take their learning rates from the
+pilot in runs/study; NETWORK:DIR takes them from another workdir of launch/study.py.
+
+command: python launch/study.py runs every part and writes docs/study.md; one part alone:
+         python launch/main.py --config=configs/study.py:AuxNet2-pilot
+                --workdir=runs/study/AuxNet2-pilot
+cost:   4,110 runs: 450 a pilot (DeepModel 300), then AuxNet2 900 and 600 over train pairs,
+        AuxNet1 and AuxNet3 360 each, DeepModel 240; about an hour on 2 cores.
+result: docs/study.md
+"""
+
+from pairjax import study_design
+from pairjax.study_design import Design, Network
+
+# Cut widths are the common factor on all widths with which two separate branches come nearest to
+# the shared network's parameters.
+AUXNET2 = Network('AuxNet2', (32, 32, 64, 256), cut_widths=(26, 26, 51, 206), num_seeds=50)
+DEEP_MODEL = Network(
+    'DeepModel',
+    (100,),
+    cut_widths=None,
+    why_not_cut='its convolutions are fixed, and two encoders alone have 1.4 times the '
+    'parameters of the whole shared network',
+    num_seeds=20,
+    settings=(
+        ('data.standardize', False),
+        ('model.dropout_rate', 0.0),
+        ('train.batch_size', 10),
+    ),
+)
+
+DESIGN = Design(
+    networks=(
+        AUXNET2._replace(train_pairs=(100, 250, 500)),
+        Network('AuxNet1', (32, 32, 64, 512), cut_widths=(23, 23, 45, 364), num_seeds=20),
+        Network('AuxNet3', (16, 32, 64, 128), cut_widths=(13, 25, 51, 101), num_seeds=20),
+        DEEP_MODEL,
+    ),
+    aux_weights=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+    named_weight=2.0,
+    learning_rates=(5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
+    first_pilot_seed=1000,
+    num_pilot_seeds=5,
+    # Nothing but the final epoch is read, and evaluating each would cost 40 % of the time.
+    settings=(('train.evaluate_every', 25),),
+)
+
+# Shows in minutes that everything works, and nothing else.
+QUICK = Design(
+    networks=(
+        AUXNET2._replace(num_seeds=3, train_pairs=(500,)),
+        DEEP_MODEL._replace(num_seeds=3),
+    ),
+    aux_weights=(0.0, 0.5, 2.0),
+    named_weight=2.0,
+    learning_rates=(2e-3, 5e-3),
+    first_pilot_seed=1000,
+    num_pilot_seeds=2,
+    settings=(('train.num_epochs', 5),),
+)
+
+
+def get_config(part='AuxNet2-pilot'):
+    """The config of one part, such as AuxNet2-pilot, AuxNet2 or AuxNet2-train_pairs:DIR."""
+    return study_design.part_config(DESIGN, *part.split(':', 1))

@@ -1,0 +1,48 @@
+"""Measures what sharing and the auxiliary loss are worth: python launch/study.py [--quick]"""
+
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from pairjax.cli import run_main
+from pairjax.errors import UserError
+
+QUICK = flags.DEFINE_bool('quick', False, 'minutes instead of an hour, to see that it works')
+DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+WORKDIR = flags.DEFINE_string('workdir', 'runs/study', "where the parts' workdirs go")
+OUT = flags.DEFINE_string('out', None, 'where study.md goes; docs, with --quick WORKDIR/quick')
+
+
+def main() -> None:
+    # jax starts only now, so that a mistyped flag is answered at once.
+    from pairjax import experiment, progress, runs, study, study_design, study_report
+
+    config_file = Path(__file__).parents[1] / 'configs' / 'study.py'
+    design = runpy.run_path(str(config_file))['QUICK' if QUICK.value else 'DESIGN']
+    data = (('data.source', DATA_SOURCE.value), ('data.dir', DATA_DIR.value))
+    design = design._replace(settings=(*design.settings, *data))
+    workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
+    runs.configure_jax()
+    display = progress.ProgressDisplay()
+    try:
+        workdirs = study.run_study(design, workdir, display=display)
+    except experiment.Interrupted as interruption:
+        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        sys.exit(130)
+    out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
+    document = study_report.write_study(design, workdirs, out, QUICK.value)
+    display.note(f'what the study says: {document}')
+    missing = set(study_design.part_names(design)) - set(workdirs)
+    if missing:
+        raise UserError(
+            f'{", ".join(sorted(missing))} did not finish, for the reasons above; the same command '
+            'runs them again'
+        )
+
+
+if __name__ == '__main__':
+    run_main(main)

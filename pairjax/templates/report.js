@@ -1,0 +1,30 @@
+// A click on a heading sorts its column: numbers from the highest down, texts from the first up;
+// a second click turns it round. What has no value stays at the end.
+for (const table of document.querySelectorAll('table')) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
+    heading.firstElementChild.addEventListener('click', () => sortBy(table, headings, column));
+  });
+}
+
+function sortBy(table, headings, column) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const valueOf = (row) => row.cells[column].dataset.value;
+  const numeric = rows.some((row) => valueOf(row) !== undefined);
+  const before = headings[column].getAttribute('aria-sort');
+  const first = numeric ? 'descending' : 'ascending';
+  const second = numeric ? 'ascending' : 'descending';
+  const order = before === first ? second : first;
+  const sign = order === 'ascending' ? 1 : -1;
+  const textOf = (row) => row.cells[column].textContent;
+  rows.sort((a, b) => {
+    if (!numeric) return sign * textOf(a).localeCompare(textOf(b), 'en', { numeric: true });
+    const [x, y] = [valueOf(a), valueOf(b)];
+    if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
+    return sign * (Number(x) - Number(y));
+  });
+  body.append(...rows);
+  headings.forEach((heading) => heading.removeAttribute('aria-sort'));
+  headings[column].setAttribute('aria-sort', order);
+}

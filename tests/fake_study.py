@@ -1,0 +1,74 @@
+"""A small study whose runs are made up instead of trained."""
+
+import json
+import random
+
+from pairjax.config import validate
+from pairjax.study_design import Design, Network
+from pairjax.summary import summarize
+from pairjax.trials import expand_trials
+
+SMALL = Network('AuxNet2', (8, 8, 16, 32), (6, 6, 12, 24), num_seeds=6, train_pairs=(250, 500))
+DEEP = Network('DeepModel', (100,), None, num_seeds=6, why_not_cut='it is too large')
+DESIGN = Design(
+    networks=(SMALL, DEEP),
+    aux_weights=(0.0, 2.0),
+    named_weight=2.0,
+    learning_rates=(1e-3, 5e-3, 1e-2),
+    first_pilot_seed=1000,
+    num_pilot_seeds=2,
+)
+DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'fingerprint': 'f00d'}
+
+
+def train_nothing(accuracies, failed=()):
+    """A stand-in for run_experiment that writes what it would leave.
+
+    Args:
+      accuracies: from the hyperparameters of a trial and a seed to the final test and validation
+        accuracies.
+      failed: seeds whose loss became not-a-number.
+    """
+
+    def run(config, workdir, display=None):
+        config = validate(config)
+        trials = expand_trials(config)
+        records = [
+            line(trial, seed, *accuracies(trial.hyperparameters, seed), seed in failed)
+            for trial in trials
+            for seed in range(config.seed, config.seed + config.num_seeds)
+        ]
+        rows = [{'hyperparameters': t.hyperparameters, 'num_params': 1234} for t in trials]
+        summary = {'name': config.name, 'data': DATA, **summarize(records, rows)}
+        workdir.mkdir(parents=True)
+        saved = {'config': config.to_dict(), 'data': DATA, 'versions': {}}
+        (workdir / 'config.json').write_text(json.dumps(saved))
+        (workdir / 'summary.json').write_text(json.dumps(summary))
+
+    return run
+
+
+def line(trial, seed, test, validation, failed=False):
+    """The only line of a run in metrics.jsonl."""
+    values = {'test_accuracy': test, 'validation_accuracy': validation, 'train_accuracy': 1.0}
+    values = dict.fromkeys(values) if failed else values
+    clock = {'train_seconds': 1.0, 'compile_seconds': 0.0}
+    loss = {'train_loss': None if failed else 0.1, 'test_digit_accuracy': None}
+    return {'trial': trial.index, 'seed': seed, 'epoch': 25, **values, **loss, **clock}
+
+
+def gains(sharing=0.0, aux=0.0, both=0.0):
+    """Accuracies that sharing, the auxiliary loss and the two together raise by so much.
+
+    All arms of a seed have its luck in common, and each has a tenth as much of its own.
+    """
+
+    def accuracies(hyper, seed):
+        shared, weight = hyper['model.weight_sharing'], hyper['loss.aux_weight']
+        arm = (hyper['model.name'], shared, hyper['model.widths'], weight)
+        own = random.Random(f'{seed} {arm} {hyper["data.num_train_pairs"]}').gauss(0, 0.001)
+        luck = random.Random(seed).gauss(0, 0.01) + own
+        test = 0.8 + luck + sharing * shared + aux * (weight > 0) + both * shared * (weight > 0)
+        return test, test - 0.01
+
+    return accuracies
