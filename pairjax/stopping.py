@@ -11,13 +11,17 @@ class Interrupted(Exception):
 class StopRequest:
     """Turns the first SIGINT or SIGTERM into a flag, so that the epoch can finish and be saved.
 
-    A second one acts as it would without this.
+    A second one acts as it would without this. Within another one's block there is only that one.
     """
 
     def __init__(self):
         self.requested = False
 
     def __enter__(self) -> 'StopRequest':
+        self._previous = {}
+        outer = getattr(signal.getsignal(signal.SIGINT), '__self__', None)
+        if isinstance(outer, StopRequest):
+            return outer
         self._previous = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM)

@@ -7,9 +7,10 @@ from typing import Any
 
 from pairjax.config import validate
 from pairjax.errors import UserError
-from pairjax.experiment import Interrupted, run_experiment
+from pairjax.experiment import run_experiment
 from pairjax.progress import ProgressDisplay
-from pairjax.records import read_config
+from pairjax.records import read_config, read_json
+from pairjax.stopping import Interrupted, StopRequest
 
 
 def run_experiments(
@@ -34,30 +35,35 @@ def run_experiments(
     display = display or ProgressDisplay()
     experiments = list(experiments)
     workdirs = {}
-    for number, (name, config) in enumerate(experiments, 1):
-        where = f'{name} ({number}/{len(experiments)})'
-        try:
-            if is_finished(config, workdir / name):
-                display.note(f'{where}: finished before')
-            else:
-                display.note(where)
-                run(config, workdir / name, display=display)
-            workdirs[name] = workdir / name
-        except Interrupted:
-            raise
-        # Whatever ends one experiment, hours of others need not be lost with it.
-        except Exception as error:
-            kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
-            display.note(f'{where} failed: {kind}{error}')
+    with StopRequest() as stop:
+        for number, (name, config) in enumerate(experiments, 1):
+            where = f'{name} ({number}/{len(experiments)})'
+            if stop.requested:
+                raise Interrupted(f'stopped before {where}')
+            try:
+                if is_finished(config, workdir / name):
+                    display.note(f'{where}: finished before')
+                else:
+                    display.note(where)
+                    run(config, workdir / name, display=display)
+                workdirs[name] = workdir / name
+            except Interrupted:
+                raise
+            # Whatever ends one experiment, hours of others need not be lost with it.
+            except Exception as error:
+                kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
+                display.note(f'{where} failed: {kind}{error}')
     return workdirs
 
 
 def is_finished(config: Any, workdir: Path) -> bool:
-    """Whether workdir holds the results of exactly this config.
+    """Whether workdir holds the results of exactly this config, with no trial that failed.
 
-    Raises: UserError where its config.json is damaged, or the config is wrong.
+    Raises: UserError where its config.json or summary.json is damaged, or the config is wrong.
     """
     if not (workdir / 'summary.json').exists():
+        return False
+    if any(trial['failure'] for trial in read_json(workdir / 'summary.json')['trials']):
         return False
     wanted = json.loads(json.dumps(validate(config).to_dict()))
     return read_config(workdir)['config'] == wanted

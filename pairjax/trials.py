@@ -59,12 +59,14 @@ def expand_trials(config: FrozenConfigDict) -> list[Trial]:
     Raises: UserError naming the field that cannot be swept or set so.
     """
     trials = []
+    # A trial is no sweep; checking the whole sweep with each of its trials would take its square.
+    base = {**flatten(config), 'sweep.product': (), 'sweep.settings': (), 'sweep.param_range': ()}
     for overrides in _overrides(config.sweep):
         check_field_names(list(overrides), prefix='sweep: ')
         for name in overrides:
             if not _defines_trial(name):
                 raise UserError(f'sweep: {name} does not define a trial and cannot be swept')
-        trials.append(Trial(len(trials), validate({**flatten(config), **overrides})))
+        trials.append(Trial(len(trials), validate({**base, **overrides})))
     return trials
 
 

@@ -38,7 +38,10 @@ def train_nothing(accuracies, failed=()):
             for trial in trials
             for seed in range(config.seed, config.seed + config.num_seeds)
         ]
-        rows = [{'hyperparameters': t.hyperparameters, 'num_params': 1234} for t in trials]
+        rows = [
+            {'hyperparameters': t.hyperparameters, 'num_params': 1234, 'failure': None}
+            for t in trials
+        ]
         summary = {'name': config.name, 'data': DATA, **summarize(records, rows)}
         workdir.mkdir(parents=True)
         saved = {'config': config.to_dict(), 'data': DATA, 'versions': {}}

@@ -1,14 +1,16 @@
 """Many experiments in a row: all run, failures stand aside, finished ones are skipped."""
 
 import json
+import os
+import signal
 
 import pytest
 from rich.console import Console
 
 from pairjax.config import default_config, validate
 from pairjax.errors import UserError
-from pairjax.experiment import Interrupted
 from pairjax.progress import ProgressDisplay
+from pairjax.stopping import Interrupted, StopRequest
 from pairjax.studies import run_experiments
 
 
@@ -24,8 +26,8 @@ EXPERIMENTS = [('one', config_of(1)), ('two', config_of(2)), ('three', config_of
 class Runs:
     """Stands in for run_experiment: notes who ran, and fails or finishes as told."""
 
-    def __init__(self, **errors):
-        self.errors, self.names = errors, []
+    def __init__(self, failure=None, **errors):
+        self.failure, self.errors, self.names = failure, errors, []
 
     def __call__(self, config, workdir, display):
         self.names.append(workdir.name)
@@ -34,7 +36,8 @@ class Runs:
         workdir.mkdir(parents=True, exist_ok=True)
         content = {'config': validate(config).to_dict(), 'data': {}, 'versions': {}}
         (workdir / 'config.json').write_text(json.dumps(content))
-        (workdir / 'summary.json').write_text('{}')
+        summary = {'trials': [{'failure': None}, {'failure': self.failure}]}
+        (workdir / 'summary.json').write_text(json.dumps(summary))
 
 
 @pytest.fixture
@@ -92,6 +95,31 @@ def test_an_interruption_stops_everything(tmp_path, display):
     with pytest.raises(Interrupted, match='after epoch 3'):
         run_experiments(EXPERIMENTS, tmp_path, run, display)
     assert run.names == ['one', 'two']
+
+
+def test_a_signal_in_the_last_epoch_of_an_experiment_keeps_the_next_from_starting(
+    tmp_path, display
+):
+    names = []
+
+    def run(config, workdir, display):
+        names.append(workdir.name)
+        with StopRequest() as stop:  # As run_experiment does, which finishes all the same.
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.requested
+
+    with pytest.raises(Interrupted, match=r'before two \(2/3\)'):
+        run_experiments(EXPERIMENTS, tmp_path, run, display)
+    assert names == ['one']
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_experiment_with_a_failed_trial_runs_again(tmp_path, display):
+    run_experiments(EXPERIMENTS[:1], tmp_path, Runs(failure='RuntimeError: no luck'), display)
+    again = Runs()
+    run_experiments(EXPERIMENTS[:1], tmp_path, again, display)
+    run_experiments(EXPERIMENTS[:1], tmp_path, again, display)
+    assert again.names == ['one']
 
 
 def test_a_wrong_config_and_a_damaged_workdir_are_failures_of_one_experiment(tmp_path, display):

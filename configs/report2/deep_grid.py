@@ -1,0 +1,17 @@
+"""DeepModel, not shared, second report: its search over settings.
+
+Hidden sizes 100, 300 and 500 by learning rates 1e-4, 1e-3 and 1e-2, losses (1 - w) main + w digits
+with w = 0, 0.5 and 1; five seeds each.
+At w = 1 the main head is not trained at all, as in the report.
+
+command: python launch/main.py --config=configs/report2/deep_grid.py
+cost:   MEASURE
+result: MEASURE
+"""
+
+from pairjax.protocols import deep_model, sweep_grid
+
+
+def get_config():
+    """DeepModel, not shared, at every setting of the search."""
+    return sweep_grid(deep_model('deep_grid', weight_sharing=False))

@@ -1,0 +1,62 @@
+"""Runs both reports again and compares: python launch/reproduce.py [--report=1|2|all] [--quick]"""
+
+import shlex
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from pairjax.cli import run_main
+from pairjax.errors import UserError
+
+REPORT = flags.DEFINE_enum('report', 'all', ['1', '2', 'all'], 'which report')
+QUICK = flags.DEFINE_bool('quick', False, 'three minutes, to see that everything works')
+NUM_SEEDS = flags.DEFINE_integer(
+    'num_seeds',
+    None,
+    "seeds of every trial; the configs' by default, 2 with --quick",
+    lower_bound=1,
+)
+DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+WORKDIR = flags.DEFINE_string(
+    'workdir', 'runs/reproduction', "where the experiments' workdirs go; with --quick in quick/"
+)
+OUT = flags.DEFINE_string(
+    'out', None, 'where reproduction.md goes; docs, with --quick WORKDIR/quick'
+)
+
+
+def main() -> None:
+    # jax starts only now, so that a mistyped flag is answered at once.
+    from pairjax import experiment, progress, reproduction, reproduction_document, runs
+
+    reports = (1, 2) if REPORT.value == 'all' else (int(REPORT.value),)
+    settings = {'data.source': DATA_SOURCE.value, 'data.dir': DATA_DIR.value}
+    num_seeds = NUM_SEEDS.value or (reproduction.QUICK_SEEDS if QUICK.value else None)
+    if num_seeds is not None:
+        settings['num_seeds'] = num_seeds
+    workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
+    out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
+    runs.configure_jax()
+    display = progress.ProgressDisplay()
+    configs = reproduction.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
+    try:
+        workdirs = reproduction.reproduce(configs, workdir, QUICK.value, display=display)
+    except experiment.Interrupted as interruption:
+        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        sys.exit(130)
+    document = reproduction_document.write_reproduction(
+        reports, workdirs, workdir, out, QUICK.value
+    )
+    display.note(f'what was recorded and what came out: {document}')
+    missing = [name for name in configs if name not in workdirs]
+    if missing:
+        raise UserError(
+            f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '
+            'them again'
+        )
+
+
+if __name__ == '__main__':
+    run_main(main)

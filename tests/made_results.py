@@ -1,0 +1,85 @@
+"""Experiments made by hand, for the tests of what is said about them."""
+
+import json
+
+import pandas as pd
+
+from pairjax.config import default_config, flatten, validate
+from pairjax.records import write_json
+from pairjax.reproduction_results import MAJORITY_FILE, Experiment, Results, Trial
+from pairjax.summary import summarize, summarize_trial
+from pairjax.trials import Trial as ConfigTrial
+
+DATA = {'source': 'idx', 'train_pool': 60_000, 'test_pool': 10_000, 'num_classes': 10}
+TIMING = {'train_seconds': 2.0, 'compile_seconds': 1.0, 'seconds_per_run': 0.5, 'devices': 2}
+VERSIONS = dict.fromkeys(('pairjax', 'python', 'jax', 'flax'), '1.2.3')
+HYPERPARAMETERS = ConfigTrial(0, validate(default_config())).hyperparameters
+
+
+def lines_of(finals, bests=None, train=(0.5, 0.6, 0.7), seconds=0.5, digits=True):
+    """Three epochs of each seed: the best test accuracy in the second, the final in the third.
+
+    finals: test accuracy by seed, None for a seed that failed. bests: 0.01 above by default.
+    train: train accuracy of each epoch, or a list of that by seed.
+    """
+    bests = bests or [None if final is None else final + 0.01 for final in finals]
+    trains = train if isinstance(train, list) else [train] * len(finals)
+    lines = []
+    for seed, (final, best) in enumerate(zip(finals, bests, strict=True)):
+        for epoch, test in enumerate((0.3, best, final), 1):
+            failed = final is None
+            line = {'seed': seed, 'epoch': epoch, 'train_loss': None if failed else 1 / epoch}
+            accuracy = None if failed else test
+            line |= {'validation_accuracy': accuracy, 'test_accuracy': accuracy}
+            line['train_accuracy'] = None if failed else trains[seed][epoch - 1]
+            line['test_digit_accuracy'] = accuracy if digits else None
+            lines.append(line | {'train_seconds': seconds, 'compile_seconds': 0.25})
+    return lines
+
+
+def make_trial(finals, bests=None, fields=None, num_params=1000, **lines):
+    """One trial from its final and best test accuracies; `fields` by dotted name."""
+    metrics = pd.DataFrame.from_records(lines_of(finals, bests, **lines))
+    hyperparameters = {**HYPERPARAMETERS, **(fields or {})}
+    summary = {'hyperparameters': hyperparameters, **summarize_trial(metrics)}
+    return Trial(hyperparameters, num_params, summary, metrics)
+
+
+def make_experiment(name, trials, data=DATA, selected=0):
+    return Experiment(name, list(trials), selected, data, TIMING, VERSIONS)
+
+
+def make_results(trials, majority=0.55):
+    """Results from {name: trials}; the commoner answer's share is that of ten seeds."""
+    experiments = {name: make_experiment(name, mine) for name, mine in trials.items()}
+    return Results(experiments, pd.Series([majority] * 10))
+
+
+def save_experiment(workdir, trials, data=DATA):
+    """The same on disk, as an experiment leaves it."""
+    workdir.mkdir(parents=True)
+    lines = [
+        {**json.loads(line), 'trial': index}
+        for index, trial in enumerate(trials)
+        for line in trial.metrics.to_json(orient='records', lines=True).splitlines()
+    ]
+    (workdir / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    rows = [
+        {'hyperparameters': t.hyperparameters, 'num_params': t.num_params, 'failure': None}
+        for t in trials
+    ]
+    summary = {'name': workdir.name, 'data': data, **summarize(lines, rows)}
+    summary['timing']['devices'] = 2
+    write_json(workdir / 'summary.json', summary)
+    config = default_config().to_dict()
+    write_json(workdir / 'config.json', {'config': config, 'data': data, 'versions': VERSIONS})
+
+
+def save_majority(root, share=0.55):
+    write_json(root / MAJORITY_FILE, {str(seed): share for seed in range(10)})
+
+
+def base_fields(config):
+    """A config's fields without those that name an experiment or say what it varies."""
+    own = ('name', 'num_seeds', 'sweep.', 'model.widths')
+    return {k: v for k, v in flatten(config).items() if not k.startswith(own)}
