@@ -7,13 +7,12 @@ pilot in runs/study; NETWORK:DIR takes them from another workdir of launch/study
 command: python launch/study.py runs every part and writes docs/study.md; one part alone:
          python launch/main.py --config=configs/study.py:AuxNet2-pilot
                 --workdir=runs/study/AuxNet2-pilot
-cost:   4,110 runs: 450 a pilot (DeepModel 300), then AuxNet2 900 and 600 over train pairs,
+cost:   3,450 runs: 270 a pilot (DeepModel 180), then AuxNet2 900 and 600 over train pairs,
         AuxNet1 and AuxNet3 360 each, DeepModel 240; about an hour on 2 cores.
 result: docs/study.md
 """
 
-from pairjax import study_design
-from pairjax.study_design import Design, Network
+from pairjax.study.design import Design, Network, part_config
 
 # Cut widths are the common factor on all widths with which two separate branches come nearest to
 # the shared network's parameters.
@@ -43,7 +42,7 @@ DESIGN = Design(
     named_weight=2.0,
     learning_rates=(5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     first_pilot_seed=1000,
-    num_pilot_seeds=5,
+    num_pilot_seeds=3,
     # Nothing but the final epoch is read, and evaluating each would cost 40 % of the time.
     settings=(('train.evaluate_every', 25),),
 )
@@ -65,4 +64,4 @@ QUICK = Design(
 
 def get_config(part='AuxNet2-pilot'):
     """The config of one part, such as AuxNet2-pilot, AuxNet2 or AuxNet2-train_pairs:DIR."""
-    return study_design.part_config(DESIGN, *part.split(':', 1))
+    return part_config(DESIGN, *part.split(':', 1))

@@ -20,13 +20,14 @@ OUT = flags.DEFINE_string(
 
 def main(arguments: list[str]) -> None:
     # Tables and pictures start only now, so that a mistyped flag is answered at once.
-    from pairjax import comparison, comparison_figure, comparison_report, progress
+    from pairjax import progress
+    from pairjax.comparison import figure, paired, report
 
-    result = comparison.compare_workdirs(arguments, MEASURE.value)
+    result = paired.compare_workdirs(arguments, MEASURE.value)
     console = progress.make_console()
-    comparison_report.show_comparison(result, console)
+    report.show_comparison(result, console)
     path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'
-    comparison_figure.plot_comparison(result, path)
+    figure.plot_comparison(result, path)
     console.print(f'picture in {path}, with a PDF beside it', markup=False, soft_wrap=True)
 
 

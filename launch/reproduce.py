@@ -29,26 +29,26 @@ OUT = flags.DEFINE_string(
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import experiment, progress, reproduction, reproduction_document, runs
+    from pairjax import experiment, progress, runs
+    from pairjax.reproduction import running
+    from pairjax.reproduction.document import write_reproduction
 
     reports = (1, 2) if REPORT.value == 'all' else (int(REPORT.value),)
     settings = {'data.source': DATA_SOURCE.value, 'data.dir': DATA_DIR.value}
-    num_seeds = NUM_SEEDS.value or (reproduction.QUICK_SEEDS if QUICK.value else None)
+    num_seeds = NUM_SEEDS.value or (running.QUICK_SEEDS if QUICK.value else None)
     if num_seeds is not None:
         settings['num_seeds'] = num_seeds
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
     runs.configure_jax()
     display = progress.ProgressDisplay()
-    configs = reproduction.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
+    configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
-        workdirs = reproduction.reproduce(configs, workdir, QUICK.value, display=display)
+        workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
     except experiment.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
-    document = reproduction_document.write_reproduction(
-        reports, workdirs, workdir, out, QUICK.value
-    )
+    document = write_reproduction(reports, workdirs, workdir, out, QUICK.value)
     display.note(f'what was recorded and what came out: {document}')
     missing = [name for name in configs if name not in workdirs]
     if missing:

@@ -19,7 +19,10 @@ OUT = flags.DEFINE_string('out', None, 'where study.md goes; docs, with --quick 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import experiment, progress, runs, study, study_design, study_report
+    from pairjax import experiment, progress, runs
+    from pairjax.study.design import part_names
+    from pairjax.study.document import write_study
+    from pairjax.study.running import run_study
 
     config_file = Path(__file__).parents[1] / 'configs' / 'study.py'
     design = runpy.run_path(str(config_file))['QUICK' if QUICK.value else 'DESIGN']
@@ -29,14 +32,14 @@ def main() -> None:
     runs.configure_jax()
     display = progress.ProgressDisplay()
     try:
-        workdirs = study.run_study(design, workdir, display=display)
+        workdirs = run_study(design, workdir, display=display)
     except experiment.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    document = study_report.write_study(design, workdirs, out, QUICK.value)
+    document = write_study(design, workdirs, out, QUICK.value)
     display.note(f'what the study says: {document}')
-    missing = set(study_design.part_names(design)) - set(workdirs)
+    missing = set(part_names(design)) - set(workdirs)
     if missing:
         raise UserError(
             f'{", ".join(sorted(missing))} did not finish, for the reasons above; the same command '

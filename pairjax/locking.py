@@ -42,7 +42,11 @@ def locked(workdir: Path) -> Iterator[None]:
             file.truncate(0)
             file.write(json.dumps({'host': platform.node(), 'process': os.getpid()}) + '\n')
             file.flush()
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                file.truncate(0)
 
 
 def _holder(path: Path) -> str:

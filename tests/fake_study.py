@@ -4,7 +4,7 @@ import json
 import random
 
 from pairjax.config import validate
-from pairjax.study_design import Design, Network
+from pairjax.study.design import Design, Network
 from pairjax.summary import summarize
 from pairjax.trials import expand_trials
 

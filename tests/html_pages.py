@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 
 from pairjax.config import default_config, validate
-from pairjax.html_report import read_experiments, render_report
+from pairjax.html.report import read_experiments, render_report
 from pairjax.summary import summarize
 from pairjax.trials import expand_trials
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.records import write_json
-from pairjax.reproduction_results import MAJORITY_FILE, Experiment, Results, Trial
+from pairjax.reproduction.results import MAJORITY_FILE, Experiment, Results, Trial
 from pairjax.summary import summarize, summarize_trial
 from pairjax.trials import Trial as ConfigTrial
 

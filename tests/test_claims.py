@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_results import make_results, make_trial
 
-from pairjax import claims, report1_claims, report2_claims
-from pairjax.claims import FAILS, HOLDS, OPEN, Claim, Judgement, judge_claims
-from pairjax.reproduction_results import MissingError, experiment_names
+from pairjax.reproduction import claims, report1_claims, report2_claims
+from pairjax.reproduction.claims import FAILS, HOLDS, OPEN, Claim, Judgement, judge_claims
+from pairjax.reproduction.results import MissingError, experiment_names
 
 ALL = {claim.key: claim for claim in report1_claims.CLAIMS + report2_claims.CLAIMS}
 SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])

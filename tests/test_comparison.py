@@ -14,9 +14,9 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from rich.console import Console
 
-from pairjax.comparison import compare_workdirs, seed_list
-from pairjax.comparison_figure import draw_comparison, plot_comparison
-from pairjax.comparison_report import show_comparison
+from pairjax.comparison.figure import draw_comparison, plot_comparison
+from pairjax.comparison.paired import compare_workdirs, seed_list
+from pairjax.comparison.report import show_comparison
 from pairjax.errors import UserError
 from pairjax.statistics import describe, seeds_to_resolve
 
@@ -338,6 +338,6 @@ def test_the_command_answers_a_mistake_with_one_sentence(workdir, tmp_path):
 
 
 def test_comparing_does_not_wait_for_jax():
-    modules = 'pairjax.comparison_report, pairjax.comparison_figure'
+    modules = 'pairjax.comparison.report, pairjax.comparison.figure'
     code = f'import sys, {modules}; sys.exit("jax" in sys.modules)'
     subprocess.run([sys.executable, '-c', code], check=True)

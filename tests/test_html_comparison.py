@@ -8,8 +8,8 @@ import pytest
 import scipy.stats
 from html_pages import line_of, page_of, random_accuracies, write_workdir, written
 
-from pairjax import html_pictures
-from pairjax.html_pictures import sweep_picture, swept_number
+from pairjax.html import pictures as html_pictures
+from pairjax.html.pictures import sweep_picture, swept_number
 from pairjax.summary import summarize
 
 # -------------------------------------------------------------------- several experiments

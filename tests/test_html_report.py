@@ -22,8 +22,8 @@ from PIL import Image
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
-from pairjax.html_page import Cell, Section, Table, render_page
-from pairjax.html_report import command, write_report
+from pairjax.html.page import Cell, Section, Table, render_page
+from pairjax.html.report import command, write_report
 
 ROOT = Path(__file__).resolve().parents[1]
 EVIL = '<script>alert(1)</script><b onmouseover="alert(2)">'
@@ -243,7 +243,7 @@ def test_mistakes_are_one_sentence(sweep, tmp_path):
 
 
 def test_reports_are_written_without_jax():
-    code = 'import sys, pairjax.html_report; assert "jax" not in sys.modules'
+    code = 'import sys, pairjax.html.report; assert "jax" not in sys.modules'
     subprocess.run([sys.executable, '-c', code], check=True)
 
 

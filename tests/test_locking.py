@@ -51,6 +51,7 @@ def test_what_a_killed_process_left_is_not_in_the_way(holder, tmp_path):
 def test_the_lock_ends_with_the_block_even_when_it_fails(tmp_path):
     with pytest.raises(RuntimeError), locked(tmp_path):
         raise RuntimeError
+    assert (tmp_path / 'lock').read_text() == ''
     with locked(tmp_path):
         pass
 

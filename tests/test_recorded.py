@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pairjax.recorded import (
+from pairjax.reproduction.recorded import (
     read_report,
     recorded_final,
     recorded_learning_rates,

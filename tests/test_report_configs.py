@@ -9,9 +9,9 @@ from made_results import base_fields
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.plan import group_trials, trials_in_range
-from pairjax.recorded import read_report, recorded_learning_rates, recorded_widths
-from pairjax.report2_claims import SETTINGS
-from pairjax.reproduction_results import EXPERIMENTS
+from pairjax.reproduction.recorded import read_report, recorded_learning_rates, recorded_widths
+from pairjax.reproduction.report2_claims import SETTINGS
+from pairjax.reproduction.results import EXPERIMENTS
 from pairjax.trials import expand_trials
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'

@@ -15,16 +15,16 @@ from made_results import (
     save_experiment,
 )
 
-from pairjax import reproduction
 from pairjax.config import flatten, validate
 from pairjax.digits import Digits
 from pairjax.errors import UserError
 from pairjax.experiment import Interrupted
 from pairjax.pairs import make_pools
 from pairjax.plan import group_trials, load_config_digits
-from pairjax.recorded import recorded_widths
 from pairjax.records import write_json
-from pairjax.reproduction_results import (
+from pairjax.reproduction import running as reproduction
+from pairjax.reproduction.recorded import recorded_widths
+from pairjax.reproduction.results import (
     MAJORITY_FILE,
     experiment_names,
 )
@@ -176,7 +176,8 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
 from pathlib import Path
 from conftest import make_hyperparameters
 from made_results import make_trial, save_experiment, save_majority
-from pairjax import experiment, reproduction
+from pairjax import experiment
+from pairjax.reproduction import running as reproduction
 
 def stub(configs, workdir, quick, display):
     if sys.argv[-1] == '--report=1':

@@ -12,13 +12,13 @@ from made_results import (
 )
 
 from pairjax import sweep_figures
-from pairjax.disagreements import disagreements
-from pairjax.headline import headline_table, headlines
-from pairjax.reproduction_document import reproduction_document, write_reproduction
-from pairjax.reproduction_results import (
+from pairjax.reproduction.disagreements import disagreements
+from pairjax.reproduction.document import reproduction_document, write_reproduction
+from pairjax.reproduction.headline import headline_table, headlines
+from pairjax.reproduction.results import (
     experiment_names,
 )
-from pairjax.reproduction_sections import sweep_rows
+from pairjax.reproduction.sections import sweep_rows
 
 SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
 

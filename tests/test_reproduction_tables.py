@@ -11,15 +11,15 @@ from made_results import (
 )
 
 from pairjax.errors import UserError
-from pairjax.recorded import recorded_final
-from pairjax.reproduction_results import (
+from pairjax.reproduction.recorded import recorded_final
+from pairjax.reproduction.results import (
     BEST,
     FINAL,
     epoch_seconds,
     first_epoch_at,
     read_results,
 )
-from pairjax.reproduction_tables import (
+from pairjax.reproduction.tables import (
     batch_size_table,
     comparison_table,
     grid_table,

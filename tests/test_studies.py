@@ -100,7 +100,7 @@ def test_an_interruption_stops_everything(tmp_path, display):
 def test_a_signal_in_the_last_epoch_of_an_experiment_keeps_the_next_from_starting(
     tmp_path, display
 ):
-    names = []
+    names, before = [], signal.getsignal(signal.SIGINT)
 
     def run(config, workdir, display):
         names.append(workdir.name)
@@ -111,7 +111,7 @@ def test_a_signal_in_the_last_epoch_of_an_experiment_keeps_the_next_from_startin
     with pytest.raises(Interrupted, match=r'before two \(2/3\)'):
         run_experiments(EXPERIMENTS, tmp_path, run, display)
     assert names == ['one']
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_experiment_with_a_failed_trial_runs_again(tmp_path, display):

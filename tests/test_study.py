@@ -11,9 +11,9 @@ from pairjax.errors import UserError
 from pairjax.experiment import Interrupted
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_config
-from pairjax.study import run_study
-from pairjax.study_design import part_names
-from pairjax.study_report import write_study
+from pairjax.study.design import part_names
+from pairjax.study.document import write_study
+from pairjax.study.running import run_study
 
 SILENT = ProgressDisplay(Console(file=io.StringIO()))
 

@@ -10,8 +10,7 @@ from fake_study import DESIGN, SMALL, gains, train_nothing
 
 from pairjax.errors import UserError
 from pairjax.statistics import holm
-from pairjax.study import run_study
-from pairjax.study_analysis import (
+from pairjax.study.analysis import (
     analyse,
     best_weights,
     common_seeds,
@@ -19,7 +18,8 @@ from pairjax.study_analysis import (
     interactions,
     train_size_pairs,
 )
-from pairjax.study_results import Cell, Outcome, Results, read_results
+from pairjax.study.results import Cell, Outcome, Results, read_results
+from pairjax.study.running import run_study
 
 
 def outcome(test, validation=None):

@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # What takes minutes is replaced; all around it is real.
 START = """
 import runpy, sys
-from pairjax import study, study_report
+from pairjax.study import running as study
+from pairjax.study import document as study_report
 from pairjax.experiment import Interrupted
-from pairjax.study_design import part_names
+from pairjax.study.design import part_names
 
 def run_study(design, workdir, display):
     {body}

@@ -6,10 +6,10 @@ from fake_study import DESIGN, gains, train_nothing
 from matplotlib.container import ErrorbarContainer
 
 from pairjax.statistics import describe
-from pairjax.study import run_study
-from pairjax.study_analysis import analyse
-from pairjax.study_figures import draw_accuracies, draw_effects, draw_train_pairs
-from pairjax.study_results import Cell, read_results
+from pairjax.study.analysis import analyse
+from pairjax.study.figures import draw_accuracies, draw_effects, draw_train_pairs
+from pairjax.study.results import Cell, read_results
+from pairjax.study.running import run_study
 
 
 @pytest.fixture(scope='module')

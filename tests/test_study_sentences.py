@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from pairjax.markdown import bullet, paragraph, table
 from pairjax.statistics import PairedComparison, compare_paired
-from pairjax.study import run_study
-from pairjax.study_analysis import Effect, analyse
-from pairjax.study_design import Network
-from pairjax.study_results import Cell, read_results
-from pairjax.study_sentences import numbers, sentences, tally, verdict
+from pairjax.study.analysis import Effect, analyse
+from pairjax.study.design import Network
+from pairjax.study.results import Cell, read_results
+from pairjax.study.running import run_study
+from pairjax.study.sentences import numbers, sentences, tally, verdict
 
 A, B = Cell('AuxNet2', 'shared', 2.0, 1000), Cell('AuxNet2', 'separate', 2.0, 1000)
 

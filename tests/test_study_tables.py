@@ -5,9 +5,9 @@ import pytest
 import scipy.stats
 from fake_study import DESIGN
 
-from pairjax.study_analysis import Spread, effects
-from pairjax.study_results import Cell, Outcome, Results
-from pairjax.study_tables import arm_table, best_weight_table, sharing_table, spread_table
+from pairjax.study.analysis import Spread, effects
+from pairjax.study.results import Cell, Outcome, Results
+from pairjax.study.tables import arm_table, best_weight_table, sharing_table, spread_table
 
 SHARED, SEPARATE = (Cell('AuxNet2', s, 2.0, 1000) for s in ('shared', 'separate'))
 WITHOUT = SHARED._replace(aux_weight=0.0)

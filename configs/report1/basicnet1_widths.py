@@ -4,11 +4,13 @@ All 24 layer widths from 16, 32, 64, 128, 256 and 512 that give it 65,000 to 75,
 five seeds each.
 
 command: python launch/main.py --config=configs/report1/basicnet1_widths.py
-cost:   MEASURE
-result: MEASURE
+cost:   120 runs, 5 minutes on 2 cores that had other work, compilation included.
+result: validation selects (32, 128, 64, 16) with 81.1 +- 1.3 % at the final epoch, 82.8 +- 1.4 %
+        at the best on test; at the best on test the 24 trials lie between 59.1 and 82.8 % (full
+        MNIST, n = 5).
 """
 
-from pairjax.protocols import width_sweep
+from pairjax.reproduction.protocols import width_sweep
 
 
 def get_config():

@@ -4,11 +4,11 @@ A small network, batches of 200, and no evaluation before the last epoch. The ru
 best one is configs/auxnet2.py.
 
 command: python launch/main.py --config=configs/report1/fastest.py
-cost:   MEASURE
-result: MEASURE
+cost:   10 runs, 16 s on 2 cores that had other work, compilation included.
+result: 85.0 +- 2.0 % at the final epoch, the only one evaluated (full MNIST, n = 10).
 """
 
-from pairjax.protocols import first_report
+from pairjax.reproduction.protocols import first_report
 
 
 def get_config():

@@ -4,11 +4,12 @@ The report's final setting in batches of 1, 5, 10, 25, 50 and 100, ten seeds eac
 batch size.
 
 command: python launch/main.py --config=configs/report2/deep_batch_sizes.py
-cost:   MEASURE
-result: MEASURE
+cost:   60 runs, 5 minutes on 2 cores that had other work, compilation included.
+result: at the final epoch (best on test) in percent by batch size 1: 89.5 (91.5), 5: 90.3 (91.1),
+        10: 89.3 (90.0), 25: 88.1 (88.8), 50: 86.7 (87.6), 100: 84.2 (85.8) (full MNIST, n = 10).
 """
 
-from pairjax.protocols import deep_model, sweep_batch_sizes
+from pairjax.reproduction.protocols import deep_model, sweep_batch_sizes
 
 
 def get_config():

@@ -1,0 +1,1 @@
+"""Trials compared in pairs, over the seeds that they share."""

@@ -1,0 +1,1 @@
+"""Workdirs as one HTML page that needs nothing else."""

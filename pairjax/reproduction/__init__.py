@@ -1,0 +1,1 @@
+"""Both reports run again, beside what their authors recorded."""

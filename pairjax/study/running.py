@@ -1,0 +1,46 @@
+"""The study from start to end: pilots, learning rates, arms, fewer train pairs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pairjax.experiment import run_experiment
+from pairjax.progress import ProgressDisplay
+from pairjax.records import read_json
+from pairjax.studies import run_experiments
+from pairjax.study.design import (
+    PILOT,
+    Design,
+    pick_learning_rates,
+    pilot_config,
+    trained_configs,
+)
+
+
+def run_study(
+    design: Design,
+    workdir: Path,
+    run: Callable[..., Any] = run_experiment,
+    display: ProgressDisplay | None = None,
+) -> dict[str, Path]:
+    """Runs every part of the study below workdir; parts of an earlier call are skipped.
+
+    Args:
+      design: what is varied.
+      workdir: the directory of the parts' workdirs.
+      run: takes config, workdir and display, as `run_experiment` does.
+      display: where progress is shown.
+
+    Returns: the workdirs of the finished parts by name. Where a pilot failed, so do the parts
+      which take their learning rates from it.
+    Raises: Interrupted when a signal asked to stop and the state is saved.
+    """
+    pilots = [(network.name + PILOT, pilot_config(design, network)) for network in design.networks]
+    finished = run_experiments(pilots, workdir, run, display)
+    following = []
+    for network in design.networks:
+        pilot = finished.get(network.name + PILOT)
+        if pilot is not None:
+            picks = pick_learning_rates(network, read_json(pilot / 'summary.json'))
+            following += trained_configs(design, network, picks)
+    return finished | run_experiments(following, workdir, run, display)
