@@ -8,7 +8,7 @@ command: python launch/study.py runs every part and writes docs/study.md; one pa
          python launch/main.py --config=configs/study.py:AuxNet2-pilot
                 --workdir=runs/study/AuxNet2-pilot
 cost:   3,450 runs: 270 a pilot (DeepModel 180), then AuxNet2 900 and 600 over train pairs,
-        AuxNet1 and AuxNet3 360 each, DeepModel 240; about an hour on 2 cores.
+        AuxNet1 and AuxNet3 360 each, DeepModel 240; 38 minutes on 2 cores that had other work.
 result: docs/study.md
 """
 
