@@ -62,7 +62,7 @@ def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) ->
     seconds_per_run = by_trial.train_seconds.sum() / by_trial.seed.nunique()
     console.print(results_table(summary, seconds_per_run))
     for trial in summary['trials']:
-        if trial['failure']:
+        if trial.get('failure'):
             console.print(f'{trial_name(trial)} failed: {trial["failure"]}', markup=False)
         if trial['failed_seeds']:
             console.print(

@@ -63,7 +63,7 @@ def is_finished(config: Any, workdir: Path) -> bool:
     """
     if not (workdir / 'summary.json').exists():
         return False
-    if any(trial['failure'] for trial in read_json(workdir / 'summary.json')['trials']):
+    if any(trial.get('failure') for trial in read_json(workdir / 'summary.json')['trials']):
         return False
     wanted = json.loads(json.dumps(validate(config).to_dict()))
     return read_config(workdir)['config'] == wanted

@@ -249,6 +249,19 @@ def test_whatever_stands_in_a_config_only_user_errors_come_of_it(fields):
 def test_configs_and_results_are_read_without_jax():
     imports = ''.join(
         f'import pairjax.{module}; assert "jax" not in sys.modules, "{module}"\n'
-        for module in ('config', 'statistics', 'records', 'summary', 'figures', 'report')
+        for module in [
+            'config',
+            'statistics',
+            'records',
+            'summary',
+            'figures',
+            'report',
+            'sweep_figures',
+            'comparison.report',
+            'comparison.figure',
+            'html.report',
+            'reproduction.document',
+            'study.document',
+        ]
     )
     subprocess.run([sys.executable, '-c', f'import sys\n{imports}'], check=True)
