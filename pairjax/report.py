@@ -55,12 +55,16 @@ def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, floa
     return table
 
 
+def seconds_per_run(metrics: pd.DataFrame) -> dict[int, float]:
+    """Wall seconds of training and evaluation per run, by index of the trial."""
+    by_trial = metrics.groupby('trial')
+    return (by_trial.train_seconds.sum() / by_trial.seed.nunique()).to_dict()
+
+
 def show_results(summary: Mapping[str, Any], workdir: Path, console: Console) -> None:
     """Prints the table and what it cost, and draws the selected trial's curves."""
     metrics = pd.DataFrame.from_records(Metrics(workdir).read())
-    by_trial = metrics.groupby('trial')
-    seconds_per_run = by_trial.train_seconds.sum() / by_trial.seed.nunique()
-    console.print(results_table(summary, seconds_per_run))
+    console.print(results_table(summary, seconds_per_run(metrics)))
     for trial in summary['trials']:
         if trial.get('failure'):
             console.print(f'{trial_name(trial)} failed: {trial["failure"]}', markup=False)

@@ -7,6 +7,7 @@ from pairjax.comparison.paired import LEVEL, Comparison, Pair, measure_name, see
 from pairjax.report import format_figure
 from pairjax.statistics import describe
 from pairjax.trials import trial_names
+from pairjax.wording import points, points_span
 
 # Beyond this a number of seeds is no plan.
 MOST_SEEDS = 100_000
@@ -58,11 +59,8 @@ def pairs_table(comparison: Comparison) -> Table:
 
 def format_difference(pair: Pair) -> str:
     """Mean difference with its 95 % interval in percentage points, signed."""
-    text = f'{100 * pair.paired.mean:+.2f}'
-    if pair.paired.ci95 is not None:
-        low, high = pair.paired.ci95
-        text += f' [{100 * low:+.2f}, {100 * high:+.2f}]'
-    return text
+    text = points(pair.paired.mean)
+    return text if pair.paired.ci95 is None else f'{text} {points_span(*pair.paired.ci95)}'
 
 
 def _ratio(pair: Pair) -> str:

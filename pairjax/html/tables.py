@@ -7,7 +7,7 @@ import pandas as pd
 
 from pairjax.config import default_config, flatten
 from pairjax.html.page import Cell, Table
-from pairjax.report import format_figure
+from pairjax.report import format_figure, seconds_per_run
 from pairjax.trials import trial_names
 
 FINAL = 'final_test_accuracy'
@@ -44,8 +44,7 @@ def trial_row(name: str, trial: Mapping[str, Any]) -> list[Cell]:
 
 def trials_table(summary: Mapping[str, Any], metrics: pd.DataFrame) -> Table:
     """One row per trial with its figures and seconds; the selected one is marked."""
-    by_trial = metrics.groupby('trial')
-    seconds = (by_trial.train_seconds.sum() / by_trial.seed.nunique()).to_dict()
+    seconds = seconds_per_run(metrics)
     rows = []
     for index, name in enumerate(trial_names(summary['trials'])):
         mark = ' (selected)' if index == summary['selected_trial'] else ''

@@ -3,26 +3,16 @@
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 
-from pairjax.statistics import PairedComparison
 from pairjax.study.analysis import Effect, Findings
 from pairjax.study.design import Design, full_train_pairs
 from pairjax.study.results import Results
+from pairjax.wording import interval, points, points_span
 
 WAYS = {
     'shared': 'one shared branch',
     'separate': 'two branches of the same widths',
     'cut': 'two branches cut to the same number of parameters',
 }
-
-
-def points(difference: float) -> str:
-    """A difference of accuracies in percentage points, signed."""
-    return f'{100 * difference:+.2f}'
-
-
-def interval(paired: PairedComparison) -> str:
-    """The 95 % interval of a mean difference in points; a dash where n allows none."""
-    return f'[{points(paired.ci95[0])}, {points(paired.ci95[1])}]' if paired.ci95 else '[-]'
 
 
 def p_value(p: float) -> str:
@@ -50,7 +40,8 @@ def numbers(effect: Effect) -> str:
     paired, p = effect.paired, p_value(effect.adjusted_p)
     equals = '' if p.startswith('<') else '= '
     return (
-        f'({points(paired.mean)} points {interval(paired)}, n = {paired.n}, adjusted p {equals}{p})'
+        f'({points(paired.mean)} points {points_span(*interval(paired))}, n = {paired.n}, '
+        f'adjusted p {equals}{p})'
     )
 
 

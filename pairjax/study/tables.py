@@ -8,7 +8,8 @@ from pairjax.statistics import describe, seeds_to_resolve
 from pairjax.study.analysis import Effect, Spread, best_weights, main_cells
 from pairjax.study.design import Design, sharings
 from pairjax.study.results import Cell, Results
-from pairjax.study.sentences import interval, p_value, points
+from pairjax.study.sentences import p_value
+from pairjax.wording import interval, points, points_span
 
 DIFFERENCE = ('n', 'difference [95 %]', 'p', 'adjusted p')
 # What the study would like to see: half a percentage point.
@@ -20,7 +21,7 @@ def difference_cells(row: Effect) -> list[str]:
     paired = row.paired
     return [
         str(paired.n),
-        f'{points(paired.mean)} {interval(paired)}',
+        f'{points(paired.mean)} {points_span(*interval(paired))}',
         p_value(paired.p_value),
         p_value(row.adjusted_p),
     ]
