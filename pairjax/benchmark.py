@@ -30,6 +30,18 @@ from pairjax.records import versions
 from pairjax.trainer import Trainer
 
 Seconds = dict[str, list[float]]
+REPORTS_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
+BEYOND_THE_REPORTS = (
+    'augment.',
+    'loss.label_smoothing',
+    'model.normalization',
+    'model.padded',
+    'model.overlapping_pools',
+    'model.head',
+    'optimizer.b2',
+    'optimizer.schedule',
+    'optimizer.ema_decay',
+)
 
 
 class Options(NamedTuple):
@@ -216,6 +228,22 @@ def use_torch(wanted: bool | None) -> bool:
     return installed if wanted is None else wanted
 
 
+def check_reports_own(config: Any) -> None:
+    """Raises UserError for a network or an option that neither report, hence no peer, has."""
+    settings, defaults = flatten(config), flatten(default_config())
+    if settings['model.name'] not in REPORTS_MODELS:
+        raise UserError(
+            f'model.name={settings["model.name"]} is in neither report, and a benchmark compares '
+            f'with what they did; take one of {", ".join(REPORTS_MODELS)}'
+        )
+    for field in settings:
+        if field.startswith(BEYOND_THE_REPORTS) and settings[field] != defaults[field]:
+            raise UserError(
+                f'{field}={settings[field]} is in neither report, and a benchmark compares with '
+                f'what they did; leave it {defaults[field]}'
+            )
+
+
 def run_benchmark(config: Any, options: Options, note: Callable[[str], None]) -> dict[str, Any]:
     """Measures what the options ask for, one row a number of seeds.
 
@@ -224,6 +252,7 @@ def run_benchmark(config: Any, options: Options, note: Callable[[str], None]) ->
     """
     if flatten(config.sweep) != flatten(default_config().sweep):
         raise UserError('a benchmark is of one trial; set config.sweep back to its default')
+    check_reports_own(config)
     peers = use_torch(options.torch)
     # What an earlier process compiled would hide what compiling costs.
     jax.config.update('jax_enable_compilation_cache', False)

@@ -132,7 +132,7 @@ def _backward(geometry, algorithm, residuals, gradient):
 conv_relu_pool_by.defvjp(_forward, _backward)
 
 
-def _pool(outputs, bias):
+def relu_pool(outputs, bias):
     """ReLU of the maximum over the leading axis plus bias, and the first place that has it."""
     highest, winner = outputs[0], jnp.zeros(outputs.shape[1:], jnp.int8)
     for place in range(1, len(outputs)):
@@ -141,7 +141,7 @@ def _pool(outputs, bias):
     return jnp.maximum(highest + bias, 0), winner
 
 
-def _unpool(gradient, winner, num_places):
+def unpool(gradient, winner, num_places):
     """Each window's gradient at the place that won, 0 elsewhere: (num_places, ...)."""
     places = lax.broadcasted_iota(jnp.int8, (num_places,) + (1,) * gradient.ndim, 0)
     return jnp.where(winner == places, gradient, 0)
@@ -153,29 +153,39 @@ def _transform(matrix, array):
     return flat.reshape(-1, *array.shape[1:])
 
 
-def _winograd_forward(inputs, kernel, bias, geometry):
+def winograd_outputs(inputs, kernel, geometry):
+    """Outputs by place in the pooling window, (pool * pool, windows, C_out, N), and B x."""
     to_points, filter_points, to_outputs = winograd.tile_matrices(*geometry)
     taps = kernel.reshape(-1, *kernel.shape[2:])
     images = _transform(to_points, inputs.reshape(-1, *inputs.shape[2:]))
     filters = _transform(filter_points, taps.transpose(0, 2, 1))
     outputs = _transform(to_outputs, jnp.einsum('poc,pcn->pon', filters, images))
-    outputs = outputs.reshape(geometry.pool**2, -1, *outputs.shape[1:])
-    result, winner = _pool(outputs, bias[:, None])
+    return outputs.reshape(geometry.pool**2, -1, *outputs.shape[1:]), images
+
+
+def winograd_gradients(images, kernel, outputs, geometry):
+    """Gradients of inputs and kernel from those of the outputs, as `winograd_outputs` has them."""
+    to_points, filter_points, to_outputs = winograd.tile_matrices(*geometry)
+    taps = kernel.reshape(-1, *kernel.shape[2:])
+    products = _transform(to_outputs.T, outputs.reshape(-1, *outputs.shape[2:]))
+    filters = _transform(filter_points, taps)
+    inputs = _transform(to_points.T, jnp.einsum('pco,pon->pcn', filters, products))
+    taps = _transform(filter_points.T, jnp.einsum('pon,pcn->poc', products, images))
+    inputs = inputs.reshape(geometry.height, geometry.width, *inputs.shape[1:])
+    return inputs, taps.transpose(0, 2, 1).reshape(kernel.shape)
+
+
+def _winograd_forward(inputs, kernel, bias, geometry):
+    outputs, images = winograd_outputs(inputs, kernel, geometry)
+    result, winner = relu_pool(outputs, bias[:, None])
     result = result.reshape(geometry.rows, geometry.columns, *result.shape[1:])
     return result, (images, kernel, winner)
 
 
 def _winograd_backward(geometry, residuals, gradient):
     images, kernel, winner = residuals
-    to_points, filter_points, to_outputs = winograd.tile_matrices(*geometry)
-    taps = kernel.reshape(-1, *kernel.shape[2:])
-    outputs = _unpool(gradient.reshape(winner.shape), winner, geometry.pool**2)
-    products = _transform(to_outputs.T, outputs.reshape(-1, *winner.shape[1:]))
-    filters = _transform(filter_points, taps)
-    inputs = _transform(to_points.T, jnp.einsum('pco,pon->pcn', filters, products))
-    taps = _transform(filter_points.T, jnp.einsum('pon,pcn->poc', products, images))
-    inputs = inputs.reshape(geometry.height, geometry.width, *inputs.shape[1:])
-    return inputs, taps.transpose(0, 2, 1).reshape(kernel.shape)
+    outputs = unpool(gradient.reshape(winner.shape), winner, geometry.pool**2)
+    return winograd_gradients(images, kernel, outputs, geometry)
 
 
 def _patches(images, geometry, channel_axis):
@@ -206,7 +216,7 @@ def _rowwise_forward(inputs, kernel, bias, geometry):
     def one_row(patches):
         # Repeating the weights makes it a batched product that needs no transposed copies.
         repeated = jnp.broadcast_to(weights, (*patches.shape[:2], *weights.shape))
-        return _pool(jnp.einsum('pcot,pctn->pcon', repeated, patches), bias[:, None])
+        return relu_pool(jnp.einsum('pcot,pctn->pcon', repeated, patches), bias[:, None])
 
     result, winner = lax.map(one_row, patches)
     return result, (patches, kernel, winner)
@@ -218,7 +228,7 @@ def _rowwise_backward(geometry, residuals, gradient):
 
     def one_row(row):
         patches, winner, gradient = row
-        outputs = _unpool(gradient, winner, geometry.pool**2)
+        outputs = unpool(gradient, winner, geometry.pool**2)
         repeated = jnp.broadcast_to(weights, (*outputs.shape[:2], *weights.shape))
         weights_gradient = jnp.einsum('pctn,pcon->pcto', patches, outputs)
         return weights_gradient, jnp.einsum('pcto,pcon->pctn', repeated, outputs)
@@ -235,14 +245,14 @@ def _rowwise_backward(geometry, residuals, gradient):
 def _wide_forward(inputs, kernel, bias, geometry):
     # Channels last: each row of the product is a patch, each output row a vector of channels.
     patches = _patches(inputs.transpose(0, 1, 3, 2), geometry, channel_axis=3).swapaxes(0, 1)
-    result, winner = _pool(patches @ kernel.reshape(-1, kernel.shape[3]), bias)
+    result, winner = relu_pool(patches @ kernel.reshape(-1, kernel.shape[3]), bias)
     return result.transpose(0, 1, 3, 2), (patches, kernel, winner)
 
 
 def _wide_backward(geometry, residuals, gradient):
     patches, kernel, winner = residuals
     weights = kernel.reshape(-1, kernel.shape[3])
-    outputs = _unpool(gradient.transpose(0, 1, 3, 2), winner, geometry.pool**2)
+    outputs = unpool(gradient.transpose(0, 1, 3, 2), winner, geometry.pool**2)
     # Flat before the product: as an einsum over four axes it would copy the patches to transpose.
     weights_gradient = patches.reshape(-1, len(weights)).T @ outputs.reshape(-1, weights.shape[1])
     channels_in, batch = kernel.shape[2], gradient.shape[3]

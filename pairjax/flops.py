@@ -10,7 +10,8 @@ import numpy as np
 from flax import nnx
 
 from pairjax.layers import Branches, Encoder, Head
-from pairjax.models import PairModel, build_model
+from pairjax.models import build_model
+from pairjax.networks import PairModel
 from pairjax.runs import Layout, stack_runs
 
 MATMUL_SIDE = {'cpu': 1024}

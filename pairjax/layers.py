@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from pairjax.convolution import conv_relu_pool
+from pairjax.tiled_convolution import convolve, max_pool, relu_pool_places
 
 # Uniform in +-1/sqrt(fan_in), PyTorch's default for the weights of Conv2d and Linear.
 kernel_init = nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
@@ -94,7 +95,12 @@ class Dense(nnx.Linear):
 
 
 class ConvReluPool(nnx.Module):
-    """Stride-1 convolution, ReLU and max-pool; images (H, W, channels, N)."""
+    """Stride-1 convolution, batch normalisation if asked for, ReLU and max-pool.
+
+    Images are (H, W, channels, N). Pooling windows do not overlap and leave unread what is over,
+    unless `overlapping`: then a pool of 2 that would leave a row or column is one of 3 with
+    stride 2.
+    """
 
     def __init__(
         self,
@@ -104,20 +110,43 @@ class ConvReluPool(nnx.Module):
         kernel_size: int,
         padding: int = 0,
         pool: int = 1,
+        batch_norm: bool = False,
+        overlapping: bool = False,
         rngs: nnx.Rngs,
     ):
         shape = (kernel_size, kernel_size, num_inputs, num_outputs)
         fan_in = kernel_size**2 * num_inputs
         self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
-        self.bias = nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
+        # Normalisation would take a bias away again.
+        self.bias = (
+            None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
+        )
+        self.norm = BatchNorm(num_outputs, rngs) if batch_norm else None
         self.padding = padding
         self.pool = pool
+        self.overlapping = overlapping
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """(H, W, num_inputs, N) -> (H', W', num_outputs, N), see `conv_relu_pool`."""
-        return conv_relu_pool(
-            x, self.kernel[...], self.bias[...], padding=self.padding, pool=self.pool
-        )
+        """(H, W, num_inputs, N) -> (H', W', num_outputs, N)."""
+        side = min(x.shape[:2]) + 2 * self.padding - self.kernel.shape[0] + 1
+        overlapping = self.overlapping and self.pool == 2 and side % 2 == 1
+        kernel, padding = self.kernel[...], self.padding
+        pool = 1 if overlapping else self.pool
+        if self.norm is None:
+            x = conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
+        else:
+            x = relu_pool_places(self.norm(convolve(x, kernel, padding, pool)))
+        return max_pool(x, 3, 2) if overlapping else x
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalisation of images (..., channels, N) with PyTorch's constants.
+
+    S. Ioffe and C. Szegedy, "Batch Normalization", 2015.
+    """
+
+    def __init__(self, num_features: int, rngs: nnx.Rngs):
+        super().__init__(num_features, axis=-2, momentum=0.9, epsilon=1e-5, rngs=rngs)
 
 
 class Encoder(nnx.Module):

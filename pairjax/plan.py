@@ -10,8 +10,8 @@ from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
 from pairjax.models import check_model_config, count_params
+from pairjax.optimizers import check_optimizer_config
 from pairjax.pairs import Pools, check_data_config, make_pools
-from pairjax.training import check_optimizer_config
 from pairjax.trials import Trial, expand_trials
 
 

@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from pairjax import training
 from pairjax.cache import compiled_programs_directory
 from pairjax.errors import UserError
-from pairjax.training import Hyperparameters
+from pairjax.optimizers import Hyperparameters
 
 RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()

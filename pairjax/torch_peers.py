@@ -123,8 +123,13 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     network = Network(config['model'], job['num_classes'], strongest).to(job['device'])
     if strongest:
         network = network.to(memory_format=torch.channels_last)
+    parameters = list(network.parameters())
     optimizer = OPTIMIZERS[config['optimizer']['name']](
-        network.parameters(),
+        [
+            {'params': [p for p in parameters if p.dim() > 1]},
+            # As in pairjax.optimizers, biases do not decay.
+            {'params': [p for p in parameters if p.dim() == 1], 'weight_decay': 0.0},
+        ],
         lr=config['optimizer']['learning_rate'],
         weight_decay=config['optimizer']['weight_decay'],
         fused=strongest,

@@ -7,6 +7,7 @@ here touches the disk, and nothing knows that many runs are stacked.
 import enum
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -15,10 +16,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from pairjax.errors import UserError, unknown_name
+from pairjax import augmentation
+from pairjax.heads import compare_digits
 from pairjax.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.losses import pair_loss
 from pairjax.models import build_model
+from pairjax.networks import PairOutput
+from pairjax.optimizers import Hyperparameters, make_tx
 from pairjax.pairs import PairIndices, Pools, draw_pairs, pair_targets
 
 # Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
@@ -33,16 +37,26 @@ class Purpose(enum.IntEnum):
     PARAMS = 1
     SHUFFLE = 2
     DROPOUT = 3
+    AUGMENT = 4
 
 
-class Hyperparameters(NamedTuple):
-    """The floats that may differ between runs of one program, float32 scalars."""
+class Variables(NamedTuple):
+    """A model's parameters, and the running averages of its normalisation layers if it has any."""
 
-    learning_rate: jax.Array
-    weight_decay: jax.Array
-    main_weight: jax.Array
-    aux_weight: jax.Array
-    dropout_rate: jax.Array
+    params: Any
+    batch_stats: Any
+
+
+class Learned(NamedTuple):
+    """What training changes of a network.
+
+    variables, opt_state: the model's and the optimizer's trees. average: the moving average of
+    the variables, which is what is evaluated, or None.
+    """
+
+    variables: Variables
+    average: Variables | None
+    opt_state: Any
 
 
 @flax.struct.dataclass
@@ -50,8 +64,8 @@ class RunState:
     """Everything that a run carries from epoch to epoch.
 
     seed, epoch: int32 scalars. pairs: indices into the pools. mean, deviation:
-    float32 scalars that standardise its images. params, opt_state: the model's
-    and the optimizer's trees. failed: bool, whether a loss was not finite.
+    float32 scalars that standardise its images. learned: of its network; where a
+    run has several, they lie on a leading axis. failed: bool, whether a loss was not finite.
     """
 
     seed: jax.Array
@@ -59,8 +73,7 @@ class RunState:
     pairs: PairIndices
     mean: jax.Array
     deviation: jax.Array
-    params: Any
-    opt_state: Any
+    learned: Learned
     failed: jax.Array
 
 
@@ -73,23 +86,6 @@ class Correct(NamedTuple):
     main: PairIndices
     digits: PairIndices | None
     finite: jax.Array
-
-
-OPTIMIZERS: dict[str, Callable[[Hyperparameters], optax.GradientTransformation]] = {
-    'adam': lambda h: optax.adam(h.learning_rate),
-    'adamw': lambda h: optax.adamw(h.learning_rate, weight_decay=h.weight_decay),
-}
-
-
-def check_optimizer_config(optimizer: Any) -> None:
-    """Raises UserError where config.optimizer names no optimizer or one that lacks a setting."""
-    if optimizer.name not in OPTIMIZERS:
-        raise unknown_name('optimizer.name', optimizer.name, OPTIMIZERS)
-    if optimizer.name == 'adam' and optimizer.weight_decay != 0:
-        raise UserError(
-            f'optimizer.weight_decay={optimizer.weight_decay} is not used by adam; set '
-            'it to 0 or take optimizer.name=adamw'
-        )
 
 
 def run_key(seed: jax.Array, purpose: Purpose, *steps: jax.Array | int) -> jax.Array:
@@ -118,26 +114,94 @@ def init_state(
         mean = images.mean()
         # A pool of one constant colour has no deviation to divide by.
         deviation = jnp.maximum(images.std(ddof=1), 1e-6)
-    rngs = nnx.Rngs(params=run_key(seed, Purpose.PARAMS))
-    params = nnx.state(build_model(config.model, pools.num_classes, rngs), nnx.Param)
-    opt_state = OPTIMIZERS[config.optimizer.name](hyperparameters).init(params)
+    tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
+
+    def init_member(member=None):
+        key = run_key(seed, Purpose.PARAMS, *member_step(member))
+        model = build_model(config.model, pools.num_classes, nnx.Rngs(params=key))
+        variables = Variables(nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat))
+        average = variables if config.optimizer.ema_decay else None
+        return Learned(variables, average, tx.init(variables.params))
+
     return RunState(
-        jnp.int32(seed), jnp.int32(0), pairs, mean, deviation, params, opt_state, jnp.bool(False)
+        seed=jnp.int32(seed),
+        epoch=jnp.int32(0),
+        pairs=pairs,
+        mean=mean,
+        deviation=deviation,
+        learned=over_members(config, init_member),
+        failed=jnp.bool(False),
     )
 
 
-def model_structure(config: Any, num_classes: int) -> nnx.GraphDef:
-    """The static part of the model; `nnx.merge(structure, params)` is the model."""
-    return nnx.graphdef(
-        nnx.eval_shape(
-            lambda: build_model(config.model, num_classes, nnx.Rngs(params=jax.random.key(0)))
+def member_step(member: jax.Array | None) -> tuple:
+    """What a key of a run is folded with for one of its networks; nothing where it has but one."""
+    return () if member is None else (member,)
+
+
+def over_members(config: Any, fn: Callable, *learned: Any) -> Any:
+    """fn(*learned) of a run's one network; of several, fn(*learned, member) of each, stacked.
+
+    On CPU one after the other, since a wider batch leaves the cache.
+    """
+    num_members = config.model.num_members
+    if num_members == 1:
+        return fn(*learned)
+    stacked = (*learned, jnp.arange(num_members))
+    if jax.default_backend() == 'cpu':
+        return jax.lax.map(lambda arguments: fn(*arguments), stacked)
+    return jax.vmap(fn)(*stacked)
+
+
+def num_steps(config: Any) -> int:
+    """Training steps an epoch."""
+    return -(-config.data.num_train_pairs // config.train.batch_size)
+
+
+def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphDef:
+    """The static part of the model; `nnx.merge(structure, *variables)` is the model."""
+
+    def make():
+        model = build_model(config.model, num_classes, nnx.Rngs(params=jax.random.key(0)))
+        model.train() if training else model.eval()
+        return model
+
+    return nnx.graphdef(nnx.eval_shape(make))
+
+
+def with_main_logits(config: Any, output: PairOutput) -> PairOutput:
+    """A model's output, its main logits made from the digits' where config.model.head says so."""
+    if config.model.head == 'learned':
+        return output
+    digits = output.digit_logits_a, output.digit_logits_b
+    return output._replace(
+        main_logits=compare_digits(config.model.head, config.data.relation, *digits)
+    )
+
+
+def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -> PairOutput:
+    """What a trained run says of raw images (batch, 2, 14, 14), as its evaluation does.
+
+    The logits of several networks are the logarithm of their mean softmax.
+    """
+    structure = model_structure(config, num_classes, training=False)
+    images = standardize(state, images)
+
+    def ask(learned, member=None):
+        variables = learned.variables if learned.average is None else learned.average
+        return nnx.merge(structure, *variables)(images)
+
+    output = over_members(config, ask, state.learned)
+    if config.model.num_members > 1:
+        output = jax.tree.map(
+            lambda x: jax.nn.logsumexp(jax.nn.log_softmax(x), axis=0) - jnp.log(len(x)), output
         )
-    )
+    return with_main_logits(config, output)
 
 
-def standardized_images(pools: Pools, state: RunState, indices: jax.Array) -> jax.Array:
-    """Images of pairs (batch, 2) -> (batch, 2, 14, 14) float32, as the run sees them."""
-    return (pools.images[indices].astype(jnp.float32) - state.mean) / state.deviation
+def standardize(state: RunState, images: jax.Array) -> jax.Array:
+    """Raw images of any shape as the run sees them, float32."""
+    return (images.astype(jnp.float32) - state.mean) / state.deviation
 
 
 def train_epoch(
@@ -151,54 +215,123 @@ def train_epoch(
     Returns: the next state, and the mean training loss over pairs, float32;
       not-a-number from the first epoch on in which it was not finite.
     """
-    structure = model_structure(config, pools.num_classes)
-    tx = OPTIMIZERS[config.optimizer.name](hyperparameters)
+    train = partial(_train_member, config, pools, state, hyperparameters)
+    learned, losses = over_members(config, train, state.learned)
+    loss = losses.mean()
+    failed = state.failed | ~jnp.isfinite(loss)
+    state = state.replace(learned=learned, epoch=state.epoch + 1, failed=failed)
+    return state, jnp.where(failed, jnp.nan, loss)
+
+
+def _train_member(
+    config: Any,
+    pools: Pools,
+    state: RunState,
+    hyperparameters: Hyperparameters,
+    learned: Learned,
+    member: jax.Array | None = None,
+) -> tuple[Learned, jax.Array]:
+    """`train_epoch` of one of the run's networks: its next state and its mean loss."""
     num_pairs, batch_size = config.data.num_train_pairs, config.train.batch_size
     num_full, num_left = divmod(num_pairs, batch_size)
-    pairs, noise = state.pairs.train, _dropout_noise(config, structure, state)
-    if config.train.shuffle:
-        key = run_key(state.seed, Purpose.SHUFFLE, state.epoch)
-        pairs = jax.random.permutation(key, pairs)
+    train_step = make_train_step(config, pools, state, hyperparameters)
 
-    def loss_fn(params, indices, noise):
-        classes = pools.labels[indices]
-        dropout = Dropout(noise, hyperparameters.dropout_rate)
-        output = nnx.merge(structure, params)(standardized_images(pools, state, indices), dropout)
-        targets = pair_targets(config.data.relation, classes)
-        return pair_loss(
-            output, classes, targets, hyperparameters.main_weight, hyperparameters.aux_weight
+    def key(purpose):
+        return run_key(state.seed, purpose, state.epoch, *member_step(member))
+
+    pairs = state.pairs.train
+    if config.train.shuffle:
+        pairs = jax.random.permutation(key(Purpose.SHUFFLE), pairs)
+    images = augmented_images(config, key(Purpose.AUGMENT), pools, pairs)
+    noise = _dropout_noise(config, key(Purpose.DROPOUT), pools.num_classes, learned.variables)
+    steps = state.epoch * num_steps(config) + jnp.arange(num_steps(config))
+
+    def batches(tree):
+        return jax.tree.map(
+            lambda x: x[: num_full * batch_size].reshape(num_full, batch_size, *x.shape[1:]), tree
         )
 
-    def train_step(carry, batch):
-        params, opt_state = carry
-        loss, grads = jax.value_and_grad(loss_fn)(params, *batch)
-        updates, opt_state = tx.update(grads, opt_state, params)
-        return (optax.apply_updates(params, updates), opt_state), loss
-
-    carry = (state.params, state.opt_state)
-    batches = pairs[: num_full * batch_size].reshape(num_full, batch_size, 2)
-    carry, losses = jax.lax.scan(train_step, carry, (batches, noise[:num_full]))
+    by_step = noise[:num_full], steps[:num_full]
+    learned, losses = jax.lax.scan(train_step, learned, (*batches((pairs, images)), *by_step))
     total = losses.sum() * batch_size
     if num_left:
-        carry, loss = train_step(carry, (pairs[-num_left:], noise[-1]))
+        rest = jax.tree.map(lambda x: x[-num_left:], (pairs, images))
+        learned, loss = train_step(learned, (*rest, noise[-1], steps[-1]))
         total += loss * num_left
-    params, opt_state = carry
-    failed = state.failed | ~jnp.isfinite(total)
-    state = state.replace(params=params, opt_state=opt_state, epoch=state.epoch + 1, failed=failed)
-    return state, jnp.where(failed, jnp.nan, total / num_pairs)
+    return learned, total / num_pairs
 
 
-def _dropout_noise(config: Any, structure: nnx.GraphDef, state: RunState) -> jax.Array:
+def make_train_step(
+    config: Any, pools: Pools, state: RunState, hyperparameters: Hyperparameters
+) -> Callable:
+    """The step learned, (pairs, images, noise, step) -> learned, loss.
+
+    `images` are the batch's raw images where they are not those of the pools.
+    """
+    structure = model_structure(config, pools.num_classes, training=True)
+    steps_an_epoch = num_steps(config)
+    tx = make_tx(config.optimizer, hyperparameters, steps_an_epoch * config.train.num_epochs)
+
+    def loss_fn(params, batch_stats, batch):
+        indices, images, noise, _ = batch
+        classes = pools.labels[indices]
+        model = nnx.merge(structure, params, batch_stats, copy=True)
+        images = standardize(state, pools.images[indices] if images is None else images)
+        output = model(images, Dropout(noise, hyperparameters.dropout_rate))
+        loss = pair_loss(
+            with_main_logits(config, output),
+            classes,
+            pair_targets(config.data.relation, classes),
+            hyperparameters.main_weight,
+            hyperparameters.aux_weight,
+            config.loss.label_smoothing,
+        )
+        return loss, nnx.state(model, nnx.BatchStat)
+
+    def train_step(learned, batch):
+        (params, batch_stats), average, opt_state = learned
+        *_, step = batch
+        grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, batch_stats), grads = grad_fn(params, batch_stats, batch)
+        updates, opt_state = tx.update(grads, opt_state, params)
+        variables = Variables(optax.apply_updates(params, updates), batch_stats)
+        if average is not None:
+            # While there is little to average, the first parameters must not weigh for long.
+            decay = jnp.minimum(config.optimizer.ema_decay, (1 + step) / (10 + step))
+            average = optax.incremental_update(variables, average, 1 - decay)
+        return Learned(variables, average, opt_state), loss
+
+    return train_step
+
+
+def augmented_images(
+    config: Any, key: jax.Array, pools: Pools, pairs: jax.Array
+) -> jax.Array | None:
+    """The epoch's own version of the images of pairs (n, 2), raw (n, 2, 14, 14); None if unchanged.
+
+    An image's changes depend on the key, which is the run's and the epoch's, and on the image.
+    """
+    if not augmentation.is_on(config.augment):
+        return None
+    indices = pairs.reshape(-1)
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(indices)
+    images = pools.images[indices].astype(jnp.float32)
+    changed = augmentation.augment_images(keys, images, images.max(), config.augment)
+    return changed.reshape(*pairs.shape, *images.shape[1:])
+
+
+def _dropout_noise(
+    config: Any, key: jax.Array, num_classes: int, variables: Variables
+) -> jax.Array:
     """The random bytes of an epoch's dropout, a row a step, from one draw: many would be slow."""
+    structure = model_structure(config, num_classes, training=False)
 
-    def apply(params, images, dropout):
-        return nnx.merge(structure, params)(images, dropout)
+    def apply(variables, images, dropout):
+        return nnx.merge(structure, *variables)(images, dropout)
 
     images = jax.ShapeDtypeStruct((config.train.batch_size, 2, 14, 14), jnp.float32)
-    num_units = count_dropout_units(apply, state.params, images)
-    num_steps = -(-config.data.num_train_pairs // config.train.batch_size)
-    key = run_key(state.seed, Purpose.DROPOUT, state.epoch)
-    return random_bytes(key, num_steps, num_units)
+    num_units = count_dropout_units(apply, variables, images)
+    return random_bytes(key, num_steps(config), num_units)
 
 
 def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:
@@ -208,11 +341,10 @@ def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:
 
 def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices) -> Correct:
     """Right answers of a run on sets of pairs, each (n, 2) int32 or None."""
-    structure = model_structure(config, pools.num_classes)
 
-    def answer(indices):
+    def right_answers(indices):
         classes = pools.labels[indices]
-        output = nnx.merge(structure, state.params)(standardized_images(pools, state, indices))
+        output = predict(config, pools.num_classes, state, pools.images[indices])
         finite = jnp.isfinite(output.main_logits).all()
         main = output.main_logits.argmax(axis=1) == pair_targets(config.data.relation, classes)
         if output.digit_logits_a is None:
@@ -224,7 +356,7 @@ def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices)
     starts = itertools.accumulate([0, *map(len, padded)])
     slices = [slice(i, i + len(s)) for i, s in zip(starts, jax.tree.leaves(sets), strict=False)]
     batches = jnp.concatenate(padded).reshape(-1, EVALUATION_BATCH_SIZE, 2)
-    main, digits, finite = jax.lax.map(answer, batches)
+    main, digits, finite = jax.lax.map(right_answers, batches)
 
     def count(right):
         right = right.reshape(-1, *right.shape[2:])

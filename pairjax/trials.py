@@ -18,7 +18,7 @@ TRACED_FIELDS = (
     'model.dropout_rate',
 )
 # The fields that say what is trained and on what; the others say where and how it is run.
-TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'train')
+TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'augment', 'train')
 TRIAL_DATA_FIELDS = (
     'data.num_train_pairs',
     'data.num_validation_pairs',

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pairjax.config import default_config
+from pairjax.optimizers import Hyperparameters
 from pairjax.runs import configure_jax
-from pairjax.training import Hyperparameters
 
 # The user's own cache is left alone, and tests share what they compile.
 os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')

@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 from conftest import quick_jit
 from flax import nnx
-from ml_collections import ConfigDict
 
 from pairjax import benchmark, benchmark_report, flops, peers
 from pairjax.config import default_config
 from pairjax.errors import UserError
-from pairjax.models import MODELS, build_model
+from pairjax.models import build_model
 from pairjax.plan import make_plan
 from pairjax.runs import hyperparameters_of
-from pairjax.training import init_state, standardized_images
+from pairjax.training import init_state, standardize
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def model_config(name, widths, weight_sharing=True, dropout_rate=0.0):
+    model = default_config().model
     fields = {'name': name, 'widths': widths, 'weight_sharing': weight_sharing}
-    return ConfigDict({**fields, 'dropout_rate': dropout_rate})
+    model.update({**fields, 'dropout_rate': dropout_rate})
+    return model
 
 
 @pytest.fixture
@@ -166,6 +167,22 @@ def test_a_sweep_is_refused(small_config):
         benchmark.run_benchmark(small_config, benchmark.Options((1,), 1, 1, False), print)
 
 
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('model.name', 'PairNet'),
+        ('model.normalization', 'batch'),
+        ('optimizer.schedule', 'warmup_cosine'),
+        ('augment.rotation', 5.0),
+        ('loss.label_smoothing', 0.1),
+    ],
+)
+def test_what_the_peers_lack_is_refused(small_config, field, value):
+    small_config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=field):
+        benchmark.run_benchmark(small_config, benchmark.Options((1,), 1, 1, False), print)
+
+
 def test_peers_get_the_pairs_of_the_run(quick_config):
     plan = make_plan(quick_config)
     init = quick_jit(functools.partial(init_state, plan.config))
@@ -173,7 +190,7 @@ def test_peers_get_the_pairs_of_the_run(quick_config):
     for name, (images, classes, targets) in peers.drawn_pairs(plan, 1).items():
         indices = getattr(state.pairs, name)
         np.testing.assert_allclose(
-            images, standardized_images(plan.pools, state, indices), atol=1e-5
+            images, standardize(state, plan.pools.images[indices]), atol=1e-5
         )
         np.testing.assert_array_equal(classes, plan.pools.labels[indices])
         np.testing.assert_array_equal(targets, classes[:, 0] <= classes[:, 1])
@@ -201,7 +218,8 @@ def copy_parameters(model, network, torch):
 
 
 @pytest.mark.parametrize(
-    ('name', 'weight_sharing'), [*((name, True) for name in sorted(MODELS)), ('AuxNet2', False)]
+    ('name', 'weight_sharing'),
+    [*((name, True) for name in benchmark.REPORTS_MODELS), ('AuxNet2', False)],
 )
 def test_torch_network_is_the_same_function(name, weight_sharing):
     torch = needs_torch()

@@ -208,12 +208,17 @@ def test_a_leaf_that_is_missing_or_too_many_is_named(tmp_path):
 def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         state = random_state(1)
-        path, leaf = jax.tree_util.tree_leaves_with_path(state.params)[0]
+        path, leaf = jax.tree_util.tree_leaves_with_path(state.learned.variables.params)[0]
         wider = np.zeros((*leaf.shape[:-1], leaf.shape[-1] + 1), leaf.dtype)
-        leaves, structure = jax.tree.flatten(state.params)
-        checkpoints.save(1, state.replace(params=structure.unflatten([wider, *leaves[1:]])), {})
+        leaves, structure = jax.tree.flatten(state.learned.variables.params)
+        wider_params = structure.unflatten([wider, *leaves[1:]])
+        variables = state.learned.variables._replace(params=wider_params)
+        learned = state.learned._replace(variables=variables)
+        checkpoints.save(1, state.replace(learned=learned), {})
     name = jax.tree_util.keystr(path, simple=True, separator='/')
-    assert f'params/{name} is float32{list(wider.shape)} there' in refusal_of(tmp_path)
+    assert f'learned/variables/params/{name} is float32{list(wider.shape)} there' in refusal_of(
+        tmp_path
+    )
 
 
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')

@@ -10,8 +10,8 @@ from flax import nnx
 from pairjax.config import flatten, validate
 from pairjax.experiment import run_experiment
 from pairjax.models import build_model, check_model_config
+from pairjax.optimizers import check_optimizer_config
 from pairjax.records import Metrics
-from pairjax.training import check_optimizer_config
 from pairjax.trials import expand_trials
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -42,15 +42,15 @@ def loss_and_gradient(plan, state, convolution, dtype, monkeypatch):
     with jax.enable_x64(dtype == np.float64):
         state, pools = jax.tree.map(np.asarray, (state, plan.pools))
         indices = state.pairs.train
-        images = training.standardized_images(pools, state, indices).astype(dtype)
+        images = training.standardize(state, pools.images[indices]).astype(dtype)
         classes = pools.labels[indices]
-        structure = training.model_structure(plan.config, pools.num_classes)
+        structure = training.model_structure(plan.config, pools.num_classes, training=False)
 
         def loss_fn(params):
-            output = nnx.merge(structure, params)(images)
+            output = nnx.merge(structure, params, nnx.State({}))(images)
             return pair_loss(output, classes, pair_targets('less_equal', classes), 1.0, 2.0)
 
-        params = jax.tree.map(lambda leaf: leaf.astype(dtype), state.params)
+        params = jax.tree.map(lambda leaf: leaf.astype(dtype), state.learned.variables.params)
         loss, gradient = jax.jit(jax.value_and_grad(loss_fn))(params)
         leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(gradient)]
         return np.concatenate([[float(loss)], *leaves])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairjax.losses import pair_loss as eager_pair_loss
-from pairjax.models import PairOutput
+from pairjax.networks import PairOutput
 
 BATCH = 6
 pair_loss = jax.jit(eager_pair_loss)

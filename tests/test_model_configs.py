@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from conftest import quick_jit
 from flax import nnx
-from ml_collections import ConfigDict
 
 from pairjax.config import default_config
 from pairjax.errors import UserError
@@ -16,7 +15,9 @@ from pairjax.models import MODELS, build_model, check_model_config, count_params
 
 
 def model_config(name, widths, weight_sharing=True):
-    return ConfigDict({'name': name, 'widths': widths, 'weight_sharing': weight_sharing})
+    model = default_config().model
+    model.update({'name': name, 'widths': widths, 'weight_sharing': weight_sharing})
+    return model
 
 
 # ---------------------------------------------------------------- numbers of parameters
@@ -52,6 +53,10 @@ PARAMS_BY_HAND = {
     'ShallowModel': lambda h, n: (0, dense(392, h, 2)),
     'DeepModel': lambda h, n: (
         conv(3, 1, 32) + conv(3, 32, 32) + conv(2, 32, 64) + dense(64, h, n),
+        dense(2 * n, 2),
+    ),
+    'PairNet': lambda c1, c2, c3, c4, n: (
+        conv(3, 1, c1) + conv(3, c1, c2) + conv(3, c2, c3) + conv(3, c3, c4) + dense(9 * c4, n),
         dense(2 * n, 2),
     ),
 }

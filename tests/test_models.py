@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from conftest import quick_jit
 from flax import nnx
-from ml_collections import ConfigDict
 
+from pairjax.config import default_config
 from pairjax.layers import Dropout, random_bytes
 from pairjax.models import MODELS, build_model
 
 BATCH = 8
 
 
-def model_config(name, widths, weight_sharing=True):
-    return ConfigDict({'name': name, 'widths': widths, 'weight_sharing': weight_sharing})
+def model_config(name, widths, weight_sharing=True, **options):
+    model = default_config().model
+    model.update({'name': name, 'widths': widths, 'weight_sharing': weight_sharing, **options})
+    return model
 
 
 # Kernel size, padding, pool of each convolution.
@@ -27,6 +29,7 @@ BLOCKS = {
     'AuxNet2': THREE_BLOCKS,
     'AuxNet3': ((3, 0, 2), (3, 1, 6)),
     'DeepModel': ((3, 0, 2), (3, 0, 2), (2, 0, 1)),
+    'PairNet': ((3, 0, 1), (3, 1, 2), (3, 1, 1), (3, 1, 2)),
 }
 WIDTHS = {
     'BasicNet1': (3, 4, 5, 6),
@@ -35,6 +38,7 @@ WIDTHS = {
     'AuxNet3': (3, 4, 5, 6),
     'ShallowModel': (6,),
     'DeepModel': (6,),
+    'PairNet': (3, 4, 5, 6),
 }
 
 
@@ -50,8 +54,7 @@ def features_by_hand(blocks, params, images):
         side = x.shape[2] // pool
         x = np.maximum(x, 0)[:, :, : side * pool, : side * pool]
         x = x.reshape(*x.shape[:2], side, pool, side, pool).max((3, 5))
-    assert x.shape[2:] == (1, 1)
-    return x[:, :, 0, 0]
+    return x.transpose(0, 2, 3, 1).reshape(len(x), -1)
 
 
 def head_by_hand(params, x):
@@ -82,6 +85,7 @@ def outputs_by_hand(name, params, images):
         'AuxNet2': np.concatenate(features, axis=1),
         'AuxNet3': np.concatenate(features, axis=1),
         'DeepModel': np.maximum(np.concatenate(digits, axis=1), 0),
+        'PairNet': np.concatenate(digits, axis=1),
     }
     return head_by_hand(params['main_head'], seen[name]), *digits
 
@@ -157,7 +161,7 @@ def test_branches_share_their_parameters_or_have_their_own(name):
         new_main, new_a, new_b = call(changed, images)
         np.testing.assert_array_equal(new_a, digits_a)
         assert not np.allclose(new_b, digits_b)
-        reaches_main = part == 'encoder' or name in ('AuxNet1', 'DeepModel')
+        reaches_main = part == 'encoder' or name in ('AuxNet1', 'DeepModel', 'PairNet')
         assert np.allclose(new_main, main) != reaches_main
 
 
@@ -190,6 +194,7 @@ def test_a_shared_encoder_learns_from_both_images(weight_sharing):
         ('AuxNet3', (4, 5, 6, 4, 5, 6, 8, 5, 6)),
         ('ShallowModel', ()),
         ('DeepModel', ()),
+        ('PairNet', (54, 54, 20)),
     ],
 )
 def test_dropout_stands_before_each_dense_layer_of_the_heads(name, inputs):

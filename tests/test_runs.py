@@ -54,7 +54,7 @@ def assert_same_first_step(trained, losses, other, other_losses):
     """The loss and, through Adam's moments, the gradients agree; Adam's own first step does
     not have to, since it moves a parameter with next to no gradient by its mere sign."""
     np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
-    moments, others = (jax.tree.leaves(state.opt_state) for state in (trained, other))
+    moments, others = (jax.tree.leaves(state.learned.opt_state) for state in (trained, other))
     for a, b in zip(moments, others, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * np.abs(b).max())
 
@@ -93,7 +93,7 @@ def test_a_seed_alone_is_the_same_run_as_among_ten(conv_plan):
 def test_seeds_differ(plan):
     initial, trained, _, _ = train_one_epoch(plan, [0, 1], 1, 2)
     assert not np.array_equal(initial.pairs.train[0], initial.pairs.train[1])
-    for tree in (initial.params, trained.params):
+    for tree in (initial.learned.variables.params, trained.learned.variables.params):
         for leaf in jax.tree.leaves(tree):
             assert not np.array_equal(leaf[0], leaf[1])
 
@@ -109,8 +109,10 @@ def test_hyperparameters_belong_to_their_run(plan):
     hyper = stack_runs(rates, layout)
     programs = compile_programs(config, layout, pools, seeds, hyper)
     state = programs.init(pools, seeds, hyper)
-    before = jax.tree.map(np.copy, unstack_runs(state, layout).params)
-    after = unstack_runs(programs.train_epoch(pools, state, hyper)[0], layout).params
+    before = jax.tree.map(np.copy, unstack_runs(state, layout).learned.variables.params)
+    after = unstack_runs(
+        programs.train_epoch(pools, state, hyper)[0], layout
+    ).learned.variables.params
     for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         np.testing.assert_array_equal(old[[0, 2]], new[[0, 2]])
         assert not np.array_equal(old[1], new[1])

@@ -81,7 +81,7 @@ def loss_and_gradient(params, x, targets):
 
 
 class Reference:
-    """PyTorch's Adam (or AdamW, where weight_decay is not 0) on ShallowModel."""
+    """PyTorch's Adam (or AdamW on the weights, where weight_decay is not 0) on ShallowModel."""
 
     def __init__(self, params, pairs, learning_rate=0.01, weight_decay=0.0):
         self.params = params
@@ -105,7 +105,8 @@ class Reference:
             self.v = [0.999 * v + 0.001 * g**2 for v, g in zip(self.v, gradient, strict=True)]
             step = self.learning_rate / (1 - 0.9**self.t)
             self.params = [
-                p * (1 - self.learning_rate * self.weight_decay)
+                # Weights decay, biases do not.
+                p * (1 - self.learning_rate * self.weight_decay * (p.ndim > 1))
                 - step * m / (np.sqrt(v) / np.sqrt(1 - 0.999**self.t) + 1e-8)
                 for p, m, v in zip(self.params, self.m, self.v, strict=True)
             ]
@@ -113,7 +114,8 @@ class Reference:
 
     def distance(self, state):
         return max(
-            np.abs(a - b).max() for a, b in zip(self.params, arrays_of(state.params), strict=True)
+            np.abs(a - b).max()
+            for a, b in zip(self.params, arrays_of(state.learned.variables.params), strict=True)
         )
 
 
@@ -126,7 +128,9 @@ def test_training_is_pytorchs_adam_on_batches_in_drawn_order(optimizer, weight_d
     hyperparameters = make_hyperparameters(weight_decay=weight_decay)
     state = init(0, hyperparameters)
     reference = Reference(
-        arrays_of(state.params), np.asarray(state.pairs.train), weight_decay=weight_decay
+        arrays_of(state.learned.variables.params),
+        np.asarray(state.pairs.train),
+        weight_decay=weight_decay,
     )
     for epoch in range(3):
         assert state.epoch == epoch
@@ -141,7 +145,7 @@ def test_shuffled_epochs_take_the_same_pairs_in_orders_of_their_own():
     init, train_epoch = programs(train__shuffle=True, train__batch_size=1, data__num_train_pairs=4)
     state = init(0, HYPERPARAMETERS)
     pairs = np.asarray(state.pairs.train)
-    reference = Reference(arrays_of(state.params), pairs)
+    reference = Reference(arrays_of(state.learned.variables.params), pairs)
     orders = []
     for _ in range(3):
         state, loss = train_epoch(state, HYPERPARAMETERS)
@@ -168,7 +172,7 @@ def test_images_are_standardised_by_the_train_pairs_alone():
     np.testing.assert_allclose(state.mean, images.mean(), rtol=1e-5)
     np.testing.assert_allclose(state.deviation, images.std(ddof=1), rtol=1e-5)
     assert images.std() / images.std(ddof=1) < 1 - 5e-5  # n and n - 1 lie further apart
-    seen = training.standardized_images(POOLS, state, state.pairs.test)
+    seen = training.standardize(state, POOLS.images[state.pairs.test])
     test_images = DIGITS.test_images[np.asarray(state.pairs.test) - POOLS.num_train]
     expected = (test_images - images.mean()) / images.std(ddof=1)
     np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
@@ -176,7 +180,7 @@ def test_images_are_standardised_by_the_train_pairs_alone():
 
 def test_images_stay_raw_without_standardisation():
     state = programs(data__standardize=False)[0](3, HYPERPARAMETERS)
-    seen = training.standardized_images(POOLS, state, state.pairs.train)
+    seen = training.standardize(state, POOLS.images[state.pairs.train])
     np.testing.assert_array_equal(seen, DIGITS.train_images[np.asarray(state.pairs.train)])
 
 
@@ -185,7 +189,7 @@ def test_images_of_one_colour_do_not_divide_by_zero():
     digits = DIGITS._replace(train_images=black[0], test_images=black[1])
     pools, config = make_pools(digits), make_config({})
     state = quick_jit(lambda: training.init_state(config, pools, 0, HYPERPARAMETERS))()
-    seen = training.standardized_images(pools, state, state.pairs.train)
+    seen = training.standardize(state, pools.images[state.pairs.train])
     np.testing.assert_array_equal(seen, np.zeros((7, 2, 14, 14)))
 
 
@@ -200,13 +204,17 @@ def test_evaluation_counts_what_the_model_answers():
     config = make_config({**AUXNET, **{f'data.{k}': v for k, v in sizes.items()}})
     state = quick_jit(lambda seed: training.init_state(config, pools, seed, HYPERPARAMETERS))(0)
     rng = np.random.default_rng(12)
-    params = jax.tree.map(lambda p: rng.normal(size=p.shape).astype(np.float32), state.params)
-    state = state.replace(params=params)
-    structure = training.model_structure(config, pools.num_classes)
+    params = jax.tree.map(
+        lambda p: rng.normal(size=p.shape).astype(np.float32), state.learned.variables.params
+    )
+    state = state.replace(
+        learned=state.learned._replace(variables=state.learned.variables._replace(params=params))
+    )
+    structure = training.model_structure(config, pools.num_classes, training=False)
     pairs = np.concatenate(state.pairs)
     images = (np.concatenate([digits.train_images, digits.test_images]) - state.mean)[pairs]
     classes = np.concatenate([digits.train_labels, digits.test_labels])[pairs]
-    output = quick_jit(nnx.merge(structure, params))(images / state.deviation)
+    output = quick_jit(nnx.merge(structure, *state.learned.variables))(images / state.deviation)
     right = output.main_logits.argmax(axis=1) == (classes[:, 0] <= classes[:, 1])
     right_digits = np.stack(output[1:], axis=1).argmax(axis=2) == classes
     # No answer is that of all images.

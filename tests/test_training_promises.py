@@ -11,9 +11,11 @@ from pairjax.config import default_config
 from pairjax.digits import Digits
 from pairjax.errors import UserError
 from pairjax.layers import Branches, Head
-from pairjax.models import MODELS, PairModel, PairOutput
+from pairjax.models import MODELS
+from pairjax.networks import PairModel, PairOutput
+from pairjax.optimizers import check_optimizer_config
 from pairjax.pairs import make_pools
-from pairjax.training import Purpose, check_optimizer_config, run_key
+from pairjax.training import Purpose, run_key
 
 SHALLOW = {'model.name': 'ShallowModel', 'model.widths': (4,)}
 TINY = {'model.name': 'TinyNet', 'model.widths': (16,), 'optimizer.name': 'adamw'}
@@ -24,8 +26,9 @@ class TinyNet(PairModel):
 
     width_names = ('hidden',)
 
-    def __init__(self, widths, num_classes, weight_sharing, rngs):
-        self.digit_head = Branches(lambda: Head((196, *widths, num_classes), rngs), weight_sharing)
+    def __init__(self, model, num_classes, rngs):
+        widths = (196, *model.widths, num_classes)
+        self.digit_head = Branches(lambda: Head(widths, rngs), model.weight_sharing)
         self.main_head = Head((2 * num_classes, 2), rngs)
 
     def __call__(self, images, dropout=None):
@@ -121,7 +124,7 @@ def test_an_infinite_loss_is_a_failure_too(shallow):
     state = init(0, HYPERPARAMETERS)
     # Each batch's loss is finite, their sum is not, and no parameter becomes so.
     state, loss = train_epoch(state, make_hyperparameters(main_weight=3e38, learning_rate=0))
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.learned.variables.params))
     assert np.isnan(loss) and state.failed
 
 
@@ -142,12 +145,14 @@ def test_every_hyperparameter_is_traced_and_has_its_effect():
 
     after, loss = train()
     for field, value in {'learning_rate': 0.02, 'weight_decay': 0.5}.items():
-        assert trees_differ(train(**{field: value})[0].params, after.params), field
+        assert trees_differ(
+            train(**{field: value})[0].learned.variables.params, after.learned.variables.params
+        ), field
     for field in ('main_weight', 'aux_weight', 'dropout_rate'):
         assert train(**{field: 0.5})[1] != loss, field
     # At rate 0 nothing moves, and the loss is linear in its weights.
     still, loss = train(learning_rate=0)
-    assert_trees_equal(still.params, state.params)
+    assert_trees_equal(still.learned.variables.params, state.learned.variables.params)
     _, main = train(learning_rate=0, aux_weight=0)
     _, aux = train(learning_rate=0, main_weight=0)
     np.testing.assert_allclose(loss, main + aux, rtol=1e-5)
@@ -166,7 +171,7 @@ def test_a_run_is_reproduced_bit_by_bit(shallow):
     assert_trees_equal(first, run(programs({**SHALLOW, 'train.shuffle': True}), 2))
     other_seed = run(shallow, 3)
     assert trees_differ(first[0].pairs, other_seed[0].pairs)
-    assert trees_differ(first[0].params, other_seed[0].params)
+    assert trees_differ(first[0].learned.variables.params, other_seed[0].learned.variables.params)
 
 
 def test_initial_pairs_and_parameters_depend_on_the_seed_alone(shallow):
@@ -176,7 +181,7 @@ def test_initial_pairs_and_parameters_depend_on_the_seed_alone(shallow):
     assert_trees_equal(state, other_rate)
     fields = {'data.num_train_pairs': 5, 'train.batch_size': 2, 'optimizer.name': 'adamw'}
     other_size = programs({**SHALLOW, **fields})[0](0, HYPERPARAMETERS)
-    assert_trees_equal(state.params, other_size.params)
+    assert_trees_equal(state.learned.variables.params, other_size.learned.variables.params)
     assert_trees_equal(state.pairs.validation, other_size.pairs.validation)
 
 

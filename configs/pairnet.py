@@ -1,0 +1,44 @@
+"""PairNet: a digit classifier whose two answers decide the pair, without a learned comparison.
+
+At most 75,000 parameters, the first report's budget, and the same 1,000 train pairs.
+
+command: python launch/main.py --config=configs/pairnet.py
+cost:   not measured yet
+result: not measured yet
+"""
+
+from pairjax.config import default_config
+
+
+def get_config():
+    """PairNet (24, 40, 64, 64), trained on the two digits alone."""
+    config = default_config()
+    config.name = 'pairnet'
+    config.model.name = 'PairNet'
+    config.model.widths = (24, 40, 64, 64)
+    config.model.normalization = 'batch'
+    config.model.padded = True
+    config.model.overlapping_pools = True
+    config.model.head = 'argmax'
+    config.model.dropout_rate = 0.3
+    config.loss.main_weight = 0.0
+    config.loss.aux_weight = 1.0
+    config.loss.label_smoothing = 0.05
+    config.optimizer.name = 'adamw'
+    config.optimizer.learning_rate = 5e-3
+    config.optimizer.weight_decay = 0.02
+    config.optimizer.b2 = 0.99
+    config.optimizer.schedule = 'warmup_cosine'
+    config.optimizer.warmup = 0.1
+    config.optimizer.ema_decay = 0.995
+    config.augment.rotation = 12.0
+    config.augment.scale = 0.12
+    config.augment.shear = 0.15
+    config.augment.shift = 1.0
+    config.augment.elastic = 0.3
+    config.augment.gamma = 0.6
+    config.train.num_epochs = 60
+    config.train.batch_size = 50
+    config.train.shuffle = True
+    config.train.evaluate_every = 10
+    return config

@@ -1,0 +1,45 @@
+"""Comparing two digits without parameters: from what is known of each to whether a relation holds.
+
+A network that is trained on the two digits alone answers the question about the pair all the
+same, since the classes decide it. This is the reports' auxiliary loss in its pure form.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from pairjax.pairs import RELATIONS
+
+HEADS = ('learned', 'argmax', 'probability')
+
+
+def relation_table(relation: str, num_classes: int) -> jax.Array:
+    """(num_classes, num_classes) bool: whether the relation holds for class i and class j."""
+    classes = jnp.arange(num_classes)
+    return RELATIONS[relation](classes[:, None], classes[None, :])
+
+
+def compare_digits(
+    head: str, relation: str, digit_logits_a: jax.Array, digit_logits_b: jax.Array
+) -> jax.Array:
+    """Main logits (batch, 2), that it does not hold and that it does, from digit logits.
+
+    'probability': log(1 - P) and log P with P = sum of p_a(i) p_b(j) over the (i, j) of which the
+    relation holds, exact if the two digits are independent. 'argmax': the relation between the
+    likeliest digits, as sure as P is; it cannot be trained.
+
+    Args:
+      head: 'argmax' or 'probability'.
+      relation: a name in `pairjax.pairs.RELATIONS`.
+      digit_logits_a, digit_logits_b: of the two images, (batch, classes).
+    """
+    table = relation_table(relation, digit_logits_a.shape[1])
+    log_a, log_b = jax.nn.log_softmax(digit_logits_a), jax.nn.log_softmax(digit_logits_b)
+    both = log_a[:, :, None] + log_b[:, None, :]
+    # A sum of logarithms stays exact where P itself would round to 0 or 1.
+    logits = [jax.nn.logsumexp(both, axis=(1, 2), where=t) for t in (~table, table)]
+    logits = jnp.stack(logits, axis=1)
+    if head == 'probability':
+        return logits
+    holds = table[digit_logits_a.argmax(axis=1), digit_logits_b.argmax(axis=1)]
+    low, high = logits.min(axis=1), logits.max(axis=1)
+    return jnp.where(holds[:, None], jnp.stack([low, high], 1), jnp.stack([high, low], 1))

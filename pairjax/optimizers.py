@@ -1,0 +1,73 @@
+"""The optimizer of one run: optax, with its rate traced and everything else static."""
+
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+from pairjax.errors import UserError, unknown_name
+
+
+class Hyperparameters(NamedTuple):
+    """The floats that may differ between runs of one program, float32 scalars."""
+
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+    main_weight: jax.Array
+    aux_weight: jax.Array
+    dropout_rate: jax.Array
+
+
+OPTIMIZERS = ('adam', 'adamw')
+SCHEDULES = ('constant', 'warmup_cosine')
+
+
+def check_optimizer_config(optimizer: Any) -> None:
+    """Raises UserError where config.optimizer names what there is not, or sets what is not used."""
+    if optimizer.name not in OPTIMIZERS:
+        raise unknown_name('optimizer.name', optimizer.name, OPTIMIZERS)
+    if optimizer.schedule not in SCHEDULES:
+        raise unknown_name('optimizer.schedule', optimizer.schedule, SCHEDULES)
+    if optimizer.name == 'adam' and optimizer.weight_decay != 0:
+        raise UserError(
+            f'optimizer.weight_decay={optimizer.weight_decay} is not used by adam; set '
+            'it to 0 or take optimizer.name=adamw'
+        )
+    if optimizer.schedule == 'constant' and optimizer.warmup != 0:
+        raise UserError(
+            f'optimizer.warmup={optimizer.warmup} is not used by a constant rate; set it to 0 or '
+            'take optimizer.schedule=warmup_cosine'
+        )
+
+
+def make_tx(
+    optimizer: Any, hyperparameters: Hyperparameters, num_steps: int
+) -> optax.GradientTransformation:
+    """The optimizer that config.optimizer describes.
+
+    Weights decay, biases and the parameters of normalisation do not (I. Loshchilov and F. Hutter,
+    "Decoupled Weight Decay Regularization", 2019).
+
+    Args:
+      optimizer: config.optimizer; its floats are traced where `hyperparameters` has them.
+      hyperparameters: learning rate and weight decay are read.
+      num_steps: of the whole run; a schedule ends there at 0.
+    """
+    rate = hyperparameters.learning_rate
+    if optimizer.schedule == 'warmup_cosine':
+        shape = optax.warmup_cosine_decay_schedule(
+            0.0, 1.0, min(round(optimizer.warmup * num_steps), num_steps - 1), num_steps
+        )
+
+        def rate(step):
+            return hyperparameters.learning_rate * shape(step)
+
+    if optimizer.name == 'adam':
+        return optax.adam(rate, b2=optimizer.b2)
+    return optax.adamw(
+        rate, b2=optimizer.b2, weight_decay=hyperparameters.weight_decay, mask=_is_weight
+    )
+
+
+def _is_weight(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

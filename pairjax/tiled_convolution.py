@@ -1,0 +1,146 @@
+"""Convolution alone and max-pool alone, for layers that do something between the two.
+
+The products of convolution.py for images of any size: what Winograd's minimal filtering covers in
+one tile stays one; a larger image is cut into overlapping tiles, which join the batch.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from pairjax import winograd
+from pairjax.convolution import (
+    Geometry,
+    relu_pool,
+    unpool,
+    winograd_gradients,
+    winograd_outputs,
+)
+
+
+def convolve(inputs: jax.Array, kernel: jax.Array, padding: int, pool: int = 1) -> jax.Array:
+    """Stride-1 convolution, its outputs ordered for a max-pool that is to follow.
+
+    Args:
+      inputs: (H, W, C_in, N) floats.
+      kernel: (k, k, C_in, C_out) floats.
+      padding: zeros added on each side of both spatial axes.
+      pool: side and stride of the windows; outputs that no window reads are left out.
+
+    Returns: (pool * pool, H' // pool, W' // pool, C_out, N) with H' = H + 2 * padding - k + 1, the
+      places of a window first, row by row.
+    """
+    height, width, channels_in, _ = inputs.shape
+    geometry = Geometry(height, width, kernel.shape[0], padding, pool)
+    # With one or two channels there is no sum over channels to save on.
+    if jax.default_backend() != 'cpu' or channels_in <= 2:
+        return _convolve_patches(inputs, kernel, geometry)
+    if pool * max(geometry.rows, geometry.columns) <= winograd.MOST_OUTPUTS:
+        return _convolve_tile(inputs, kernel, geometry)
+    return _convolve_tiles(inputs, kernel, geometry)
+
+
+def relu_pool_places(outputs: jax.Array) -> jax.Array:
+    """ReLU of the maximum over the leading axis; the first of places that tie gets the gradient."""
+    return _relu_pool_places(outputs, len(outputs))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _relu_pool_places(outputs, num_places):
+    return _pool_forward(outputs, num_places)[0]
+
+
+def _pool_forward(outputs, num_places):
+    result, winner = relu_pool(outputs, 0)
+    return result, (result, winner)
+
+
+def _pool_backward(num_places, residuals, gradient):
+    result, winner = residuals
+    return (unpool(jnp.where(result > 0, gradient, 0), winner, num_places),)
+
+
+_relu_pool_places.defvjp(_pool_forward, _pool_backward)
+
+
+def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
+    """Maxima over windows without padding: (H, W, C, N) -> (H', W', C, N); ties share gradients."""
+    rows, columns = ((side - window) // stride * stride + 1 for side in images.shape[:2])
+    places = [
+        images[i : i + rows : stride, j : j + columns : stride]
+        for i in range(window)
+        for j in range(window)
+    ]
+    return functools.reduce(jnp.maximum, places)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve_tile(inputs, kernel, geometry):
+    return _tile_forward(inputs, kernel, geometry)[0]
+
+
+def _tile_forward(inputs, kernel, geometry):
+    outputs, images = winograd_outputs(inputs, kernel, geometry)
+    shape = (len(outputs), geometry.rows, geometry.columns, *outputs.shape[2:])
+    return outputs.reshape(shape), (images, kernel)
+
+
+def _tile_backward(geometry, residuals, gradient):
+    images, kernel = residuals
+    gradient = gradient.reshape(len(gradient), -1, *gradient.shape[3:])
+    return winograd_gradients(images, kernel, gradient, geometry)
+
+
+_convolve_tile.defvjp(_tile_forward, _tile_backward)
+
+
+def _convolve_tiles(inputs, kernel, geometry):
+    """The same by tiles of equal size; what they compute beyond the image is cut off."""
+    pool, size = geometry.pool, geometry.size
+    (num_rows, tall), (num_columns, wide) = (
+        _split(pool * windows, pool) for windows in (geometry.rows, geometry.columns)
+    )
+    height, width = num_rows * tall + size - 1, num_columns * wide + size - 1
+    padding = geometry.padding
+    inputs = jnp.pad(
+        inputs,
+        (
+            (padding, max(0, height - padding - geometry.height)),
+            (padding, max(0, width - padding - geometry.width)),
+            (0, 0),
+            (0, 0),
+        ),
+    )
+    corners = [(i * tall, j * wide) for i in range(num_rows) for j in range(num_columns)]
+    tiles = [inputs[i : i + tall + size - 1, j : j + wide + size - 1] for i, j in corners]
+    tile = Geometry(tall + size - 1, wide + size - 1, size, 0, pool)
+    outputs = _convolve_tile(jnp.concatenate(tiles, axis=3), kernel, tile)
+    outputs = jnp.split(outputs, len(tiles), axis=4)
+    rows = [
+        jnp.concatenate(outputs[i : i + num_columns], axis=2)
+        for i in range(0, len(outputs), num_columns)
+    ]
+    return jnp.concatenate(rows, axis=1)[:, : geometry.rows, : geometry.columns]
+
+
+def _split(length, multiple):
+    """How many tiles, and the outputs of each: a multiple that Winograd's constants allow."""
+    most = winograd.MOST_OUTPUTS // multiple * multiple
+    count = -(-length // most)
+    return count, -(-length // (count * multiple)) * multiple
+
+
+def _convolve_patches(inputs, kernel, geometry):
+    pool, size, padding = geometry.pool, geometry.size, geometry.padding
+    height, width = geometry.rows * pool, geometry.columns * pool
+    inputs = jnp.pad(inputs, ((padding,) * 2,) * 2 + ((0, 0),) * 2)
+    shifted = [inputs[i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    patches = jnp.concatenate(shifted, axis=2)
+    shape = (geometry.rows, pool, geometry.columns, pool, *patches.shape[2:])
+    patches = patches.reshape(shape).transpose(1, 3, 0, 2, 4, 5)
+    patches = patches.reshape(pool * pool, geometry.rows, geometry.columns, *shape[4:])
+    weights = kernel.reshape(-1, kernel.shape[3]).T
+    # Repeating the weights makes it a batched product that needs no transposed copies.
+    repeated = jnp.broadcast_to(weights, (*patches.shape[:3], *weights.shape))
+    return jnp.einsum('prcot,prctn->prcon', repeated, patches)
