@@ -5,6 +5,7 @@ brightness is bent. Lengths are in pixels and points are (x, y): column to the r
 """
 
 import enum
+import math
 from typing import NamedTuple
 
 import jax
@@ -102,8 +103,7 @@ def draw_distortion(key: jax.Array, strengths: Strengths) -> Distortion:
     s = strengths
     bounds = [np.deg2rad(s.rotation), s.scale, s.scale, s.shear, s.shift, s.shift, s.gamma]
     key = jax.random.fold_in(key, Purpose.UNIFORM)
-    # All numbers from one draw, whatever is on: a draw of its own for each would take several
-    # times as long to compile.
+    # All numbers from one draw, whatever is on: five draws would take longer to compile.
     units = jax.random.uniform(key, (len(bounds),), jnp.float32, -1, 1)
     drawn = units * np.float32(bounds)
     return Distortion(
@@ -118,7 +118,9 @@ def draw_distortion(key: jax.Array, strengths: Strengths) -> Distortion:
 def draw_elastic(key: jax.Array, strength: float) -> jax.Array:
     """Displacements along x and y at the nodes, (2, 4, 4) float32 in pixels."""
     key = jax.random.fold_in(key, Purpose.ELASTIC)
-    return strength * jax.random.normal(key, (2, ELASTIC_NODES, ELASTIC_NODES), jnp.float32)
+    shape = (2, ELASTIC_NODES, ELASTIC_NODES)
+    # A draw of several axes gives the same numbers and takes four times as long to compile.
+    return strength * jax.random.normal(key, (math.prod(shape),), jnp.float32).reshape(shape)
 
 
 def affine_points(distortion: Distortion) -> jax.Array:

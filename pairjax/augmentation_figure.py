@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from pairjax.figures import STYLE, new_figure
 
+# The width of an image, its margin included.
 INCHES = 0.9
 
 
@@ -21,7 +22,7 @@ def draw_augmentations(originals: np.ndarray, columns: Mapping[str, np.ndarray])
     """
     columns = {'original': originals, **columns}
     rows = len(originals)
-    figure = new_figure(INCHES * len(columns), INCHES * rows + 0.4)
+    figure = new_figure(INCHES * len(columns), INCHES * rows + 0.3)
     grid = figure.subplots(rows, len(columns), squeeze=False)
     for places, (title, images) in zip(grid.T, columns.items(), strict=True):
         places[0].set_title(title, fontsize=8)
