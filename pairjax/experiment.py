@@ -7,7 +7,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from pairjax.agreement import any_of, check_same, on_first, together, within_first
+from pairjax.agreement import (
+    any_of,
+    check_same,
+    gather,
+    is_first,
+    on_first,
+    together,
+    within_first,
+)
 from pairjax.checkpoints import Checkpoints
 from pairjax.config import flatten
 from pairjax.errors import UserError
@@ -212,9 +220,10 @@ def train_program(
     keep, every_seconds = plan.config.checkpoint.keep, plan.config.checkpoint.every_seconds
 
     def record():
-        metrics.append(records)
-        show_epoch(display, epoch, records)
-        return time.monotonic() - saved_at >= every_seconds
+        if is_first():
+            metrics.append(records)
+            show_epoch(display, epoch, records)
+        return is_first() and time.monotonic() - saved_at >= every_seconds, stop.requested
 
     def save():
         checkpoints.save(epoch, state, plan.description(number))
@@ -235,8 +244,7 @@ def train_program(
                 last = epoch == num_epochs
                 due = last or epoch % trainer.config.train.evaluate_every == 0
                 records = trainer.epoch(epoch, evaluate=due)
-                save_due = on_first(record)
-                stopping = any_of(stop.requested)
+                save_due, stopping = map(any, zip(*gather(record), strict=True))
                 if last or stopping or save_due:
                     state = trainer.host_state()
                     on_first(save)

@@ -21,7 +21,7 @@ from pairjax.hosts import from_flags, from_scheduler, scheduler
 from pairjax.locking import locked
 
 ROOT = Path(__file__).resolve().parents[1]
-NUM_EPOCHS = 100  # Long enough to be stopped in.
+NUM_EPOCHS = 40  # Long enough to be stopped in.
 # Two programs of ten runs, which three devices do not divide.
 CONFIG = f"""
 from pairjax.config import default_config
