@@ -7,21 +7,24 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from pairjax import hosts
 from pairjax.cli import config_from_flag, run_main
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'the experiment, a file in configs/')
 WORKDIR = flags.DEFINE_string('workdir', None, 'where everything goes; runs/<name> by default')
 OVERWRITE = flags.DEFINE_bool('overwrite', False, 'start afresh in a used workdir')
+flags.adopt_module_key_flags(hosts)
 
 
 def main() -> None:
     config = config_from_flag(CONFIG)
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import experiment, progress, report, runs
+    from pairjax import agreement, experiment, progress, report, runs
 
     runs.configure_jax(config.runs.devices)
+    hosts.connect()
     workdir = Path(WORKDIR.value or f'runs/{config.name}')
-    display = progress.ProgressDisplay()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
     try:
         summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
     except experiment.Interrupted as interruption:
@@ -32,7 +35,7 @@ def main() -> None:
         ]
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
         sys.exit(130)
-    report.show_results(summary, workdir, display.console)
+    agreement.on_first(lambda: report.show_results(summary, workdir, display.console))
 
 
 if __name__ == '__main__':

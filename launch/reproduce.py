@@ -6,6 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
+from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
@@ -25,11 +26,12 @@ WORKDIR = flags.DEFINE_string(
 OUT = flags.DEFINE_string(
     'out', None, 'where reproduction.md goes; docs, with --quick WORKDIR/quick'
 )
+flags.adopt_module_key_flags(hosts)
 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import experiment, progress, runs
+    from pairjax import agreement, experiment, progress, runs
     from pairjax.reproduction import running
     from pairjax.reproduction.document import write_reproduction
 
@@ -41,14 +43,17 @@ def main() -> None:
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
     runs.configure_jax()
-    display = progress.ProgressDisplay()
+    hosts.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
         workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
     except experiment.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
-    document = write_reproduction(reports, workdirs, workdir, out, QUICK.value)
+    document = agreement.on_first(
+        lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value)
+    )
     display.note(f'what was recorded and what came out: {document}')
     missing = [name for name in configs if name not in workdirs]
     if missing:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
@@ -15,11 +16,12 @@ DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz o
 DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
 WORKDIR = flags.DEFINE_string('workdir', 'runs/study', "where the parts' workdirs go")
 OUT = flags.DEFINE_string('out', None, 'where study.md goes; docs, with --quick WORKDIR/quick')
+flags.adopt_module_key_flags(hosts)
 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import experiment, progress, runs
+    from pairjax import agreement, experiment, progress, runs
     from pairjax.study.design import part_names
     from pairjax.study.document import write_study
     from pairjax.study.running import run_study
@@ -30,14 +32,15 @@ def main() -> None:
     design = design._replace(settings=(*design.settings, *data))
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
     runs.configure_jax()
-    display = progress.ProgressDisplay()
+    hosts.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
     try:
         workdirs = run_study(design, workdir, display=display)
     except experiment.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    document = write_study(design, workdirs, out, QUICK.value)
+    document = agreement.on_first(lambda: write_study(design, workdirs, out, QUICK.value))
     display.note(f'what the study says: {document}')
     missing = set(part_names(design)) - set(workdirs)
     if missing:

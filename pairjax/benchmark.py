@@ -113,6 +113,7 @@ def measure(
     config, num_seeds, num_epochs = plan.config, len(plan.seeds), options.num_epochs
     jax.clear_caches()
     trainer = Trainer(plan, 0)
+    trainer.start()
     compile_seconds = sum(r['compile_seconds'] for r in trainer.epoch(1, evaluate=True))
     every = config.train.evaluate_every
     timers = {

@@ -10,6 +10,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError
+from pairjax.lone_checkpointer import LoneCheckpointer
 from pairjax.records import writing
 
 
@@ -25,6 +26,9 @@ class Checkpoints:
         """Opens or creates the directory and keeps the newest `keep` checkpoints."""
         self.directory = Path(directory).absolute()
         with writing(self.directory):
+            if jax.process_count() > 1:
+                self._checkpointer = LoneCheckpointer(self.directory, keep)
+                return
             self._checkpointer = ocp.training.Checkpointer(
                 self.directory,
                 preservation_policy=ocp.training.preservation_policies.LatestN(keep),

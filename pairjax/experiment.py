@@ -7,7 +7,17 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from pairjax.agreement import (
+    any_of,
+    check_same,
+    gather,
+    is_first,
+    on_first,
+    together,
+    within_first,
+)
 from pairjax.checkpoints import Checkpoints
+from pairjax.config import flatten
 from pairjax.errors import UserError
 from pairjax.locking import locked
 from pairjax.plan import Plan, make_plan
@@ -25,6 +35,9 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Trains every trial with every seed, or goes on where an earlier call stopped.
 
+    Several processes share the runs; the first alone reads and writes the workdir, and what it
+    finds there, decides and returns goes to all of them.
+
     Args:
       config: a config as configs/*.py make it.
       workdir: where config.json, metrics.jsonl, checkpoints/ and summary.json go.
@@ -36,11 +49,18 @@ def run_experiment(
       asked to stop and the state is saved.
     """
     display = display or ProgressDisplay()
-    plan = make_plan(config)
+    plan = together(lambda: make_plan(config))
+    check_same(experiment_fields(plan))
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
-    with locked(workdir):
-        open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
+    with within_first(lambda: locked(workdir)):
+        on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite))
         return run_plan(plan, layout.mesh.size, workdir, display)
+
+
+def experiment_fields(plan: Plan) -> dict[str, Any]:
+    """What has to be the same wherever a part of the experiment runs, by name."""
+    fields = {**flatten(plan.config.to_dict()), **flatten(plan.data, 'data: ')}
+    return {n: v for n, v in fields.items() if n not in ('data.dir', 'data.download')}
 
 
 def run_plan(
@@ -48,17 +68,22 @@ def run_plan(
 ) -> dict[str, Any]:
     """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
-    epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
+    epochs, summary = on_first(lambda: look_into(plan, workdir, metrics))
+    if summary is not None:
+        return summary
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
-    if not unfinished and (workdir / 'summary.json').exists():
-        return read_json(workdir / 'summary.json')
     if unfinished:
         display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
     failures = train_programs(plan, {n: epochs[n] for n in unfinished}, workdir, display)
-    if len(failures) < len(plan.programs):
+
+    def write_summary():
         summary = summarize_experiment(plan, failures, metrics)
         summary['timing']['devices'] = num_devices
         write_json(workdir / 'summary.json', summary)
+        return summary
+
+    if len(failures) < len(plan.programs):
+        summary = on_first(write_summary)
     if failures:
         number, reason = next(iter(failures.items()))
         raise UserError(
@@ -67,6 +92,16 @@ def run_plan(
             'command tries them again'
         )
     return summary
+
+
+def look_into(
+    plan: Plan, workdir: Path, metrics: Metrics
+) -> tuple[list[int], dict[str, Any] | None]:
+    """The epoch that each program goes on from, and the summary where all of them are done."""
+    epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
+    finished = all(epoch >= plan.num_epochs(n) for n, epoch in enumerate(epochs))
+    path = workdir / 'summary.json'
+    return epochs, read_json(path) if finished and path.exists() else None
 
 
 def train_programs(
@@ -91,21 +126,21 @@ def train_programs(
         for position, number in enumerate(numbers, 1):
             compiling, following = upcoming.pop(), numbers[position:][:1]
             wait([compiling])
-            if not stop.requested:
+            if not any_of(stop.requested):
                 upcoming = [ahead.submit(Trainer, plan, n) for n in following]
             epoch, start = plan.num_epochs(number), epochs[number]
             try:
                 epoch = train_program(
-                    plan, number, start, compiling.result(), workdir, display, stop
+                    plan, number, start, together(compiling.result), workdir, display, stop
                 )
             except UserError:
                 raise
             except Exception as error:
                 failures[number] = failure_sentence(error)
                 name = program_name(plan, number)
-                note_failure(workdir, name)
+                on_first(lambda name=name: note_failure(workdir, name))
                 display.note(f'{name} failed: {failures[number]}')
-            if stop.requested and (following or epoch < plan.num_epochs(number)):
+            if any_of(stop.requested) and (following or epoch < plan.num_epochs(number)):
                 raise Interrupted(
                     f'stopped and saved after epoch {epoch} of program {number + 1} of '
                     f'{len(plan.programs)}'
@@ -182,24 +217,37 @@ def train_program(
     metrics, num_epochs = Metrics(workdir), plan.num_epochs(number)
     name = program_name(plan, number)
     directory = checkpoint_directory(workdir, number)
-    with Checkpoints(directory, plan.config.checkpoint.keep) as checkpoints:
+    keep, every_seconds = plan.config.checkpoint.keep, plan.config.checkpoint.every_seconds
+
+    def record():
+        if is_first():
+            metrics.append(records)
+            show_epoch(display, epoch, records)
+        return is_first() and time.monotonic() - saved_at >= every_seconds, stop.requested
+
+    def save():
+        checkpoints.save(epoch, state, plan.description(number))
+
+    with within_first(lambda: Checkpoints(directory, keep)) as checkpoints:
         display.note(f'{name}: {trainer}')
+        saved = None
         if epoch:
-            trainer.restore(checkpoints)
+            saved = on_first(lambda: checkpoints.restore(trainer.expected_state))
             display.note(f'{name}: going on after epoch {epoch}')
+        together(lambda: trainer.start(saved))
         saved_at = time.monotonic()
         display.start(name, epoch, num_epochs)
         try:
-            while epoch < num_epochs and not stop.requested:
+            stopping = any_of(stop.requested)
+            while epoch < num_epochs and not stopping:
                 epoch += 1
                 last = epoch == num_epochs
                 due = last or epoch % trainer.config.train.evaluate_every == 0
                 records = trainer.epoch(epoch, evaluate=due)
-                metrics.append(records)
-                show_epoch(display, epoch, records)
-                save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
-                if last or stop.requested or save_due:
-                    checkpoints.save(epoch, trainer.host_state(), plan.description(number))
+                save_due, stopping = map(any, zip(*gather(record), strict=True))
+                if last or stopping or save_due:
+                    state = trainer.host_state()
+                    on_first(save)
                     saved_at = time.monotonic()
         finally:
             display.stop()

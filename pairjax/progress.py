@@ -10,9 +10,9 @@ from rich.table import Column
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def make_console() -> Console:
+def make_console(quiet: bool = False) -> Console:
     """Standard output; where it is no terminal, wide enough for the results table."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160, quiet=quiet)
 
 
 class ProgressDisplay:

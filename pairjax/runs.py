@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import math
 import os
 import time
@@ -15,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pairjax import training
+from pairjax.agreement import gather
 from pairjax.cache import compiled_programs_directory
 from pairjax.errors import UserError
 from pairjax.optimizers import Hyperparameters
@@ -79,25 +81,35 @@ def choose_layout(num_runs: int, runs: Any, batch_size: int) -> Layout:
 
     Raises: UserError where more devices are asked for than there are.
     """
-    devices = jax.devices()
+    devices, num_processes = jax.devices(), jax.process_count()
+    if 0 < runs.devices < num_processes:
+        raise UserError(
+            f'runs.devices={runs.devices}, but there are {num_processes} processes, each with '
+            'devices of its own; 0 takes all of them'
+        )
     if runs.devices > len(devices):
         raise UserError(
             f'runs.devices={runs.devices}, but there are {len(devices)} '
             f'{devices[0].platform} devices; 0 takes all of them'
         )
-    num_devices = min(runs.devices or len(devices), num_runs)
+    # A process without any of the devices could not take part.
+    num_devices = max(min(runs.devices or len(devices), num_runs), num_processes)
     widest = math.ceil(num_runs / num_devices)
     best_on_cpu = 5 if batch_size < SMALL_BATCH_SIZE else 1
     per_batch = runs.per_batch or (best_on_cpu if devices[0].platform == 'cpu' else widest)
     # As few batches as that width needs, and no wider than they need: padding is trained too.
     per_batch = math.ceil(widest / math.ceil(widest / per_batch))
-    mesh = jax.make_mesh(
-        (num_devices,),
-        ('runs',),
-        devices=devices[:num_devices],
-        axis_types=(jax.sharding.AxisType.Auto,),
-    )
-    return Layout(mesh, num_runs, per_batch)
+    return Layout(Mesh(np.array(spread_devices(num_devices)), ('runs',)), num_runs, per_batch)
+
+
+def spread_devices(count: int) -> list[jax.Device]:
+    """So many of all devices, as evenly over the processes as these allow, in jax's order."""
+    by_process: dict[int, list[jax.Device]] = {}
+    for device in jax.devices():
+        by_process.setdefault(device.process_index, []).append(device)
+    rounds = itertools.zip_longest(*by_process.values())
+    chosen = [device for devices in rounds for device in devices if device is not None][:count]
+    return [device for device in jax.devices() if device in chosen]
 
 
 def over_runs(
@@ -141,17 +153,48 @@ def place_runs(stacked: Any, layout: Layout) -> Any:
     def pad(leaf):
         return np.concatenate([leaf, np.repeat(leaf[-1:], layout.padded - len(leaf), axis=0)])
 
-    return jax.device_put(jax.tree.map(pad, stacked), NamedSharding(layout.mesh, RUNS))
-
-
-def unstack_runs(stacked: Any, layout: Layout) -> Any:
-    """Host arrays of the real runs, without the padding."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[: layout.num_runs], stacked)
+    return _place(jax.tree.map(pad, stacked), NamedSharding(layout.mesh, RUNS))
 
 
 def replicate(tree: Any, layout: Layout) -> Any:
     """Puts a tree on every device, once."""
-    return jax.device_put(tree, NamedSharding(layout.mesh, REPLICATED))
+    return _place(tree, NamedSharding(layout.mesh, REPLICATED))
+
+
+def _place(tree: Any, sharding: NamedSharding) -> Any:
+    """Puts arrays that every process has on the devices; each fills its own, and none waits."""
+
+    def place(leaf):
+        leaf = np.asarray(leaf)
+        return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
+
+    return jax.tree.map(place, tree)
+
+
+def unstack_runs(stacked: Any, layout: Layout) -> Any:
+    """Host arrays of the real runs of all processes, without the padding."""
+    return collect_runs(lambda: stacked, layout)
+
+
+def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
+    """`unstack_runs` of what compute() returns; where it fails in one process, all are told."""
+    structure = None
+
+    def own_runs():
+        nonlocal structure
+        leaves, structure = jax.tree.flatten(compute())
+        return [
+            {shard.index[0].start or 0: np.asarray(shard.data) for shard in leaf.addressable_shards}
+            for leaf in leaves
+        ]
+
+    def join(*parts):
+        by_start = {start: part for by_start in parts for start, part in by_start.items()}
+        whole = np.concatenate([by_start[start] for start in sorted(by_start)])
+        return whole[: layout.num_runs]
+
+    parts = gather(own_runs)
+    return jax.tree.unflatten(structure, [join(*leaf) for leaf in zip(*parts, strict=True)])
 
 
 def hyperparameters_of(config: Any) -> Hyperparameters:
@@ -177,6 +220,11 @@ class Programs(NamedTuple):
     train_epoch: Callable
     evaluate: Callable
     compile_seconds: float
+
+    @property
+    def state(self) -> Any:
+        """Shapes and types of the stacked state."""
+        return self.init.out_info
 
 
 @functools.cache

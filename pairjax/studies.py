@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pairjax.agreement import any_of, on_first
 from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
@@ -38,10 +40,10 @@ def run_experiments(
     with StopRequest() as stop:
         for number, (name, config) in enumerate(experiments, 1):
             where = f'{name} ({number}/{len(experiments)})'
-            if stop.requested:
+            if any_of(stop.requested):
                 raise Interrupted(f'stopped before {where}')
             try:
-                if is_finished(config, workdir / name):
+                if on_first(partial(is_finished, config, workdir / name)):
                     display.note(f'{where}: finished before')
                 else:
                     display.note(where)

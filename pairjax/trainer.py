@@ -5,12 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
-from pairjax.checkpoints import Checkpoints
 from pairjax.plan import Plan
 from pairjax.runs import (
     choose_layout,
+    collect_runs,
     compile_programs,
     hyperparameters_of,
     place_runs,
@@ -28,7 +29,7 @@ class Trainer:
     """The runs of one program on their devices: their state and what trains it."""
 
     def __init__(self, plan: Plan, number: int):
-        """Compiles program `number` and initialises its runs."""
+        """Compiles program `number`; computes nothing yet, so that any thread may do it."""
         self.runs = plan.runs(number)
         self.config = plan.programs[number][0].config
         self.layout = choose_layout(len(self.runs), plan.config.runs, self.config.train.batch_size)
@@ -40,7 +41,7 @@ class Trainer:
             self.config, self.layout, self._pools, self._seeds, self._hyper
         )
         self._unreported_compile_seconds = self._programs.compile_seconds
-        self._state = self._programs.init(self._pools, self._seeds, self._hyper)
+        self._state = None
 
     def __str__(self) -> str:
         return (
@@ -48,9 +49,22 @@ class Trainer:
             f'a time on each; compiled in {self._programs.compile_seconds:.1f} s'
         )
 
-    def restore(self, checkpoints: Checkpoints) -> None:
-        """Goes back to the newest checkpoint."""
-        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
+    def start(self, saved: RunState | None = None) -> None:
+        """Initialises the runs, or goes on from a saved state of host arrays."""
+        if saved is None:
+            self._state = self._programs.init(self._pools, self._seeds, self._hyper)
+        else:
+            self._state = place_runs(saved, self.layout)
+        jax.block_until_ready(self._state)
+
+    @property
+    def expected_state(self) -> RunState:
+        """The tree of `host_state`, with shapes and types instead of arrays."""
+        num_runs = len(self.runs)
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((num_runs, *leaf.shape[1:]), leaf.dtype),
+            self._programs.state,
+        )
 
     def host_state(self) -> RunState:
         """The runs' state as host arrays, without padding."""
@@ -63,10 +77,14 @@ class Trainer:
           epoch: its number, from 1.
           evaluate: whether to measure accuracies after it.
         """
+
+        def compute():
+            self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
+            correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
+            return losses, correct
+
         started = time.monotonic()
-        self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
-        correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
-        losses, correct = unstack_runs((losses, correct), self.layout)
+        losses, correct = collect_runs(compute, self.layout)
         clock = {
             'train_seconds': (time.monotonic() - started) / len(self.runs),
             'compile_seconds': self._unreported_compile_seconds / len(self.runs),

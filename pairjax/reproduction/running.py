@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from pairjax import training
+from pairjax.agreement import on_first, together
 from pairjax.config import flatten, validate
 from pairjax.digits import Digits
 from pairjax.experiment import run_experiment
@@ -124,10 +125,14 @@ def reproduce(
       the state is saved.
     """
     most_seeds = max(configs.values(), key=lambda config: config.num_seeds)
-    digits = load_config_digits(most_seeds.data)
-    with writing(workdir):
-        workdir.mkdir(parents=True, exist_ok=True)
-    write_json(workdir / MAJORITY_FILE, majority_accuracies(most_seeds, digits))
+    digits = together(lambda: load_config_digits(most_seeds.data))
+
+    def write_majority():
+        with writing(workdir):
+            workdir.mkdir(parents=True, exist_ok=True)
+        write_json(workdir / MAJORITY_FILE, majority_accuracies(most_seeds, digits))
+
+    on_first(write_majority)
     if quick:
         configs = {name: quick_config(c, digits.num_classes) for name, c in configs.items()}
     return run_experiments(configs.items(), workdir, run, display)

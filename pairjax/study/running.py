@@ -1,9 +1,11 @@
 """The study from start to end: pilots, learning rates, arms, fewer train pairs."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pairjax.agreement import on_first
 from pairjax.experiment import run_experiment
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_json
@@ -41,6 +43,7 @@ def run_study(
     for network in design.networks:
         pilot = finished.get(network.name + PILOT)
         if pilot is not None:
-            picks = pick_learning_rates(network, read_json(pilot / 'summary.json'))
+            summary = on_first(partial(read_json, pilot / 'summary.json'))
+            picks = pick_learning_rates(network, summary)
             following += trained_configs(design, network, picks)
     return finished | run_experiments(following, workdir, run, display)
