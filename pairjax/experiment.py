@@ -12,7 +12,15 @@ from pairjax.errors import UserError
 from pairjax.locking import locked
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import FAILURES, Metrics, open_workdir, read_json, write_json, writing
+from pairjax.records import (
+    FAILURES,
+    Metrics,
+    checkpoint_directory,
+    open_workdir,
+    read_json,
+    write_json,
+    writing,
+)
 from pairjax.runs import choose_layout
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
@@ -39,7 +47,8 @@ def run_experiment(
     plan = make_plan(config)
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     with locked(workdir):
-        open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
+        trials = [trial.hyperparameters for trial in plan.trials]
+        open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
         return run_plan(plan, layout.mesh.size, workdir, display)
 
 
@@ -50,6 +59,8 @@ def run_plan(
     metrics = Metrics(workdir)
     epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
+    for watcher in display.watchers:
+        watcher.open(plan, workdir)
     if not unfinished and (workdir / 'summary.json').exists():
         return read_json(workdir / 'summary.json')
     if unfinished:
@@ -152,11 +163,6 @@ def program_name(plan: Plan, number: int) -> str:
     return f'{name}{several} {number + 1}/{len(plan.programs)}'
 
 
-def checkpoint_directory(workdir: Path, number: int) -> Path:
-    """Where the checkpoints of an experiment's program `number` lie."""
-    return workdir / 'checkpoints' / f'program_{number:04d}'
-
-
 def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> int:
     """The epoch after which program `number` goes on; drops what was recorded past it."""
     directory, runs = checkpoint_directory(workdir, number), plan.runs(number)
@@ -188,7 +194,8 @@ def train_program(
             trainer.restore(checkpoints)
             display.note(f'{name}: going on after epoch {epoch}')
         saved_at = time.monotonic()
-        display.start(name, epoch, num_epochs)
+        for watcher in display.watchers:
+            watcher.start(name, epoch, num_epochs)
         try:
             while epoch < num_epochs and not stop.requested:
                 epoch += 1
@@ -196,13 +203,15 @@ def train_program(
                 due = last or epoch % trainer.config.train.evaluate_every == 0
                 records = trainer.epoch(epoch, evaluate=due)
                 metrics.append(records)
-                show_epoch(display, epoch, records)
+                for watcher in display.watchers:
+                    watcher.epoch(epoch, records)
                 save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
                 if last or stop.requested or save_due:
                     checkpoints.save(epoch, trainer.host_state(), plan.description(number))
                     saved_at = time.monotonic()
         finally:
-            display.stop()
+            for watcher in display.watchers:
+                watcher.stop()
     return epoch
 
 
@@ -227,13 +236,3 @@ def resumable_epoch(saved_epoch: int | None, metrics: Metrics, runs: Sequence[Ru
     if any(line[2] > epoch for line in lines):
         metrics.keep(lambda r: r['trial'] not in trials or r['epoch'] <= epoch)
     return epoch
-
-
-def show_epoch(display: ProgressDisplay, epoch: int, records: Sequence[dict[str, Any]]) -> None:
-    """Shows an epoch's means over the runs that have not failed."""
-
-    def mean(name):
-        values = [record[name] for record in records if record[name] is not None]
-        return sum(values) / len(values) if values else None
-
-    display.epoch(epoch, mean('train_loss'), mean('validation_accuracy'))
