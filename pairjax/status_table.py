@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pairjax.statistics import describe
 from pairjax.status import ProgramStatus, Status, TrialStatus
 
 MOST_ROWS = 20
@@ -73,22 +74,24 @@ def progress_line(status: Status) -> str:
 
 def status_table(rows: list[tuple[ProgramStatus, TrialStatus]]) -> Table:
     """One row per trial; seconds are those of its whole program."""
-    table = Table(title='validation accuracy in percent, mean over n seeds at the latest epoch')
+    table = Table(
+        title='validation accuracy in percent at the latest epoch, mean [95 % interval of it] '
+        'over n seeds'
+    )
     table.add_column('trial')
     table.add_column('state')
     headings = ('epochs', 'runs', 'validation', 'n', 'diverged', 's/epoch', 'left', 'saved epoch')
     for heading in headings:
         table.add_column(heading, justify='right')
     for program, trial in rows:
-        values = trial.validation_accuracy
         seconds, left = program.seconds_per_epoch, program.seconds_left
         table.add_row(
             f'{trial.index} {trial.name}',
             program.state,
             f'{program.epochs}/{program.num_epochs}',
             str(program.num_runs // len(program.trials)),
-            f'{100 * sum(values) / len(values):.2f}' if values else '-',
-            str(len(values)),
+            _mean_text(trial.validation_accuracy),
+            str(len(trial.validation_accuracy)),
             str(trial.num_failed),
             '-' if seconds is None else f'{seconds:.2f}',
             '-' if left is None else duration(left),
@@ -102,6 +105,17 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
+
+
+def _mean_text(values: list[float]) -> str:
+    figure = describe(values)
+    if figure['mean'] is None:
+        return '-'
+    text = f'{100 * figure["mean"]:.2f}'
+    if figure['ci95'] is not None:
+        low, high = figure['ci95']
+        text += f' [{100 * low:.2f}, {100 * high:.2f}]'
+    return text
 
 
 def _counts(programs: list[ProgramStatus]) -> str:

@@ -107,7 +107,8 @@ def test_epochs_count_when_every_run_has_them_and_accuracies_with_them(workdir):
     assert [t.validation_accuracy for t in program.trials] == [[0.6, 0.7], [0.9, 0.9]]
     row = next(line for line in shown(workdir).splitlines() if '│ 0 AuxNet2' in line)
     cells = [cell.strip() for cell in row.split('│')[2:]]
-    assert cells[:6] == ['begun', '2/4', '2', '65.00', '2', '0']
+    # Two values 0.1 apart: a standard error of 0.05, and t of one degree of freedom is 12.706.
+    assert cells[:6] == ['begun', '2/4', '2', '65.00 [1.47, 128.53]', '2', '0']
 
 
 def test_a_half_written_line_is_left_out(workdir):

@@ -1,9 +1,9 @@
 """The event files, read back byte by byte: what metrics.jsonl holds, each point once."""
 
 import io
-import re
 import struct
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -160,14 +160,13 @@ def test_every_point_is_there_once_while_training_and_at_the_end(config, tmp_pat
     assert f'tensorboard --logdir={tmp_path}/workdir/tensorboard\n' in printed
 
 
-@pytest.mark.parametrize('epochs', [2, 5])
-def test_after_a_crash_no_point_is_double_and_none_is_missing(config, tmp_path, epochs):
+def test_after_a_crash_no_point_is_double_and_none_is_missing(config, tmp_path):
     workdir = tmp_path / 'workdir'
     with pytest.raises(Crash):
-        run(config, workdir, CrashAfter(epochs))
-    # The points of an epoch that its checkpoint does not have, and half an event.
-    assert len(Metrics(workdir).read()) == 6 * epochs
-    assert saved_epoch(checkpoint_directory(workdir, (epochs - 1) // 3)) == (epochs - 1) % 3
+        run(config, workdir, CrashAfter(5))
+    # Epoch 2 of the second program has points and no checkpoint; and half an event was written.
+    assert len(Metrics(workdir).read()) == 6 * 5
+    assert saved_epoch(checkpoint_directory(workdir, 1)) == 1
     for path in (workdir / 'tensorboard').rglob('events*'):
         path.write_bytes(path.read_bytes()[:-7])
     run(config, workdir)
@@ -186,21 +185,6 @@ def test_what_was_trained_without_event_files_gets_them(config, tmp_path):
     assert_same_points(workdir)
 
 
-def test_starting_afresh_deletes_them(config, tmp_path):
-    run(config, tmp_path)
-    run_experiment(config, tmp_path, overwrite=True)
-    assert not (tmp_path / 'tensorboard').exists()
-
-
-def test_runs_that_diverged_have_no_points_and_count_in_no_mean(config, tmp_path):
-    config.model.widths = (8,)
-    config.sweep.product = (('optimizer.learning_rate', (1e-3, 1e30)),)
-    run(config, tmp_path)
-    assert_same_points(tmp_path)
-    counts = {point[0]: point[3] for point in read_points(tmp_path) if point[1] == 'num_seeds'}
-    assert counts == {'trial_0/mean': 3, 'trial_1/mean': 0}
-
-
 def test_the_mean_is_over_the_seeds_that_have_a_value():
     lines = [
         {'trial': 0, 'seed': s, 'epoch': 1, 'train_loss': loss, 'test_accuracy': a, 'x_seconds': 1}
@@ -212,11 +196,43 @@ def test_the_mean_is_over_the_seeds_that_have_a_value():
     assert tensorboard.points(lines[2]) == {'train_loss': 4.0, 'test_accuracy': 0.75}
 
 
-def test_of_very_many_runs_there_are_means_alone(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(tensorboard, 'MOST_RUNS', 11)
-    printed = run(config, tmp_path)
+def watch(workdir, num_epochs, num_seeds=3, failed=()):
+    """Tells event files alone of an experiment of one trial; returns what was printed."""
+    console = Console(file=io.StringIO(), width=200)
+    watcher = TensorBoard(console)
+    watcher.open(SimpleNamespace(trials=[None], seeds=range(num_seeds)), workdir)
+    for epoch in range(1, num_epochs + 1):
+        values = {seed: None if seed in failed else epoch / (2 + seed) for seed in range(num_seeds)}
+        records = [
+            {
+                **{'trial': 0, 'seed': seed, 'epoch': epoch, 'train_seconds': 1.0},
+                **{'train_loss': value, 'test_accuracy': value, 'test_digit_accuracy': None},
+            }
+            for seed, value in values.items()
+        ]
+        Metrics(workdir).append(records)
+        watcher.epoch(epoch, records)
+    return console.file.getvalue()
+
+
+def test_runs_that_diverged_have_no_points_and_count_in_no_mean(tmp_path):
+    watch(tmp_path, 2, failed=(1,))
+    assert_same_points(tmp_path)
+    points = read_points(tmp_path)
+    assert {p[0] for p in points} == {'trial_0/mean', 'trial_0/seed_0', 'trial_0/seed_2'}
+    assert ('trial_0/mean', 'num_seeds', 2, 2.0) in points
+
+
+def test_where_all_diverged_the_number_of_seeds_is_left(tmp_path):
+    watch(tmp_path, 1, failed=(0, 1, 2))
+    assert read_points(tmp_path) == [('trial_0/mean', 'num_seeds', 1, 0.0)]
+
+
+def test_of_very_many_runs_there_are_means_alone(tmp_path):
+    printed = watch(tmp_path, 2, num_seeds=201)
     assert_same_points(tmp_path, with_seeds=False)
-    assert re.search(r'with 12 runs the means over seeds alone', printed)
+    assert 'with 201 runs the means over seeds alone' in printed
+    assert len(list((tmp_path / 'tensorboard').rglob('events*'))) == 1
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch):
