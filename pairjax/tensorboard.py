@@ -71,13 +71,15 @@ class TensorBoard(Watcher):
                 self._add(f'trial_{trial}/seed_{record["seed"]}', epoch, wall_time, points(record))
 
     def _add(self, run: str, epoch: int, wall_time: float, values: Mapping[str, float]) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
         path = self._directory / run / self._file_name
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # Opened for each point: many runs held open would reach the system's limit.
             with path.open('ab') as file:
                 if file.tell() == 0:
-                    file.write(b''.join(map(_framed, _first_events(wall_time))))
+                    file.write(_framed(Event(wall_time=wall_time, file_version='brain.Event:2')))
                 file.write(_framed(_point_event(epoch, wall_time, values)))
 
 
@@ -107,17 +109,6 @@ def _with_wall_times(
         lines = list(group)
         wall_time += sum(record['train_seconds'] for record in lines)
         yield lines, wall_time
-
-
-def _first_events(wall_time: float) -> list[Any]:
-    """The version of the format, and a start that makes a TensorBoard drop earlier points."""
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
-
-    start = SessionLog(status=SessionLog.START)
-    return [
-        Event(wall_time=wall_time, file_version='brain.Event:2'),
-        Event(wall_time=wall_time, step=0, session_log=start),
-    ]
 
 
 def _point_event(epoch: int, wall_time: float, values: Mapping[str, float]) -> Any:
