@@ -13,7 +13,6 @@ from pairjax.checkpoints import Checkpoints
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.experiment import checkpoint_directory
 from pairjax.pairs import PairIndices, Pools, check_test_pool, draw_test_pairs, make_pools
 from pairjax.plan import (
     describe_data,
@@ -22,7 +21,7 @@ from pairjax.plan import (
     runs_of,
     trials_in_range,
 )
-from pairjax.records import read_config
+from pairjax.records import checkpoint_directory, read_config
 from pairjax.runs import (
     choose_layout,
     compiler_options,

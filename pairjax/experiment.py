@@ -22,7 +22,15 @@ from pairjax.errors import UserError
 from pairjax.locking import locked
 from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import FAILURES, Metrics, open_workdir, read_json, write_json, writing
+from pairjax.records import (
+    FAILURES,
+    Metrics,
+    checkpoint_directory,
+    open_workdir,
+    read_json,
+    write_json,
+    writing,
+)
 from pairjax.runs import choose_layout
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
@@ -52,8 +60,11 @@ def run_experiment(
     plan = together(lambda: make_plan(config))
     check_same(experiment_fields(plan))
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
+    trials = [trial.hyperparameters for trial in plan.trials]
     with within_first(lambda: locked(workdir)):
-        on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite))
+        on_first(
+            lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
+        )
         return run_plan(plan, layout.mesh.size, workdir, display)
 
 
@@ -69,6 +80,8 @@ def run_plan(
     """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
     epochs, summary = on_first(lambda: look_into(plan, workdir, metrics))
+    for watcher in display.watchers:
+        watcher.open(plan, workdir)
     if summary is not None:
         return summary
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
@@ -187,11 +200,6 @@ def program_name(plan: Plan, number: int) -> str:
     return f'{name}{several} {number + 1}/{len(plan.programs)}'
 
 
-def checkpoint_directory(workdir: Path, number: int) -> Path:
-    """Where the checkpoints of an experiment's program `number` lie."""
-    return workdir / 'checkpoints' / f'program_{number:04d}'
-
-
 def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> int:
     """The epoch after which program `number` goes on; drops what was recorded past it."""
     directory, runs = checkpoint_directory(workdir, number), plan.runs(number)
@@ -222,7 +230,8 @@ def train_program(
     def record():
         if is_first():
             metrics.append(records)
-            show_epoch(display, epoch, records)
+            for watcher in display.watchers:
+                watcher.epoch(epoch, records)
         return is_first() and time.monotonic() - saved_at >= every_seconds, stop.requested
 
     def save():
@@ -236,7 +245,8 @@ def train_program(
             display.note(f'{name}: going on after epoch {epoch}')
         together(lambda: trainer.start(saved))
         saved_at = time.monotonic()
-        display.start(name, epoch, num_epochs)
+        for watcher in display.watchers:
+            watcher.start(name, epoch, num_epochs)
         try:
             stopping = any_of(stop.requested)
             while epoch < num_epochs and not stopping:
@@ -250,7 +260,8 @@ def train_program(
                     on_first(save)
                     saved_at = time.monotonic()
         finally:
-            display.stop()
+            for watcher in display.watchers:
+                watcher.stop()
     return epoch
 
 
@@ -275,13 +286,3 @@ def resumable_epoch(saved_epoch: int | None, metrics: Metrics, runs: Sequence[Ru
     if any(line[2] > epoch for line in lines):
         metrics.keep(lambda r: r['trial'] not in trials or r['epoch'] <= epoch)
     return epoch
-
-
-def show_epoch(display: ProgressDisplay, epoch: int, records: Sequence[dict[str, Any]]) -> None:
-    """Shows an epoch's means over the runs that have not failed."""
-
-    def mean(name):
-        values = [record[name] for record in records if record[name] is not None]
-        return sum(values) / len(values) if values else None
-
-    display.epoch(epoch, mean('train_loss'), mean('validation_accuracy'))

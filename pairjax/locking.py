@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pairjax.errors import UserError
 from pairjax.records import writing
@@ -55,3 +56,47 @@ def _holder(path: Path) -> str:
         return f'process {content["process"]} on {content["host"]}'
     except (OSError, ValueError, TypeError, KeyError):
         return 'another process'
+
+
+class Holder(NamedTuple):
+    """The process that holds a workdir's lock; `certain` where it could be asked from here."""
+
+    host: str
+    process: int
+    certain: bool
+
+
+def find_holder(workdir: Path) -> Holder | None:
+    """Who writes to a workdir, or None where nobody does. Writes nothing and keeps nobody out.
+
+    A process that died on another host without tidying up is not told from a living one.
+    """
+    path = workdir / 'lock'
+    try:
+        content = json.loads(path.read_text())
+        holder = Holder(str(content['host']), int(content['process']), False)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if holder.host != platform.node() or fcntl is None:
+        return holder
+    return holder._replace(certain=True) if _lives(holder.process) and _is_held(path) else None
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # It is someone else's.
+        return True
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Whether the file is locked; only asked of a living process, since asking locks a free one."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -12,7 +12,7 @@ from pairjax.errors import UserError
 from pairjax.models import check_model_config, count_params
 from pairjax.optimizers import check_optimizer_config
 from pairjax.pairs import Pools, check_data_config, make_pools
-from pairjax.trials import Trial, expand_trials
+from pairjax.trials import Trial, expand_trials, group_by_structure
 
 
 class Plan(NamedTuple):
@@ -113,7 +113,5 @@ def trials_in_range(config: Any, num_classes: int) -> tuple[list[Trial], list[in
 
 def group_trials(trials: list[Trial]) -> list[list[Trial]]:
     """Groups trials of equal structure, in the order in which the structures first appear."""
-    groups: dict[tuple, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(trial.structure, []).append(trial)
-    return list(groups.values())
+    groups = group_by_structure(trial.hyperparameters for trial in trials)
+    return [[trials[index] for index in group] for group in groups]

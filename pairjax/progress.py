@@ -2,10 +2,15 @@
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
+
+from pairjax.records import mean_of_known
+from pairjax.watching import Watcher
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -15,12 +20,13 @@ def make_console(quiet: bool = False) -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160, quiet=quiet)
 
 
-class ProgressDisplay:
+class ProgressDisplay(Watcher):
     """Shows notes at once and epochs as they pass."""
 
-    def __init__(self, console: Console | None = None):
-        """Takes the console to write to; standard output by default."""
+    def __init__(self, console: Console | None = None, others: Sequence[Watcher] = ()):
+        """Takes the console to write to, standard output by default, and who else watches."""
         self.console = console or make_console()
+        self.watchers = (self, *others)
         self._bar: Progress | None = None
         self._task = None
         self._started = self._last_line = 0.0
@@ -49,10 +55,12 @@ class ProgressDisplay:
             )
             self._bar.start()
 
-    def epoch(
-        self, epoch: int, train_loss: float | None, validation_accuracy: float | None
-    ) -> None:
-        """After an epoch: means over the runs, None where there is none."""
+    def epoch(self, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """After an epoch: means over the runs that have not failed."""
+        train_loss, validation_accuracy = (
+            mean_of_known(record[name] for record in records)
+            for name in ('train_loss', 'validation_accuracy')
+        )
         status = f'{epoch}/{self._num_epochs}'
         if validation_accuracy is not None:
             status += f'  validation {100 * validation_accuracy:.1f} %'

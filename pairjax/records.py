@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,21 @@ from pairjax.errors import UserError
 # images lie. The images themselves are compared by their fingerprint.
 RESUMABLE_FIELDS = ('runs.', 'checkpoint.', 'data.dir', 'data.download')
 FAILURES = 'failures.log'
-OWN_FILES = ('config.json', 'metrics.jsonl', 'summary.json', 'checkpoints', 'figures', FAILURES)
+TENSORBOARD = 'tensorboard'
+OWN_FILES = (
+    'config.json',
+    'metrics.jsonl',
+    'summary.json',
+    'checkpoints',
+    'figures',
+    FAILURES,
+    TENSORBOARD,
+)
+
+
+def checkpoint_directory(workdir: Path, number: int) -> Path:
+    """Where the checkpoints of an experiment's program `number` lie."""
+    return workdir / 'checkpoints' / f'program_{number:04d}'
 
 
 @contextlib.contextmanager
@@ -70,7 +84,11 @@ def versions() -> dict[str, str]:
 
 
 def open_workdir(
-    workdir: Path, config: Mapping[str, Any], data: Mapping[str, Any], overwrite: bool
+    workdir: Path,
+    config: Mapping[str, Any],
+    data: Mapping[str, Any],
+    overwrite: bool,
+    trials: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Makes the workdir, or checks that the one there belongs to the same experiment.
 
@@ -79,6 +97,7 @@ def open_workdir(
       config: the resolved config, nested.
       data: source, pool sizes and fingerprint of the digits.
       overwrite: deletes what an earlier experiment left there (only files of its own making).
+      trials: the hyperparameters of every trial, for readers that cannot build the models.
 
     Raises: UserError where it cannot be written, belongs to another config, or holds files of
       these names that pairjax did not write.
@@ -99,7 +118,8 @@ def open_workdir(
                 shutil.rmtree(own) if own.is_dir() else own.unlink()
             saved = None
     if saved is None:
-        write_json(path, {'config': config, 'data': data, 'versions': versions()})
+        found = {'data': data, 'versions': versions()}
+        write_json(path, {'config': config, **found, 'trials': list(trials)})
         return
     current = json.loads(json.dumps({'config': config, 'data': data}))
     old, new = ({**flatten(r['config']), **flatten(r['data'], 'data: ')} for r in (saved, current))
@@ -111,7 +131,7 @@ def open_workdir(
                 'afresh there with --overwrite'
             )
     # Where the data lies now is worth knowing; the versions stay those of the first start.
-    write_json(path, {**saved, 'config': config})
+    write_json(path, {**saved, 'config': config, 'trials': list(trials)})
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
@@ -127,6 +147,12 @@ def read_config(workdir: Path) -> dict[str, Any]:
                 'another workdir'
             )
     return content
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are not None; None where there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 class Metrics:

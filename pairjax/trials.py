@@ -1,7 +1,7 @@
 """The trials that a config's sweep stands for. No jax in here."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import FrozenConfigDict
@@ -44,7 +44,26 @@ class Trial(NamedTuple):
     @property
     def structure(self) -> tuple:
         """Equal for two trials exactly when one compiled program can train both."""
-        return tuple((k, str(v)) for k, v in self.hyperparameters.items() if k not in TRACED_FIELDS)
+        return structure_of(self.hyperparameters)
+
+
+def structure_of(hyperparameters: Mapping[str, Any]) -> tuple:
+    """`Trial.structure` of a trial known by its hyperparameters alone, as files hold them."""
+    return tuple((k, str(v)) for k, v in hyperparameters.items() if k not in TRACED_FIELDS)
+
+
+def group_by_structure(settings: Iterable[Mapping[str, Any]]) -> list[list[int]]:
+    """The trials of each program, in the order in which the structures first appear.
+
+    Args:
+      settings: the hyperparameters of every trial.
+
+    Returns: per program the indices of its trials.
+    """
+    groups: dict[tuple, list[int]] = {}
+    for index, hyperparameters in enumerate(settings):
+        groups.setdefault(structure_of(hyperparameters), []).append(index)
+    return list(groups.values())
 
 
 def expand_trials(config: FrozenConfigDict) -> list[Trial]:

@@ -14,10 +14,10 @@ from orbax.checkpoint import v1 as ocp
 from pairjax.checkpoints import Checkpoints
 from pairjax.errors import UserError
 from pairjax.evaluation import evaluate_workdir
-from pairjax.experiment import Interrupted, checkpoint_directory, run_experiment
+from pairjax.experiment import Interrupted, run_experiment
 from pairjax.plan import make_plan
 from pairjax.progress import ProgressDisplay
-from pairjax.records import Metrics
+from pairjax.records import Metrics, checkpoint_directory
 
 
 class InterruptAfter(ProgressDisplay):

@@ -213,13 +213,15 @@ def plain(monkeypatch):
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=lambda: clock.now))
 
+    names = ('train_loss', 'validation_accuracy')
+
     def run(first, last, total, seconds_each, *values):
         def run_and_note(console):
             display = ProgressDisplay(console)
             display.start('AuxNet2', first, total)
             for epoch in range(first + 1, last + 1):
                 clock.now += seconds_each
-                display.epoch(epoch, *values)
+                display.epoch(epoch, [dict(zip(names, values, strict=True))])
             display.stop()
             display.note('y' * 300 + ' [bold]')
 
@@ -249,7 +251,7 @@ def test_on_a_terminal_there_is_a_bar_and_the_time_left(width):
     display = ProgressDisplay(console)
     display.start('AuxNet2 (16, 32, 256, 128) 1/31', 0, 25)
     for epoch in (1, 12):
-        display.epoch(epoch, 0.5, 0.875)
+        display.epoch(epoch, [{'train_loss': 0.5, 'validation_accuracy': 0.875}])
     display.stop()
     display.stop()
     # The last of the lines that replaced each other, without its colours.
