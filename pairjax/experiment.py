@@ -195,6 +195,9 @@ def train_program(
                 last = epoch == num_epochs
                 due = last or epoch % trainer.config.train.evaluate_every == 0
                 records = trainer.epoch(epoch, evaluate=due)
+                if last:
+                    pool = trainer.whole_pool_records()
+                    records = [{**a, **b} for a, b in zip(records, pool, strict=True)]
                 metrics.append(records)
                 show_epoch(display, epoch, records)
                 save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
