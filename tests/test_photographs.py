@@ -127,7 +127,7 @@ def test_digits_of_another_size_come_back_as_mnist_has_them(originals, tmp_path,
         assert picture.inverted
         pictures.append(picture.image)
     found = similarities(pictures, pooled(originals))
-    assert found.min() > 0.7 and found.mean() > 0.95
+    assert found.min() > 0.75 and found.mean() > 0.93
 
 
 def test_the_ink_fills_a_box_of_20_with_its_mass_in_the_middle(tmp_path):
@@ -174,7 +174,7 @@ def test_a_large_picture_equals_its_reduction(originals, tmp_path):
     found, expected = (
         read_picture(saved(tmp_path / 'x.png', array)).image for array in (large, small)
     )
-    np.testing.assert_allclose(found, expected, atol=3)
+    np.testing.assert_allclose(found, expected, atol=6)
 
 
 def test_as_it_is_only_pads_and_shrinks(tmp_path):
