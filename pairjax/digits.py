@@ -106,7 +106,7 @@ def shrink(images: np.ndarray) -> np.ndarray:
         images = images[..., 0]
     if images.shape[1:] == (SIDE, SIDE) and images.dtype == np.uint8:
         return images
-    weights = _area_weights(images.shape[1])
+    weights = area_weights(images.shape[1], SIDE)
     small = np.empty((len(images), SIDE, SIDE), np.float32)
     step = max(1, _CHUNK_VALUES // images[0].size)
     for start in range(0, len(images), step):
@@ -117,16 +117,16 @@ def shrink(images: np.ndarray) -> np.ndarray:
     return small
 
 
-def _area_weights(side: int) -> np.ndarray:
-    """(14, side): how much of each output pixel each input pixel covers, rows summing to 1."""
-    # In units of 1 / 14 of an input pixel all edges are whole numbers, so that nothing is
+def area_weights(num_inputs: int, num_outputs: int) -> np.ndarray:
+    """(outputs, inputs) float32: the share of each output pixel that each input pixel covers."""
+    # In units of 1 / outputs of an input pixel all edges are whole numbers, so that nothing is
     # rounded before the one division.
-    output_start = np.arange(SIDE)[:, None] * side
-    input_start = np.arange(side) * SIDE
-    overlap = np.minimum(output_start + side, input_start + SIDE) - np.maximum(
+    output_start = np.arange(num_outputs)[:, None] * num_inputs
+    input_start = np.arange(num_inputs) * num_outputs
+    overlap = np.minimum(output_start + num_inputs, input_start + num_outputs) - np.maximum(
         output_start, input_start
     )
-    return (overlap.clip(min=0) / side).astype(np.float32)
+    return (overlap.clip(min=0) / num_inputs).astype(np.float32)
 
 
 def _load_bundled(request: Request) -> Digits:

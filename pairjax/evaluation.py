@@ -4,12 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
 from pairjax import training
-from pairjax.checkpoints import Checkpoints
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
@@ -21,11 +18,11 @@ from pairjax.plan import (
     runs_of,
     trials_in_range,
 )
-from pairjax.records import checkpoint_directory, read_config
+from pairjax.records import read_config
+from pairjax.restoration import restore_program
 from pairjax.runs import (
     choose_layout,
     compiler_options,
-    hyperparameters_of,
     over_runs,
     place_runs,
     replicate,
@@ -57,9 +54,14 @@ def evaluate_workdir(
     trials, _ = trials_in_range(config, digits.num_classes)
     rows = []
     for number, program in enumerate(group_trials(trials)):
-        checkpoints = checkpoint_directory(workdir, number)
         runs = runs_of(program, config)
-        rows += _evaluate_program(checkpoints, runs, config.runs, trained_on, digits, source)
+        structure = program[0].config
+        check_test_pool(
+            structure.data.num_test_pairs, len(digits.test_labels), source or config.data.source
+        )
+        restored = restore_program(workdir, number, structure, len(runs), trained_on)
+        if restored is not None:
+            rows += _evaluate_program(runs, config.runs, digits, *restored)
     if not rows:
         raise UserError(f'{workdir} holds no checkpoint yet; train first with launch/main.py')
     return rows
@@ -87,25 +89,13 @@ def _load_digits(
 
 
 def _evaluate_program(
-    directory: Path,
     runs: list[tuple[Trial, int]],
     run_options: Any,
-    trained_on: dict[str, Any],
     digits: Digits,
-    source: str | None,
+    epoch: int,
+    state: training.RunState,
 ) -> list[dict[str, Any]]:
     structure = runs[0][0].config
-    check_test_pool(
-        structure.data.num_test_pairs, len(digits.test_labels), source or structure.data.source
-    )
-    if not directory.is_dir():
-        return []
-    # Another process may be training here: what it is about to save is left alone.
-    with Checkpoints(directory, cleanup=False) as checkpoints:
-        epoch = checkpoints.latest_epoch
-        if epoch is None:
-            return []
-        state = checkpoints.restore(_abstract_state(structure, trained_on, len(runs)))
     # The devices may be fewer than it was trained on.
     here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
     layout = choose_layout(len(runs), here, training.EVALUATION_BATCH_SIZE)
@@ -133,20 +123,3 @@ def _count_on_test_pairs(config: Any, pools: Pools, state: training.RunState) ->
     key = training.run_key(state.seed, training.Purpose.PAIRS)
     test_pairs = draw_test_pairs(key, config.data.num_test_pairs, pools)
     return training.count_correct(config, pools, state, PairIndices(None, None, test_pairs))
-
-
-def _abstract_state(config: Any, trained_on: dict[str, Any], num_runs: int) -> Any:
-    """Shapes of a program's checkpoint, from what the workdir says of its training."""
-    num_images = trained_on['train_pool'] + trained_on['test_pool']
-    pools = Pools(
-        jax.ShapeDtypeStruct((num_images, 14, 14), jnp.float32),
-        jax.ShapeDtypeStruct((num_images,), jnp.int32),
-        trained_on['train_pool'],
-        trained_on['num_classes'],
-    )
-    seeds = jax.ShapeDtypeStruct((num_runs,), jnp.int32)
-    hyper = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((num_runs,), x.dtype), hyperparameters_of(config)
-    )
-    init = jax.vmap(partial(training.init_state, config), in_axes=(None, 0, 0))
-    return jax.eval_shape(init, pools, seeds, hyper)

@@ -62,9 +62,7 @@ def run_experiment(
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     trials = [trial.hyperparameters for trial in plan.trials]
     with within_first(lambda: locked(workdir)):
-        on_first(
-            lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
-        )
+        on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials))
         return run_plan(plan, layout.mesh.size, workdir, display)
 
 
@@ -254,6 +252,9 @@ def train_program(
                 last = epoch == num_epochs
                 due = last or epoch % trainer.config.train.evaluate_every == 0
                 records = trainer.epoch(epoch, evaluate=due)
+                if last:
+                    pool = trainer.whole_pool_records()
+                    records = [{**a, **b} for a, b in zip(records, pool, strict=True)]
                 save_due, stopping = map(any, zip(*gather(record), strict=True))
                 if last or stopping or save_due:
                     state = trainer.host_state()

@@ -7,15 +7,9 @@ same, since the classes decide it. This is the reports' auxiliary loss in its pu
 import jax
 import jax.numpy as jnp
 
-from pairjax.pairs import RELATIONS
+from pairjax.pairs import relation_table
 
 HEADS = ('learned', 'argmax', 'probability')
-
-
-def relation_table(relation: str, num_classes: int) -> jax.Array:
-    """(num_classes, num_classes) bool: whether the relation holds for class i and class j."""
-    classes = jnp.arange(num_classes)
-    return RELATIONS[relation](classes[:, None], classes[None, :])
 
 
 def compare_digits(
@@ -32,7 +26,7 @@ def compare_digits(
       relation: a name in `pairjax.pairs.RELATIONS`.
       digit_logits_a, digit_logits_b: of the two images, (batch, classes).
     """
-    table = relation_table(relation, digit_logits_a.shape[1])
+    table = jnp.asarray(relation_table(relation, digit_logits_a.shape[1]))
     log_a, log_b = jax.nn.log_softmax(digit_logits_a), jax.nn.log_softmax(digit_logits_b)
     both = log_a[:, :, None] + log_b[:, None, :]
     # A sum of logarithms stays exact where P itself would round to 0 or 1.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pairjax.digits import Digits
 from pairjax.errors import UserError, unknown_name
@@ -107,3 +108,9 @@ def _as_pairs(order: jax.Array, num_pairs: int) -> jax.Array:
 def pair_targets(relation: str, classes: jax.Array) -> jax.Array:
     """Whether the relation holds: classes (..., 2) int32 -> (...,) int32 of 0 and 1."""
     return RELATIONS[relation](classes[..., 0], classes[..., 1]).astype(jnp.int32)
+
+
+def relation_table(relation: str, num_classes: int) -> np.ndarray:
+    """(num_classes, num_classes) bool: entry [a, b] says whether the relation holds for a, b."""
+    classes = np.arange(num_classes)
+    return np.asarray(RELATIONS[relation](classes[:, None], classes[None, :]), bool)

@@ -1,12 +1,19 @@
 """What a person sees while runs train: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 
 from pairjax.records import mean_of_known
@@ -81,3 +88,14 @@ class ProgressDisplay(Watcher):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+@contextlib.contextmanager
+def bar(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal and nothing elsewhere; yields what is called with each step's size."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda steps: progress.advance(task, steps)

@@ -36,8 +36,12 @@ def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, floa
         title=f'{summary["name"]}, {summary["data"]["source"]} digits: test accuracy in '
         'percent, mean +- std [95 % interval of the mean] over n seeds'
     )
+    # Workdirs of earlier versions lack the figure; models with a learned head have none.
+    exact = [trial.get('exact_pair_accuracy') for trial in summary['trials']]
+    all_pairs = ('all test pairs',) if any(exact) else ()
     table.add_column('trial')
-    for heading in ('parameters', 'n', 'final', 'best on test', 'best on validation', 's/run'):
+    accuracies = ('final', 'best on test', 'best on validation', *all_pairs)
+    for heading in ('parameters', 'n', *accuracies, 's/run'):
         table.add_column(heading, justify='right')
     for index, name in enumerate(trial_names(summary['trials'])):
         trial = summary['trials'][index]
@@ -50,6 +54,7 @@ def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, floa
             format_figure(trial['final_test_accuracy']),
             format_figure(trial['best_epoch_test_accuracy']),
             format_figure(trial['best_validation_epoch_test_accuracy']),
+            *(format_figure(exact[index]) for _ in all_pairs),
             f'{seconds_per_run[index]:.2f}' if index in seconds_per_run else '-',
         )
     return table

@@ -66,7 +66,11 @@ def summarize_trial(frame: pd.DataFrame) -> dict[str, Any]:
         if test.size
         else pd.Series(dtype=float)
     )
-    has_digits = frame.test_digit_accuracy.notna().any()
+
+    def final_where_there(name):
+        # Workdirs of earlier versions lack some fields.
+        return final(name) if name in frame and frame[name].notna().any() else None
+
     return {
         'seeds': seeds,
         'final_test_accuracy': final('test_accuracy'),
@@ -74,6 +78,8 @@ def summarize_trial(frame: pd.DataFrame) -> dict[str, Any]:
         'best_validation_epoch_test_accuracy': figure(at_best_validation),
         'final_validation_accuracy': final('validation_accuracy'),
         'final_train_accuracy': final('train_accuracy'),
-        'final_digit_accuracy': final('test_digit_accuracy') if has_digits else None,
+        'final_digit_accuracy': final_where_there('test_digit_accuracy'),
+        'exact_pair_accuracy': final_where_there('exact_pair_accuracy'),
+        'sampled_pair_accuracy': final_where_there('sampled_pair_accuracy'),
         'failed_seeds': failed,
     }

@@ -21,6 +21,7 @@ from pairjax.runs import (
 )
 from pairjax.training import Correct, RunState
 from pairjax.trials import Trial
+from pairjax.whole_pool import factorises, whole_pool_accuracies
 
 Run = tuple[Trial, int]  # a trial and a seed
 
@@ -92,6 +93,20 @@ class Trainer:
         self._unreported_compile_seconds = 0.0
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, **clock} for record in records]
+
+    def whole_pool_records(self) -> list[dict[str, Any]]:
+        """What the last epoch's lines of metrics.jsonl say beyond the others, a run after another.
+
+        exact_pair_accuracy or sampled_pair_accuracy (see `whole_pool`; the other is None, both
+        are for a run that failed) and whole_pool_seconds, the run's share of the time they took.
+        """
+        started = time.monotonic()
+        accuracies = whole_pool_accuracies(self.config, self.layout, self._pools, self._state)
+        field = 'exact_pair_accuracy' if factorises(self.config.model) else 'sampled_pair_accuracy'
+        nothing = {'exact_pair_accuracy': None, 'sampled_pair_accuracy': None}
+        records = [{**nothing, field: accuracy} for accuracy in accuracies]
+        seconds = (time.monotonic() - started) / len(self.runs)
+        return [{**record, 'whole_pool_seconds': seconds} for record in records]
 
 
 def epoch_records(

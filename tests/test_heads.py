@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairjax.heads import compare_digits, relation_table
-from pairjax.pairs import RELATIONS
+from pairjax.heads import compare_digits
+from pairjax.pairs import RELATIONS, relation_table
 
 HOLDS = {
     'less_equal': lambda a, b: a <= b,

@@ -95,6 +95,23 @@ def test_the_table_has_a_row_per_trial_with_its_own_n():
     assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '2.00']
 
 
+def test_the_accuracy_over_all_pairs_is_a_column_where_a_trial_has_one():
+    lines = metrics_lines(0) + metrics_lines(1)
+    without = summary_of(lines, [trial_of(), trial_of(shared=False)])
+    for line in lines[-3:]:
+        line['exact_pair_accuracy'] = 0.75
+    summary = summary_of(lines, [trial_of(), trial_of(shared=False)])
+    of_earlier_version = {**summary, 'trials': [dict(trial) for trial in without['trials']]}
+    for trial in of_earlier_version['trials']:
+        del trial['exact_pair_accuracy'], trial['sampled_pair_accuracy']
+    for shown in (without, of_earlier_version):
+        headings = [column.header for column in results_table(shown, {}).columns]
+        assert headings[-2:] == ['best on validation', 's/run']
+    *_, column, _ = results_table(summary, {}).columns
+    assert column.header == 'all test pairs'
+    assert list(column.cells) == ['-', '75.00 +- 0.00 [75.00, 75.00]']
+
+
 def test_results_are_printed_and_drawn(tmp_path):
     text = show(tmp_path, metrics_lines(), [trial_of()])
     assert '\x1b' not in text and '0* AuxNet2 (4, 4, 4, 8)' in text

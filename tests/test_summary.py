@@ -15,6 +15,7 @@ FIGURES = (
     'final_train_accuracy',
     'final_digit_accuracy',
 )
+POOL_FIGURES = ('exact_pair_accuracy', 'sampled_pair_accuracy')
 
 
 def lines_of(test, validation=None, train=None, digits=None, loss=None, trial=0, seconds=1.0):
@@ -152,6 +153,26 @@ def test_a_model_without_digit_heads_has_no_digit_accuracy():
     assert trial_of(test={0: [4, 6], 1: [5, 8]})['final_digit_accuracy'] is None
 
 
+@pytest.mark.parametrize('field', POOL_FIGURES)
+def test_the_accuracy_over_the_test_pool_is_that_of_the_last_lines(field):
+    lines = lines_of(
+        test={0: [4, 6], 1: [5, 8], 2: [7, None]}, loss={0: [9, 8], 1: [9, 8], 2: [9, None]}
+    )
+    for line in lines:
+        if line['epoch'] == 2:
+            line |= {**dict.fromkeys(POOL_FIGURES), field: (0.61, 0.79, None)[line['seed']]}
+    row = summarize_trial(pd.DataFrame.from_records(lines))
+    assert values(row, field) == [0.61, 0.79, None]
+    assert row[field]['mean'] == pytest.approx(0.7) and row[field]['std'] is not None
+    (other,) = set(POOL_FIGURES) - {field}
+    assert row[other] is None
+
+
+def test_lines_of_earlier_versions_have_no_accuracy_over_the_test_pool():
+    row = trial_of(test={0: [4, 6], 1: [5, 8]})
+    assert [row[name] for name in POOL_FIGURES] == [None, None]
+
+
 def test_one_seed_has_a_mean_and_no_deviation():
     row = trial_of(test={3: [4, 6]})
     assert row['final_test_accuracy'] == {'mean': 0.6, 'std': None, 'ci95': None, 'values': [0.6]}
@@ -206,7 +227,14 @@ def test_the_keys_are_the_schema_and_json_can_hold_them():
     summary = summarize(lines, [{'hyperparameters': {'model.widths': [4]}, 'num_params': 7}])
     assert set(summary) == {'trials', 'selected_trial', 'timing'}
     (row,) = summary['trials']
-    assert set(row) == {'hyperparameters', 'num_params', 'seeds', 'failed_seeds', *FIGURES}
+    assert set(row) == {
+        'hyperparameters',
+        'num_params',
+        'seeds',
+        'failed_seeds',
+        *FIGURES,
+        *POOL_FIGURES,
+    }
     for name in FIGURES[:-1]:
         assert set(row[name]) == {'mean', 'std', 'ci95', 'values'}
     # No clock value stands inside a trial.

@@ -1,0 +1,69 @@
+"""Asks a trained network about two pictures: python launch/predict.py --workdir=DIR a.png b.png
+
+Or about a CSV of pairs: python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from pairjax.cli import run_main
+from pairjax.errors import UserError
+
+# What is trained where no --workdir is named.
+DEFAULT_CONFIG = Path(__file__).parents[1] / 'configs' / 'pairnet.py'
+
+WORKDIR = flags.DEFINE_string(
+    'workdir', None, 'what launch/main.py made; by default a network that is trained once and kept'
+)
+TRIAL = flags.DEFINE_integer('trial', None, 'which trial; the selected one by default')
+SEED = flags.DEFINE_integer('seed', None, 'which seed; the first that did not fail by default')
+ENSEMBLE = flags.DEFINE_bool('ensemble', False, "average all of the trial's seeds")
+AS_IT_IS = flags.DEFINE_bool(
+    'as_it_is',
+    False,
+    'make pictures only grey, square and 14 x 14, for networks trained on other things than '
+    'light digits on a dark ground',
+)
+OUT = flags.DEFINE_string('out', None, 'where the answers to a CSV go; standard output by default')
+
+WANTED = 'two pictures, or one .csv with the header a,b and two paths of pictures in each row'
+
+
+def main(arguments: list[str]) -> None:
+    paths = [Path(argument) for argument in arguments]
+    for path in paths:
+        if path.is_dir():
+            raise UserError(
+                f'{path} is a folder, which does not say what to compare with what; name {WANTED}'
+            )
+        if not path.exists():
+            raise UserError(f'{path} does not exist; name {WANTED}')
+    is_list = len(paths) == 1 and paths[0].suffix.lower() == '.csv'
+    if not is_list and len(paths) != 2:
+        raise UserError(f'{len(paths)} files are named; name {WANTED}')
+    if OUT.value is not None and not is_list:
+        raise UserError('--out is for the answers to a .csv; leave it out for two pictures')
+    # jax starts only now, so that a mistyped flag is answered at once.
+    from pairjax import asking, experiment, runs
+
+    runs.configure_jax()
+    config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
+    config.num_seeds = 1
+    workdir = Path(WORKDIR.value) if WORKDIR.value else None
+    choice = asking.Choice(workdir, config, TRIAL.value, SEED.value, ENSEMBLE.value)
+    try:
+        if is_list:
+            out = Path(OUT.value) if OUT.value else None
+            asking.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
+        else:
+            asking.ask_about_pair(*paths, AS_IT_IS.value, choice)
+    except experiment.Interrupted as interruption:
+        print(f'{interruption}; the same command goes on', file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    run_main(main, positional=True)

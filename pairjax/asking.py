@@ -1,0 +1,128 @@
+"""A person's question to a trained network: two pictures, answered in words, or a CSV of pairs."""
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from pairjax.errors import UserError
+from pairjax.pair_lists import answer_pairs, read_pairs
+from pairjax.photographs import Picture, read_picture
+from pairjax.prediction import (
+    Networks,
+    Predictor,
+    kept_network,
+    picture_words,
+    restore_networks,
+)
+from pairjax.progress import ProgressDisplay, bar
+
+BATCH_SIZE = 256
+
+
+class Choice(NamedTuple):
+    """Who is asked, see `prediction.restore_networks`.
+
+    workdir: None for the network of `config`, which is trained once and kept.
+    """
+
+    workdir: Path | None
+    config: Any
+    trial: int | None = None
+    seed: int | None = None
+    ensemble: bool = False
+
+    def restore(self, display: ProgressDisplay) -> tuple[Networks, str]:
+        """The networks, and a sentence that names them."""
+        workdir = self.workdir or kept_network(self.config, display)
+        networks = restore_networks(workdir, self.trial, self.seed, self.ensemble)
+        return networks, f'answered by {networks}, of {workdir}'
+
+
+def make_reader(as_it_is: bool) -> Callable[[str | Path], Picture]:
+    """`read_picture` where a picture that may fill the memory is an error and no warning."""
+    warnings.simplefilter('error', Image.DecompressionBombWarning)
+    return partial(read_picture, as_it_is=as_it_is)
+
+
+def ask_about_pair(path_a: Path, path_b: Path, as_it_is: bool, choice: Choice) -> None:
+    """Prints what is read in two pictures and whether the relation holds.
+
+    Raises: UserError where a picture or the network cannot be read.
+    """
+    read = make_reader(as_it_is)
+    # Before the network: it may have to be trained.
+    pictures = [read(path_a), read(path_b)]
+    networks, who = choice.restore(ProgressDisplay(_standard_error()))
+    answers = Predictor(networks, batch_size=1)(np.array([[one.image for one in pictures]]))
+    for name, path, picture, digits in zip(
+        'ab', (path_a, path_b), pictures, (answers.digits_a, answers.digits_b), strict=True
+    ):
+        print(f'{name}, {path}: {picture_words(picture.inverted, digits)}')
+    answer = 'yes' if answers.holds[0] else 'no'
+    print(f'{networks.question}: {answer} (probability {answers.probability[0]:.3f} of yes)')
+    print(who)
+
+
+def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice) -> None:
+    """Answers a CSV of pairs with a CSV; what else there is to say goes to standard error.
+
+    Args:
+      path: see `pair_lists.read_pairs`.
+      out: the file; standard output where it is None.
+      as_it_is: see `photographs.read_picture`.
+      choice: who is asked.
+
+    Raises: UserError, at the end where pairs have no answer.
+    """
+    if out is not None and out.resolve() == path.resolve():
+        raise UserError(f'--out={out} is the list of pairs itself; name another file')
+    num_pairs = sum(1 for _ in read_pairs(path))
+    read, console = make_reader(as_it_is), _standard_error()
+    display = ProgressDisplay(console)
+    networks, who = choice.restore(display)
+    display.note(who)
+    predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
+    with _writing(out) as file, bar(console, path.name, num_pairs) as advance:
+        counts = answer_pairs(path, file, predictor, read, advance)
+    display.note(
+        f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; pictures that were dark '
+        f'on light and were taken as their negatives: {counts.inverted:,}'
+    )
+    if counts.failed:
+        raise UserError(
+            f'{counts.failed:,} of {counts.pairs:,} pairs have no answer; the column error says why'
+        )
+
+
+def _standard_error() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def _writing(out: Path | None) -> Iterator[TextIO]:
+    try:
+        if out is None:
+            yield sys.stdout
+            sys.stdout.flush()
+        else:
+            with out.open('w', newline='', encoding='utf-8') as file:
+                yield file
+    except BrokenPipeError:
+        # Whoever read the answers has seen enough; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        raise UserError(
+            f'--out={out or "standard output"} cannot be written ({error.strerror}); name another '
+            'file or make room there'
+        ) from None

@@ -1,0 +1,168 @@
+"""Answers for a CSV of pairs of pictures, row by row, however many there are. No jax in here."""
+
+import csv
+import itertools
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+
+from pairjax.errors import UserError
+from pairjax.photographs import Picture
+
+COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error')
+# Each decoder holds one undecoded picture, which may be large; more gain nothing in Python.
+NUM_DECODERS = 4
+# Batches whose pictures are being decoded while one is asked.
+BATCHES_AHEAD = 4
+# 800 bytes each.
+KEPT_PICTURES = 50_000
+
+
+class Counts(NamedTuple):
+    """What became of a list: its pairs, those without an answer, and the pictures inverted."""
+
+    pairs: int
+    failed: int
+    inverted: int
+
+
+class PictureReader:
+    """Reads each picture once, in threads, and keeps the last ones that were asked for."""
+
+    def __init__(self, read: Callable[[str], Picture], kept: int = KEPT_PICTURES):
+        """Takes the function that reads one, and how many are kept."""
+        self._read, self._kept = read, kept
+        self._pictures: OrderedDict[str, Future] = OrderedDict()
+        self._executor = ThreadPoolExecutor(NUM_DECODERS)
+        self.inverted: set[str] = set()
+
+    def __enter__(self) -> 'PictureReader':
+        return self
+
+    def __exit__(self, *exception):
+        self._executor.shutdown(cancel_futures=True)
+
+    def __call__(self, path: str) -> 'Future[Picture | str]':
+        """What will be the picture, or the sentence that says why there is none."""
+        future = self._pictures.get(path)
+        if future is None:
+            future = self._pictures[path] = self._executor.submit(self._read_or_say, path)
+            if len(self._pictures) > self._kept:
+                self._pictures.popitem(last=False)
+        else:
+            self._pictures.move_to_end(path)
+        return future
+
+    def _read_or_say(self, path: str) -> Picture | str:
+        try:
+            picture = self._read(path)
+        except UserError as error:
+            # The sentence alone: an exception that is kept keeps the half-read picture, too.
+            return str(error)
+        if picture.inverted:
+            self.inverted.add(path)
+        return picture
+
+
+def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
+    """The columns a and b of a CSV with a header, row by row; '' where a row is too short.
+
+    Raises: UserError where it is missing, no text, or lacks a column.
+    """
+    try:
+        # Excel begins its files with a byte order mark.
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            rows = csv.reader(file)
+            header = [name.strip() for name in next(rows, [])]
+            if not {'a', 'b'} <= set(header):
+                found = ', '.join(map(repr, header)) or 'none'
+                raise UserError(
+                    f'{path} must begin with a header that has the columns a and b, separated by '
+                    f'commas; its columns are {found}'
+                )
+            places = [header.index(name) for name in ('a', 'b')]
+            for row in rows:
+                if row:
+                    a, b = (row[place].strip() if place < len(row) else '' for place in places)
+                    yield a, b
+    except OSError as error:
+        raise UserError(f'{path} cannot be read ({error.strerror}); name a CSV of pairs') from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f'{path} cannot be read as a CSV in UTF-8 ({error})') from None
+
+
+def answer_pairs(
+    path: Path,
+    out: TextIO,
+    predictor: Any,
+    read: Callable[[str], Picture],
+    advance: Callable[[int], None],
+) -> Counts:
+    """Writes a CSV with an answer for each row of a CSV of pairs, in its order.
+
+    A picture that cannot be read leaves its row without an answer and says why in its last
+    column; the others go on.
+
+    Args:
+      path: the CSV, see `read_pairs`; its paths are relative to its own folder.
+      out: where the rows of `COLUMNS` go.
+      predictor: answers for arrays of pictures, a `prediction.Predictor`.
+      read: reads one picture, raising UserError.
+      advance: called with the number of rows that were just written.
+
+    Raises: UserError where the CSV cannot be read.
+    """
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow(COLUMNS)
+    num_pairs = num_failed = 0
+    with PictureReader(read) as pictures:
+        for pairs, futures in _requested_ahead(path, pictures, predictor.batch_size):
+            both = [[future.result() for future in pair] for pair in futures]
+            answers = _answers(predictor, both)
+            writer.writerows((*pair, *answer) for pair, answer in zip(pairs, answers, strict=True))
+            advance(len(pairs))
+            num_pairs += len(pairs)
+            num_failed += sum(answer[-1] != '' for answer in answers)
+        return Counts(num_pairs, num_failed, len(pictures.inverted))
+
+
+def _requested_ahead(path: Path, pictures: PictureReader, size: int) -> Iterator[tuple]:
+    """Batches of pairs with their pictures, which are being read from some batches ahead on."""
+    waiting, rows = deque(), read_pairs(path)
+    while pairs := list(itertools.islice(rows, size)):
+        waiting.append((pairs, [[_request(pictures, path.parent, n) for n in p] for p in pairs]))
+        if len(waiting) > BATCHES_AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _request(pictures: PictureReader, folder: Path, name: str) -> 'Future[Picture | str]':
+    if name:
+        return pictures(os.path.join(folder, name))
+    missing = Future()
+    missing.set_result('a or b is missing in this row; it must name two pictures')
+    return missing
+
+
+def _answers(predictor: Any, both: Sequence[Sequence[Picture | str]]) -> list[tuple]:
+    """The columns from answer to error of pairs of pictures, or of sentences instead of them."""
+    errors = [next((one for one in pair if isinstance(one, str)), '') for pair in both]
+    good = [[one.image for one in p] for p, e in zip(both, errors, strict=True) if not e]
+    texts = iter(answer_texts(predictor(np.array(good))) if good else ())
+    return [('', '', '', '', error) if error else (*next(texts), '') for error in errors]
+
+
+def answer_texts(answers: Any) -> list[tuple[str, str, str, str]]:
+    """Answer, probability, digit a and digit b of each pair, as the CSV has them."""
+    digits = [
+        [''] * len(answers.holds) if read is None else read.argmax(axis=1).tolist()
+        for read in (answers.digits_a, answers.digits_b)
+    ]
+    holds = ['yes' if value else 'no' for value in answers.holds]
+    probabilities = [f'{value:.6f}' for value in answers.probability]
+    return list(zip(holds, probabilities, *digits, strict=True))

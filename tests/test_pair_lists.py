@@ -1,0 +1,161 @@
+"""Answers for a CSV of pairs, with a predictor whose answers are known beforehand."""
+
+import csv
+import io
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pairjax.errors import UserError
+from pairjax.pair_lists import COLUMNS, PictureReader, answer_pairs, read_pairs
+from pairjax.photographs import Picture
+
+
+class Sums:
+    """Stands in for a network: a picture is all of one value, which is read as its digit."""
+
+    def __init__(self, batch_size=3, has_digits=True):
+        self.batch_size, self.has_digits, self.asked = batch_size, has_digits, []
+
+    def __call__(self, pictures):
+        values = pictures[:, :, 0, 0].astype(int)
+        self.asked.append(len(values))
+        digits = np.eye(10)[values] if self.has_digits else [[None, None]] * len(values)
+        a, b = (np.array([pair[place] for pair in digits]) for place in (0, 1))
+        return SimpleNamespace(
+            holds=values[:, 0] <= values[:, 1],
+            probability=values[:, 1] / 10,
+            digits_a=a if self.has_digits else None,
+            digits_b=b if self.has_digits else None,
+        )
+
+
+def read(path):
+    """A picture of the digit in its name; x.png cannot be read, and 9 is a negative."""
+    name = path.rsplit('/', 1)[-1]
+    if name.startswith('x'):
+        raise UserError(f'{name} is broken')
+    value = int(name[0])
+    return Picture(np.full((14, 14), value, np.float32), inverted=value == 9)
+
+
+def answers(directory, text, predictor=None, steps=None):
+    path = directory / 'pairs.csv'
+    path.write_text(text)
+    out = io.StringIO()
+    advance = (lambda step: None) if steps is None else steps.append
+    counts = answer_pairs(path, out, predictor or Sums(), read, advance)
+    header, *rows = csv.reader(io.StringIO(out.getvalue()))
+    assert tuple(header) == COLUMNS
+    return rows, counts
+
+
+def test_every_row_is_answered_in_order(tmp_path):
+    names = [f'{n}.png' for n in np.random.default_rng(0).integers(10, size=200)]
+    pairs = list(zip(names[::2], names[1::2], strict=True))
+    text = 'a,b\n' + ''.join(f'{a},{b}\n' for a, b in pairs)
+    predictor, steps = Sums(batch_size=7), []
+    rows, counts = answers(tmp_path, text, predictor, steps)
+    expected = [
+        [a, b, 'yes' if a <= b else 'no', f'{int(b[0]) / 10:.6f}', a[0], b[0], ''] for a, b in pairs
+    ]
+    assert rows == expected
+    assert counts == (100, 0, 1)
+    assert sum(predictor.asked) == sum(steps) == 100 and max(predictor.asked) == 7
+
+
+def test_an_unreadable_picture_leaves_the_other_rows_alone(tmp_path):
+    text = 'a,b\n1.png,2.png\nx.png,2.png\n1.png,x.png\n3.png\n\n3.png,2.png\n'
+    rows, counts = answers(tmp_path, text)
+    assert [row[2] for row in rows] == ['yes', '', '', '', 'no']
+    assert [row[6] for row in rows[:3]] == ['', 'x.png is broken', 'x.png is broken']
+    assert rows[3][:2] == ['3.png', ''] and 'missing in this row' in rows[3][6]
+    assert counts == (5, 3, 0)
+
+
+def test_a_batch_of_unreadable_pictures_asks_nothing(tmp_path):
+    predictor = Sums()
+    rows, _ = answers(tmp_path, 'a,b\n' + 'x.png,1.png\n' * 3 + '1.png,1.png\n', predictor)
+    assert predictor.asked == [1] and [row[2] for row in rows] == ['', '', '', 'yes']
+
+
+def test_a_network_without_digit_heads_leaves_their_columns_empty(tmp_path):
+    rows, _ = answers(tmp_path, 'a,b\n1.png,2.png\n', Sums(has_digits=False))
+    assert rows == [['1.png', '2.png', 'yes', '0.200000', '', '', '']]
+
+
+def test_columns_are_found_by_name_and_paths_from_the_csv(tmp_path):
+    path = tmp_path / 'pairs.csv'
+    # As Excel saves it: byte order mark, carriage returns, quotes.
+    path.write_bytes('\ufeffid, b ,a\r\n7,"2, two.png",sub/1.png\r\n'.encode())
+    assert list(read_pairs(path)) == [('sub/1.png', '2, two.png')]
+    asked = []
+
+    def read_and_note(name):
+        asked.append(name)
+        return read(name)
+
+    answer_pairs(path, io.StringIO(), Sums(), read_and_note, lambda step: None)
+    assert sorted(asked) == [str(tmp_path / '2, two.png'), str(tmp_path / 'sub' / '1.png')]
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'columns a and b.*its columns are none'),
+        (b'a;b\n1.png;2.png\n', "columns are 'a;b'"),
+        (b'first,b\n', "columns are 'first', 'b'"),
+        (b'a,b\n\xff\xfe\n', 'cannot be read as a CSV in UTF-8'),
+    ],
+)
+def test_what_is_no_list_of_pairs_is_named(tmp_path, content, message):
+    path = tmp_path / 'pairs.csv'
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        list(read_pairs(path))
+
+
+def test_a_list_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r'none\.csv cannot be read'):
+        list(read_pairs(tmp_path / 'none.csv'))
+
+
+def test_each_picture_is_read_once_while_it_is_kept():
+    asked = []
+
+    def read_and_note(path):
+        asked.append(path)
+        return read(path)
+
+    with PictureReader(read_and_note, kept=2) as pictures:
+        for path in ('1', '2', '1', '3', '1'):
+            assert pictures(path).result().image[0, 0] == int(path)
+        assert asked == ['1', '2', '3']
+        assert pictures('2').result().image[0, 0] == 2  # The one used longest ago had gone.
+        assert asked == ['1', '2', '3', '2']
+
+
+def test_a_picture_that_is_still_being_read_is_not_read_again():
+    asked, go_on = [], threading.Event()
+
+    def wait_and_read(path):
+        asked.append(path)
+        assert go_on.wait(10)
+        return read(path)
+
+    with PictureReader(wait_and_read) as pictures:
+        first, second = pictures('1'), pictures('1')
+        go_on.set()
+        assert first.result() is second.result() and asked == ['1']
+
+
+def test_an_error_that_is_no_user_s_mistake_stops_everything(tmp_path):
+    (tmp_path / 'pairs.csv').write_text('a,b\n1.png,2.png\n')
+
+    def fail(path):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        answer_pairs(tmp_path / 'pairs.csv', io.StringIO(), Sums(), fail, lambda step: None)
