@@ -1,5 +1,6 @@
 """Restores a workdir's runs and asks them again: on their own test pairs or on other digits."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,17 +67,29 @@ def evaluate_workdir(
     return rows
 
 
+def own_digits(config: Any, trained_on: dict[str, Any]) -> Digits:
+    """The digits that a workdir was trained on.
+
+    Args:
+      config: the checked config of its config.json.
+      trained_on: what config.json says of the digits.
+
+    Raises: UserError where they are gone or are others now.
+    """
+    digits = load_config_digits(config.data)
+    if describe_data(config.data.source, digits) != trained_on:
+        raise UserError(
+            f'the {config.data.source!r} digits are not those that the workdir was trained on; '
+            'launch/evaluate.py asks about others, named with --data_source and --data_dir'
+        )
+    return digits
+
+
 def _load_digits(
     config: Any, trained_on: dict[str, Any], source: str | None, directory: str | None
 ) -> Digits:
     if source is None and directory is None:
-        digits = load_config_digits(config.data)
-        if describe_data(config.data.source, digits) != trained_on:
-            raise UserError(
-                f'the {config.data.source!r} digits are not those that the workdir was trained on; '
-                'name the ones to evaluate on with --data_source and --data_dir'
-            )
-        return digits
+        return own_digits(config, trained_on)
     source = source or config.data.source
     digits = load_digits(source, directory, dataset=config.data.dataset)
     if digits.num_classes != trained_on['num_classes']:
@@ -85,6 +98,42 @@ def _load_digits(
             f'networks were trained to tell {trained_on["num_classes"]}'
         )
     return digits
+
+
+def restore_runs(
+    directory: Path, structure: Any, num_runs: int, trained_on: dict[str, Any]
+) -> tuple[int, training.RunState] | None:
+    """The newest checkpoint of a program: its epoch and stacked state as host arrays.
+
+    Args:
+      directory: where the program's checkpoints lie.
+      structure: the config of any of its trials.
+      num_runs: how many runs it stacks.
+      trained_on: what config.json says of the digits.
+
+    Returns: None where nothing is saved.
+    Raises: UserError where the checkpoint is damaged or of another program.
+    """
+    if not directory.is_dir():
+        return None
+    # Another process may be training here: what it is about to save is left alone.
+    with Checkpoints(directory, cleanup=False) as checkpoints:
+        epoch = checkpoints.latest_epoch
+        if epoch is None:
+            return None
+        return epoch, checkpoints.restore(_abstract_state(structure, trained_on, num_runs))
+
+
+def ask_runs(
+    question: Callable, pools: Pools, state: training.RunState, num_runs: int, per_batch: int
+) -> Any:
+    """What question(pools, state) of one run gives for every stacked run, as host arrays."""
+    # The devices may be fewer than it was trained on.
+    here = FrozenConfigDict({'devices': 0, 'per_batch': per_batch})
+    layout = choose_layout(num_runs, here, training.EVALUATION_BATCH_SIZE)
+    options = compiler_options(training.EVALUATION_BATCH_SIZE)
+    ask = over_runs(question, layout, 1, options)
+    return unstack_runs(ask(replicate(pools, layout), place_runs(state, layout)), layout)
 
 
 def _evaluate_program(
@@ -99,21 +148,12 @@ def _evaluate_program(
     check_test_pool(
         structure.data.num_test_pairs, len(digits.test_labels), source or structure.data.source
     )
-    if not directory.is_dir():
+    restored = restore_runs(directory, structure, len(runs), trained_on)
+    if restored is None:
         return []
-    # Another process may be training here: what it is about to save is left alone.
-    with Checkpoints(directory, cleanup=False) as checkpoints:
-        epoch = checkpoints.latest_epoch
-        if epoch is None:
-            return []
-        state = checkpoints.restore(_abstract_state(structure, trained_on, len(runs)))
-    # The devices may be fewer than it was trained on.
-    here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
-    layout = choose_layout(len(runs), here, training.EVALUATION_BATCH_SIZE)
-    options = compiler_options(training.EVALUATION_BATCH_SIZE)
-    count = over_runs(partial(_count_on_test_pairs, structure), layout, 1, options)
-    pools = replicate(make_pools(digits), layout)
-    correct = unstack_runs(count(pools, place_runs(state, layout)), layout)
+    epoch, state = restored
+    question = partial(_count_on_test_pairs, structure)
+    correct = ask_runs(question, make_pools(digits), state, len(runs), run_options.per_batch)
     failed = state.failed | ~correct.finite
     num_pairs = structure.data.num_test_pairs
     return [

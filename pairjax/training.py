@@ -18,7 +18,7 @@ from flax import nnx
 from pairjax.errors import UserError, unknown_name
 from pairjax.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.losses import pair_loss
-from pairjax.models import build_model
+from pairjax.models import PairOutput, build_model
 from pairjax.pairs import PairIndices, Pools, draw_pairs, pair_targets
 
 # Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
@@ -199,6 +199,12 @@ def _dropout_noise(config: Any, structure: nnx.GraphDef, state: RunState) -> jax
     num_steps = -(-config.data.num_train_pairs // config.train.batch_size)
     key = run_key(state.seed, Purpose.DROPOUT, state.epoch)
     return random_bytes(key, num_steps, num_units)
+
+
+def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -> PairOutput:
+    """What a run's network says of pairs of raw images, (n, 2, 14, 14) float32."""
+    structure = model_structure(config, num_classes)
+    return nnx.merge(structure, state.params)((images - state.mean) / state.deviation)
 
 
 def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:
