@@ -68,7 +68,7 @@ def draw_reliability(bins: Sequence[Bin], title: str) -> Figure:
     above.set(ylabel='accuracy (%)', xlim=(49, 101))
     below.set(ylabel='share of\nanswers (%)', xlabel='confidence in the answer (%)')
     below.set_xticks(100 * EDGES)
-    above.legend(loc='upper left')
+    above.legend(loc='lower right')
     set_title(figure, title)
     return figure
 

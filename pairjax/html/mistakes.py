@@ -65,9 +65,12 @@ def reading_text(digit: int, read: int, probability: float, true_probability: fl
 
 def chance_text(probability: float) -> str:
     """A probability in percent, without ever rounding to certainty."""
+    text = f'{100 * probability:.2f} %'
     if probability >= 0.99995:
-        return '> 99.99 %'
-    return '< 0.01 %' if probability < 0.00005 else f'{100 * probability:.2f} %'
+        text = '> 99.99 %'
+    elif probability < 0.00005:
+        text = '< 0.01 %'
+    return text.replace(' ', '\N{NO-BREAK SPACE}')
 
 
 def png(image: np.ndarray) -> str:
