@@ -1,5 +1,6 @@
 """Restores a workdir's runs and asks them again: on their own test pairs or on other digits."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,17 +68,29 @@ def evaluate_workdir(
     return rows
 
 
+def own_digits(config: Any, trained_on: dict[str, Any]) -> Digits:
+    """The digits that a workdir was trained on.
+
+    Args:
+      config: the checked config of its config.json.
+      trained_on: what config.json says of the digits.
+
+    Raises: UserError where they are gone or are others now.
+    """
+    digits = load_config_digits(config.data)
+    if describe_data(config.data.source, digits) != trained_on:
+        raise UserError(
+            f'the {config.data.source!r} digits are not those that the workdir was trained on; '
+            'launch/evaluate.py asks about others, named with --data_source and --data_dir'
+        )
+    return digits
+
+
 def _load_digits(
     config: Any, trained_on: dict[str, Any], source: str | None, directory: str | None
 ) -> Digits:
     if source is None and directory is None:
-        digits = load_config_digits(config.data)
-        if describe_data(config.data.source, digits) != trained_on:
-            raise UserError(
-                f'the {config.data.source!r} digits are not those that the workdir was trained on; '
-                'name the ones to evaluate on with --data_source and --data_dir'
-            )
-        return digits
+        return own_digits(config, trained_on)
     source = source or config.data.source
     digits = load_digits(source, directory, dataset=config.data.dataset)
     if digits.num_classes != trained_on['num_classes']:
@@ -88,6 +101,18 @@ def _load_digits(
     return digits
 
 
+def ask_runs(
+    question: Callable, pools: Pools, state: training.RunState, num_runs: int, per_batch: int
+) -> Any:
+    """What question(pools, state) of one run gives for every stacked run, as host arrays."""
+    # The devices may be fewer than it was trained on.
+    here = FrozenConfigDict({'devices': 0, 'per_batch': per_batch})
+    layout = choose_layout(num_runs, here, training.EVALUATION_BATCH_SIZE)
+    options = compiler_options(training.EVALUATION_BATCH_SIZE)
+    ask = over_runs(question, layout, 1, options)
+    return unstack_runs(ask(replicate(pools, layout), place_runs(state, layout)), layout)
+
+
 def _evaluate_program(
     runs: list[tuple[Trial, int]],
     run_options: Any,
@@ -96,13 +121,8 @@ def _evaluate_program(
     state: training.RunState,
 ) -> list[dict[str, Any]]:
     structure = runs[0][0].config
-    # The devices may be fewer than it was trained on.
-    here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
-    layout = choose_layout(len(runs), here, training.EVALUATION_BATCH_SIZE)
-    options = compiler_options(training.EVALUATION_BATCH_SIZE)
-    count = over_runs(partial(_count_on_test_pairs, structure), layout, 1, options)
-    pools = replicate(make_pools(digits), layout)
-    correct = unstack_runs(count(pools, place_runs(state, layout)), layout)
+    question = partial(_count_on_test_pairs, structure)
+    correct = ask_runs(question, make_pools(digits), state, len(runs), run_options.per_batch)
     failed = state.failed | ~correct.finite
     num_pairs = structure.data.num_test_pairs
     return [

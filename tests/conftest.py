@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from pairjax.config import default_config
+from pairjax.experiment import run_experiment
 from pairjax.optimizers import Hyperparameters
+from pairjax.records import write_json
 from pairjax.runs import configure_jax
 
 # The user's own cache is left alone, and tests share what they compile.
@@ -78,3 +80,37 @@ def make_small_config(path):
 def small_config(small_digits_path):
     """A fresh config of `make_small_config` for one test to change."""
     return make_small_config(small_digits_path)
+
+
+@pytest.fixture(scope='session')
+def small_sweep(tmp_path_factory):
+    """A workdir `run` of two programs, three trials, three seeds, and its `digits.npz` beside it.
+
+    Trial 0 has no digit heads, 0 and 1 learn nothing, 2 is called selected. Three classes; 150 test
+    pairs, more than one batch, to be told by same_parity.
+    """
+    generator = np.random.default_rng(1)
+    patterns = generator.uniform(0, 1, (3, 14, 14))
+    directory, arrays = tmp_path_factory.mktemp('sweep'), {}
+    for name, size in (('train', 60), ('test', 300)):
+        labels = np.arange(size) % 3
+        arrays[f'{name}_images'] = patterns[labels] + generator.normal(0, 0.25, (size, 14, 14))
+        arrays[f'{name}_labels'] = labels
+    np.savez(directory / 'digits.npz', **arrays)
+    config = make_small_config(directory / 'digits.npz')
+    config.data.relation, config.data.num_test_pairs = 'same_parity', 150
+    config.model.widths, config.model.dropout_rate = (8,), 0.0
+    config.train.num_epochs = 10
+    config.sweep.settings = (
+        (
+            ('model.name', 'ShallowModel'),
+            ('loss.aux_weight', 0.0),
+            ('optimizer.learning_rate', 0.0),
+        ),
+        (('model.name', 'DeepModel'), ('optimizer.learning_rate', 0.0)),
+        (('model.name', 'DeepModel'), ('optimizer.learning_rate', 0.01)),
+    )
+    summary = run_experiment(config, directory / 'run')
+    # Whatever so little training makes of them.
+    write_json(directory / 'run' / 'summary.json', {**summary, 'selected_trial': 2})
+    return directory

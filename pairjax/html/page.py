@@ -17,6 +17,7 @@ class Cell(NamedTuple):
     text: str
     value: float | None = None
     detail: str = ''  # Smaller, on a line below.
+    shade: int = 0  # How much it stands out, up to 4.
 
 
 class Table(NamedTuple):
@@ -42,13 +43,28 @@ class Picture(NamedTuple):
     caption: str
 
 
+class Example(NamedTuple):
+    """Small images side by side, each a PNG file in base64 and its words, above lines of text."""
+
+    images: Sequence[tuple[str, str]]
+    lines: Sequence[str]
+
+
+class Gallery(NamedTuple):
+    """Examples in rows, and what they show."""
+
+    caption: str
+    examples: Sequence[Example]
+
+
 class Section(NamedTuple):
-    """A part of the page: facts (name and text), sentences, then tables and pictures."""
+    """A part of the page: facts (name and text), sentences, tables and pictures, inner parts."""
 
     title: str
     facts: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
-    parts: Sequence[Table | Picture] = ()
+    parts: Sequence[Table | Picture | Gallery] = ()
+    inner: Sequence['Section'] = ()
     command: str = ''
     command_note: str = ''
 
@@ -57,7 +73,7 @@ def make_picture(figure: Figure, caption: str) -> Picture:
     """A figure as a page holds it."""
     # 96 of its pixels are an inch to a browser.
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(_base64(picture(figure, 'png')), width, height, caption)
+    return Picture(in_base64(picture(figure, 'png')), width, height, caption)
 
 
 def render_page(title: str, introduction: str, sections: Sequence[Section], footer: str) -> str:
@@ -80,9 +96,10 @@ def render_page(title: str, introduction: str, sections: Sequence[Section], foot
         sections=sections,
         footer=footer,
         script=script,
-        script_digest=_base64(hashlib.sha256(script.encode()).digest()),
+        script_digest=in_base64(hashlib.sha256(script.encode()).digest()),
     )
 
 
-def _base64(data: bytes) -> str:
+def in_base64(data: bytes) -> str:
+    """Bytes as the page holds them."""
     return base64.b64encode(data).decode('ascii')

@@ -8,18 +8,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import pairjax
+from pairjax.answer_analysis import Answers
 from pairjax.comparison.arms import Arm, read_summary
 from pairjax.comparison.paired import seed_list
 from pairjax.config import flatten
 from pairjax.errors import UserError
+from pairjax.html.answers import answers_section, selected_answers
 from pairjax.html.comparison import comparison_sections
 from pairjax.html.page import Section, render_page
 from pairjax.html.pictures import experiment_pictures
 from pairjax.html.tables import (
     FINAL,
-    accuracy_cell,
     changed_fields,
     config_tables,
+    figure_text,
     seeds_table,
     trials_table,
 )
@@ -35,7 +37,10 @@ INTRODUCTION = (
 
 
 class Experiment(NamedTuple):
-    """A finished workdir: config and versions of config.json, summary.json, metrics.jsonl."""
+    """A finished workdir: config and versions of config.json, summary.json, metrics.jsonl.
+
+    answers: of the selected trial's networks, or the sentence why they cannot be asked.
+    """
 
     name: str
     workdir: Path
@@ -43,6 +48,7 @@ class Experiment(NamedTuple):
     versions: Mapping[str, str]
     summary: Mapping[str, Any]
     metrics: pd.DataFrame
+    answers: Answers | str
 
 
 def write_report(workdirs: Sequence[Path], out: Path) -> None:
@@ -88,7 +94,8 @@ def read_experiment(workdir: Path) -> Experiment:
             f'{workdir / "metrics.jsonl"} holds no line; it belongs beside summary.json'
         )
     name, versions = summary['name'], config['versions']
-    return Experiment(name, workdir, config['config'], versions, summary, metrics)
+    answers = selected_answers(workdir, summary)
+    return Experiment(name, workdir, config['config'], versions, summary, metrics, answers)
 
 
 def render_report(experiments: Sequence[Experiment]) -> str:
@@ -104,7 +111,7 @@ def render_report(experiments: Sequence[Experiment]) -> str:
 def several(experiments: Sequence[Experiment]) -> list[Section]:
     """What there is to say of several experiments together."""
     arms, curves, notes = [], {}, []
-    for name, workdir, _, _, summary, metrics in experiments:
+    for name, workdir, _, _, summary, metrics, _ in experiments:
         selected = summary['selected_trial']
         if selected is None:
             notes.append(f'{name} has no selected trial, because every run failed.')
@@ -127,6 +134,7 @@ def experiment_section(experiment: Experiment) -> Section:
             seeds_table(summary['trials']),
             *config_tables(config),
         ],
+        inner=[answers_section(experiment.answers, summary)],
         command=command(config),
         command_note=f'Made with {", ".join(f"{k} {v}" for k, v in experiment.versions.items())}.',
     )
@@ -139,10 +147,7 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
     selected, accuracy = 'none, every run failed', '-'
     if summary['selected_trial'] is not None:
         selected = trial_names(trials)[summary['selected_trial']]
-        trial = trials[summary['selected_trial']]
-        cell = accuracy_cell(trial[FINAL])
-        n = len(trial['seeds']) - len(trial['failed_seeds'])
-        accuracy = f'{cell.text} % {cell.detail}, n = {n}'
+        accuracy = figure_text(trials[summary['selected_trial']][FINAL])
     seeds = range(config['seed'], config['seed'] + config['num_seeds'])
     parts = ('train', 'validation', 'test')
     return [

@@ -30,6 +30,17 @@ def accuracy_cell(figure: Mapping[str, Any] | None) -> Cell:
     return Cell(text, value, bracket.strip() + interval)
 
 
+def count(figure: Mapping[str, Any]) -> int:
+    """How many values a figure is a mean of."""
+    return sum(value is not None for value in figure['values'])
+
+
+def figure_text(figure: Mapping[str, Any]) -> str:
+    """A figure in one line, with its n."""
+    cell = accuracy_cell(figure)
+    return f'{" ".join(filter(None, (cell.text, "%", cell.detail)))}, n = {count(figure)}'
+
+
 def trial_row(name: str, trial: Mapping[str, Any]) -> list[Cell]:
     """A trial of summary.json under TRIAL_HEADINGS."""
     n = len(trial['seeds']) - len(trial['failed_seeds'])
