@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from pairjax.checkpoints import Checkpoints
@@ -50,7 +51,12 @@ class Trainer:
 
     def restore(self, checkpoints: Checkpoints) -> None:
         """Goes back to the newest checkpoint."""
-        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
+
+        def without_padding(leaf):
+            return jax.ShapeDtypeStruct((self.layout.num_runs, *leaf.shape[1:]), leaf.dtype)
+
+        expected = jax.tree.map(without_padding, self._state)
+        self._state = place_runs(checkpoints.restore(expected), self.layout)
 
     def host_state(self) -> RunState:
         """The runs' state as host arrays, without padding."""
