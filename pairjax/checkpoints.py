@@ -28,12 +28,17 @@ class Checkpoints:
     def __init__(self, directory: Path, keep: int = 1, cleanup: bool = True):
         """Opens or creates the directory and keeps the newest `keep` checkpoints."""
         self.directory = Path(directory).absolute()
-        with writing(self.directory):
-            self._checkpointer = ocp.training.Checkpointer(
-                self.directory,
-                preservation_policy=ocp.training.preservation_policies.LatestN(keep),
-                cleanup_tmp_directories=cleanup,
-            )
+        try:
+            with writing(self.directory):
+                self._checkpointer = ocp.training.Checkpointer(
+                    self.directory,
+                    preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+                    cleanup_tmp_directories=cleanup,
+                )
+        except UserError:
+            raise
+        except Exception as error:  # Orbax has no common base for what it raises
+            raise _unreadable(f'one in {self.directory}', error) from error
 
     def __enter__(self) -> 'Checkpoints':
         return self
@@ -65,7 +70,7 @@ class Checkpoints:
                 overwrite=True,
                 custom_metadata={'description': json.dumps(description)},
             )
-        except Exception as error:  # As in restore.
+        except Exception as error:  # as above
             raise UserError(
                 f'checkpoint {self.directory}/{epoch} cannot be written ({_first_line(error)}); '
                 'make room there and start again; what was saved before is intact'
@@ -86,12 +91,8 @@ class Checkpoints:
             digest = loaded.pop(DIGEST, None)
             if digest is not None and bytes(digest) != bytes(_digest(loaded)):
                 raise ValueError('it holds other bits than were saved')
-        except Exception as error:  # Orbax has no common base for what a damaged file raises
-            raise UserError(
-                f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, '
-                'delete it, and launch/main.py goes on from an earlier one or from the seeds, to '
-                'the same results'
-            ) from error
+        except Exception as error:  # as above
+            raise _unreadable(where, error) from error
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
         found = {
             name: (np.shape(leaf), getattr(leaf, 'dtype', None)) for name, leaf in loaded.items()
@@ -110,6 +111,13 @@ class Checkpoints:
 def _flatten(tree: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
+
+
+def _unreadable(where: str, error: Exception) -> UserError:
+    return UserError(
+        f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, delete '
+        'it, and launch/main.py goes on from an earlier one or the seeds, to the same results'
+    )
 
 
 def _digest(arrays: dict[str, Any]) -> np.ndarray:
@@ -132,4 +140,6 @@ def _describe(shape_and_dtype) -> str:
 def _first_line(error: Exception) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # TensorStore repeats the path and says last what happened.
+    return line if len(line) <= 200 else f'...{line[-150:]}'

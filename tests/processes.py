@@ -18,6 +18,7 @@ class Launcher:
     def __init__(self, directory, digits):
         """Takes where compiled programs go, and an .npz file of digits."""
         self.env = os.environ | {
+            'PYTHONPATH': str(ROOT),
             'PAIRJAX_CACHE_DIR': str(directory / 'cache'),
             'JAX_COMPILATION_CACHE_DIR': str(directory / 'compiled'),
             'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
@@ -25,14 +26,14 @@ class Launcher:
         self.command = [sys.executable, 'launch/main.py', '--config=tests/stress_config.py']
         self.command += [f'--config.data.dir={digits}']
 
-    def start(self, workdir, *flags, **options):
-        """A process that trains in the workdir; `options` are those of subprocess.Popen."""
-        return subprocess.Popen(
-            [*self.command, f'--workdir={workdir}', *flags],
-            **{'cwd': ROOT, 'env': self.env, 'text': True, **options},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def start(self, workdir, *flags, before='', env=None):
+        """A process that trains in the workdir; `before` is Python that it executes first."""
+        command = [*self.command, f'--workdir={workdir}', *flags]
+        if before:
+            code = f'import os, sys\n{before}\nos.execv(sys.argv[1], sys.argv[1:])'
+            command = [sys.executable, '-c', code, *command]
+        pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
+        return subprocess.Popen(command, cwd=ROOT, env=env or self.env, **pipes)
 
     def finish(self, workdir, *flags, returncode=0, **options):
         """Trains until the process ends, and returns what it printed: out, err."""

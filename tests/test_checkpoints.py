@@ -253,7 +253,7 @@ def test_no_changed_bit_goes_unnoticed(tmp_path):
             try:
                 assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
             except UserError as error:
-                assert f'{tmp_path}/1 ' in str(error)
+                assert str(tmp_path) in str(error) and 'cannot be read' in str(error)
                 noticed += 1
         path.write_bytes(whole)
     assert noticed > len(files)

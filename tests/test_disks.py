@@ -1,8 +1,7 @@
 """Disks that are full or read-only, and damaged files: one sentence, and nothing else is lost."""
 
-import ctypes
+import contextlib
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,8 +12,6 @@ import pytest
 from processes import assert_same_outcome
 
 from pairjax.records import Metrics
-
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
 
 
 @pytest.fixture(scope='module')
@@ -33,37 +30,30 @@ def stopped(launcher, left_alone, tmp_path_factory):
 
 def no_file_above(size):
     """Stands for a full disk: what makes a file longer than that fails."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return f'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))'
 
 
 def size_of(workdir, name):
     return (workdir / name).stat().st_size
 
 
-def test_full_while_metrics_are_written(launcher, left_alone, stopped, tmp_path):
+def test_full_while_metrics_and_checkpoints_are_written(launcher, left_alone, stopped, tmp_path):
     workdir = shutil.copytree(stopped, tmp_path / 'workdir')
     limit = no_file_above(size_of(workdir, 'metrics.jsonl') + 1000)  # Half an epoch's lines.
     never = '--config.checkpoint.every_seconds=1000'
-    sentence = launcher.refusal(workdir, never, preexec_fn=limit)
+    sentence = launcher.refusal(workdir, never, before=limit)
     assert f'{workdir}/metrics.jsonl cannot be written (File too large)' in sentence
     assert 'make room there; what was saved before is intact' in sentence
+    limit = no_file_above(size_of(workdir, 'metrics.jsonl') + 5000)
+    sentence = launcher.refusal(workdir, before=limit)
+    assert f'checkpoint {workdir}/checkpoints/program_0001/' in sentence
+    assert 'cannot be written (' in sentence and 'File too large' in sentence
+    assert 'make room there and start again; what was saved before is intact' in sentence
     launcher.finish(workdir)
     assert_same_outcome(workdir, left_alone[1])
 
 
-def test_full_while_a_checkpoint_is_written(launcher, left_alone, stopped, tmp_path):
-    workdir = shutil.copytree(stopped, tmp_path / 'workdir')
-    limit = no_file_above(size_of(workdir, 'metrics.jsonl') + 10_000)
-    sentence = launcher.refusal(workdir, preexec_fn=limit)
-    assert f'checkpoint {workdir}/checkpoints/program_000' in sentence
-    assert 'cannot be written (' in sentence and 'what was saved before is intact' in sentence
-    assert 'File too large' in sentence
-    launcher.finish(workdir)
-    assert_same_outcome(workdir, left_alone[1])
-
-
-@pytest.mark.parametrize('name', ['lock', 'config.json', 'summary.json', 'figures'])
-def test_full_before_and_after_the_training(launcher, left_alone, tmp_path, name):
+def test_full_before_and_after_the_training(launcher, left_alone, tmp_path):
     workdir = shutil.copytree(left_alone[0], tmp_path / 'workdir')
     room = {
         'lock': 0,
@@ -71,11 +61,12 @@ def test_full_before_and_after_the_training(launcher, left_alone, tmp_path, name
         'summary.json': size_of(workdir, 'config.json') + 100,
         'figures': size_of(workdir, 'summary.json') + 100,
     }
-    if name == 'summary.json':
-        (workdir / name).unlink()
-    sentence = launcher.refusal(workdir, preexec_fn=no_file_above(room[name]))
-    assert f'{workdir}/{name}' in sentence and 'cannot be written (File too large)' in sentence
-    launcher.finish(workdir)
+    (workdir / 'summary.json').unlink()
+    for name in ('lock', 'config.json', 'summary.json'):
+        sentence = launcher.refusal(workdir, before=no_file_above(room[name]))
+        assert f'{workdir}/{name} cannot be written (File too large)' in sentence
+    sentence = launcher.refusal(workdir, before=no_file_above(room['figures']))
+    assert f'{workdir}/figures/training_curves.png cannot be written (File too large)' in sentence
     assert_same_outcome(workdir, left_alone[1])
 
 
@@ -108,33 +99,36 @@ def test_a_disk_that_is_really_full_and_then_larger(launcher, left_alone, small_
 def bound_by_permissions():
     """What a process does first so that file permissions hold for it, also as root; or skips."""
     if os.geteuid():
-        return None
+        return 'pass'
     if sys.platform != 'linux':
         pytest.skip('root may write everywhere')
-    libc = ctypes.CDLL(None)
-    return lambda: libc.prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+    # PR_CAPBSET_DROP of linux/prctl.h, CAP_DAC_OVERRIDE of linux/capability.h
+    return 'import ctypes; ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)'
 
 
-@pytest.mark.parametrize('begun', [False, True])
-def test_a_read_only_workdir(launcher, left_alone, stopped, tmp_path, begun):
-    place = tmp_path / 'place'
-    place.mkdir()
-    workdir = place / 'workdir'
-    if begun:
-        shutil.copytree(stopped, workdir)
-    closed = [place, *place.rglob('*')]
-    modes = [path.stat().st_mode for path in closed]
-    for path in closed:
+@contextlib.contextmanager
+def read_only(place):
+    paths = [place, *place.rglob('*')]
+    modes = [path.stat().st_mode for path in paths]
+    for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        sentence = launcher.refusal(workdir, preexec_fn=bound_by_permissions())
+        yield
     finally:
-        for path, mode in zip(closed, modes, strict=True):
+        for path, mode in zip(paths, modes, strict=True):
             path.chmod(mode)
-    assert f'{workdir} cannot be written (Permission denied)' in sentence
-    assert 'choose another --workdir' in sentence
-    launcher.finish(workdir)
-    assert_same_outcome(workdir, left_alone[1])
+
+
+def test_a_read_only_workdir(launcher, left_alone, stopped, tmp_path):
+    place = tmp_path / 'place'
+    shutil.copytree(stopped, place / 'begun')
+    with read_only(place):
+        for workdir in (place / 'new', place / 'begun'):
+            sentence = launcher.refusal(workdir, before=bound_by_permissions())
+            assert f'{workdir} cannot be written (Permission denied); choose another' in sentence
+    assert os.listdir(place) == ['begun']
+    launcher.finish(place / 'begun')
+    assert_same_outcome(place / 'begun', left_alone[1])
 
 
 def cut_in_half(path):
@@ -147,15 +141,16 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize('damage', [cut_in_half, flip_a_bit])
-def test_a_damaged_checkpoint_is_named_and_can_be_deleted(
-    launcher, left_alone, stopped, tmp_path, damage
-):
+def test_a_damaged_checkpoint_is_named_and_can_be_deleted(launcher, left_alone, stopped, tmp_path):
     workdir = shutil.copytree(stopped, tmp_path / 'workdir')
     newest = max(workdir.glob('checkpoints/program_0001/*'), key=lambda path: int(path.name))
-    damage(max(newest.rglob('*'), key=lambda path: path.stat().st_size))
-    sentence = launcher.refusal(workdir)
-    assert f'checkpoint {newest} cannot be read (' in sentence and 'delete it, and' in sentence
+    largest = max(newest.rglob('*'), key=lambda path: path.stat().st_size)
+    whole = largest.read_bytes()
+    for damage in (cut_in_half, flip_a_bit):
+        damage(largest)
+        sentence = launcher.refusal(workdir)
+        assert f'checkpoint {newest} cannot be read (' in sentence and 'delete it, and' in sentence
+        largest.write_bytes(whole)
     shutil.rmtree(newest)  # As the sentence says.
     launcher.finish(workdir)
     assert_same_outcome(workdir, left_alone[1])

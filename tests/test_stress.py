@@ -54,7 +54,7 @@ def between_programs(workdir, rng):
 
 def training(workdir, rng):
     """Some epochs have passed."""
-    target = count_lines(workdir) + rng.randint(1, 40)
+    target = count_lines(workdir) + rng.randint(1, 30)
     return lambda: count_lines(workdir) >= target
 
 
@@ -124,7 +124,7 @@ def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_
         out, err = process.communicate(timeout=300)
         assert process.returncode == 130, err
         assert err == 'stopping after this epoch; once more stops at once\n'
-        assert re.search(r'stopped and saved after epoch \d+ of program \d of 4; to go on: ', out)
+        assert re.search(r'stopped and saved after epoch \d+ of program \d of 3; to go on: ', out)
         command = shlex.split(out.partition('to go on: ')[2].splitlines()[0])
         assert command[1:] == process.args[1:]
     out, _ = launcher.finish(tmp_path)
