@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/auxnet2.py
 
-.PHONY: run test install clean
+.PHONY: run test stress install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
@@ -11,6 +11,10 @@ run: $(VENV)/installed
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+# Kills a training 20 times and compares what comes out with one that was left alone.
+stress: $(VENV)/tests-installed
+	PAIRJAX_KILLS=20 $(VENV)/bin/python -m pytest -s tests/test_stress.py $(ARGS)
 
 install: $(VENV)/installed
 

@@ -1,6 +1,7 @@
 """Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,28 @@ from pairjax.errors import UserError
 from pairjax.lone_checkpointer import LoneCheckpointer
 from pairjax.records import writing
 
+DIGEST = 'digest'
+
 
 class Checkpoints:
     """The checkpoints of one program, one directory per saved epoch.
 
     A state is saved as a flat dictionary of NumPy arrays named by their path
-    (`params/encoder/...`), so that it can be read on any number of devices.
+    (`params/encoder/...`), so that it can be read on any number of devices,
+    with a digest of them all, since Orbax does not notice every changed bit.
     Orbax writes to a temporary directory and renames it when complete.
     """
 
     def __init__(self, directory: Path, keep: int = 1, cleanup: bool = True):
         """Opens or creates the directory and keeps the newest `keep` checkpoints."""
         self.directory = Path(directory).absolute()
-        with writing(self.directory):
-            if jax.process_count() > 1:
-                self._checkpointer = LoneCheckpointer(self.directory, keep)
-                return
-            self._checkpointer = ocp.training.Checkpointer(
-                self.directory,
-                preservation_policy=ocp.training.preservation_policies.LatestN(keep),
-                cleanup_tmp_directories=cleanup,
-            )
+        try:
+            with writing(self.directory):
+                self._checkpointer = _open(self.directory, keep, cleanup)
+        except UserError:
+            raise
+        except Exception as error:  # Orbax has no common base for what it raises
+            raise _unreadable(f'one in {self.directory}', error) from error
 
     def __enter__(self) -> 'Checkpoints':
         return self
@@ -56,15 +58,16 @@ class Checkpoints:
 
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
         """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
+        arrays = _flatten(state)
         try:
             self._checkpointer.save(
                 epoch,
-                _flatten(state),
+                {**arrays, DIGEST: _digest(arrays)},
                 force=True,
                 overwrite=True,
                 custom_metadata={'description': json.dumps(description)},
             )
-        except Exception as error:  # As in restore.
+        except Exception as error:  # as above
             raise UserError(
                 f'checkpoint {self.directory}/{epoch} cannot be written ({_first_line(error)}); '
                 'make room there and start again; what was saved before is intact'
@@ -81,11 +84,12 @@ class Checkpoints:
         where = f'{self.directory}/{self.latest_epoch}'
         try:
             loaded = self._checkpointer.load(self.latest_epoch)
-        except Exception as error:  # Orbax has no common base for what a damaged file raises
-            raise UserError(
-                f'checkpoint {where} cannot be read ({_first_line(error)}); delete it '
-                'to go on from an earlier one, or start afresh with --overwrite'
-            ) from error
+            # Checkpoints of earlier versions have no digest.
+            digest = loaded.pop(DIGEST, None)
+            if digest is not None and bytes(digest) != bytes(_digest(loaded)):
+                raise ValueError('it holds other bits than were saved')
+        except Exception as error:  # as above
+            raise _unreadable(where, error) from error
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
         found = {
             name: (np.shape(leaf), getattr(leaf, 'dtype', None)) for name, leaf in loaded.items()
@@ -101,9 +105,36 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
+def _open(directory: Path, keep: int, cleanup: bool) -> Any:
+    if jax.process_count() > 1:
+        return LoneCheckpointer(directory, keep)
+    return ocp.training.Checkpointer(
+        directory,
+        preservation_policy=ocp.training.preservation_policies.LatestN(keep),
+        cleanup_tmp_directories=cleanup,
+    )
+
+
 def _flatten(tree: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
+
+
+def _unreadable(where: str, error: Exception) -> UserError:
+    return UserError(
+        f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, delete '
+        'it, and launch/main.py goes on from an earlier one or the seeds, to the same results'
+    )
+
+
+def _digest(arrays: dict[str, Any]) -> np.ndarray:
+    """16 bytes that change when any name, shape, type or bit of the arrays does."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f'{name} {array.dtype} {array.shape} '.encode())
+        digest.update(array.data)
+    return np.frombuffer(digest.digest(), np.uint8)
 
 
 def _describe(shape_and_dtype) -> str:
@@ -116,4 +147,6 @@ def _describe(shape_and_dtype) -> str:
 def _first_line(error: Exception) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # TensorStore repeats the path and says last what happened.
+    return line if len(line) <= 200 else f'...{line[-150:]}'

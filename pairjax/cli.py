@@ -32,7 +32,8 @@ def run_main(main: Callable[..., None], positional: bool = False) -> None:
 
     # Ctrl-C ends the process at once and silently, until something runs that has work to save.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    logging.set_verbosity(logging.WARNING)
+    # Orbax prints the traceback of a save that failed, beside the sentence that says so.
+    logging.set_verbosity(logging.FATAL)
     app.run(guarded, flags_parser=functools.partial(parse_flags, positional=positional))
 
 

@@ -61,7 +61,9 @@ def run_experiment(
     check_same(experiment_fields(plan))
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     trials = [trial.hyperparameters for trial in plan.trials]
-    with within_first(lambda: locked(workdir)):
+    with within_first(lambda: locked(workdir)) as doubt:
+        if doubt:
+            display.note(doubt)
         on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials))
         return run_plan(plan, layout.mesh.size, workdir, display)
 
@@ -147,7 +149,7 @@ def train_programs(
             except UserError:
                 raise
             except Exception as error:
-                failures[number] = failure_sentence(error)
+                failures[number] = failure_sentence(plan, number, error)
                 name = program_name(plan, number)
                 on_first(lambda name=name: note_failure(workdir, name))
                 display.note(f'{name} failed: {failures[number]}')
@@ -159,12 +161,20 @@ def train_programs(
     return failures
 
 
-def failure_sentence(error: Exception) -> str:
-    """One line that says why a program failed."""
+def failure_sentence(plan: Plan, number: int, error: Exception) -> str:
+    """One line that says why program `number` failed, and for want of memory what to set."""
     text = next(iter(str(error).strip().splitlines()), '')
-    if 'RESOURCE_EXHAUSTED' in text:
-        return 'out of memory; a smaller --config.runs.per_batch trains fewer runs at a time'
-    return f'{type(error).__name__}: {text}'
+    if 'RESOURCE_EXHAUSTED' not in text and not isinstance(error, MemoryError):
+        return f'{type(error).__name__}: {text}'
+    batch_size = plan.programs[number][0].config.train.batch_size
+    layout = choose_layout(len(plan.runs(number)), plan.config.runs, batch_size)
+    devices, width = layout.mesh.size, layout.per_batch
+    remedy = f'a smaller --config.train.batch_size than {batch_size}, or fewer --config.num_seeds'
+    if width > 1:
+        remedy = f'--config.runs.per_batch={width // 2}'
+    elif devices > 1 and layout.mesh.devices.flat[0].platform == 'cpu':
+        remedy = f'--config.runs.devices={devices // 2}, or {remedy}'
+    return f'out of memory with {width} runs at a time on each of {devices} devices; try {remedy}'
 
 
 def note_failure(workdir: Path, name: str) -> None:

@@ -48,17 +48,35 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file in one step: a reader sees the old content or the new, never half."""
+    """Writes a JSON file in one step, see `replace_text`."""
+    replace_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file in one step: a reader sees the old content or the new, never half.
+
+    Raises: UserError where the disk does not take it; then the old content stays.
+    """
     temporary = path.with_name(path.name + '.tmp')
     with writing(path):
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + '\n')
-        os.replace(temporary, path)
+        try:
+            with temporary.open('w') as file:
+                file.write(text)
+                file.flush()
+                # Else a power cut could leave the new name with nothing behind it.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(
+    path: Path, remedy: str = 'delete it, and the command that wrote it writes it anew'
+) -> dict[str, Any]:
     """Reads a JSON file of a workdir.
 
-    Raises: UserError where it is missing or damaged.
+    Raises: UserError where it is missing or damaged, then with the remedy.
     """
     try:
         content = json.loads(path.read_text())
@@ -70,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f'{path} does not exist; name a workdir that launch/main.py has made'
         ) from None
     except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as JSON ({error})') from None
+        raise UserError(f'{path} cannot be read as JSON ({error}); {remedy}') from None
 
 
 def versions() -> dict[str, str]:
@@ -139,7 +157,8 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
     Raises: UserError where it is missing, damaged or not of pairjax.
     """
-    content = read_json(workdir / 'config.json')
+    remedy = 'put a copy back, or name another --workdir'
+    content = read_json(workdir / 'config.json', remedy)
     for name in ('config', 'data', 'versions'):
         if not isinstance(content.get(name), dict):
             raise UserError(
@@ -180,8 +199,8 @@ class Metrics:
             return record
         except (ValueError, TypeError):
             raise UserError(
-                f'{self.path}, line {number} is no record of a trial, seed and epoch; mend it or '
-                'start afresh with --overwrite'
+                f'{self.path}, line {number} is no record of a trial, seed and epoch; delete that '
+                'line, and launch/main.py computes anew what it held, to the same numbers'
             ) from None
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -196,10 +215,7 @@ class Metrics:
     def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
         """Drops the lines that are not wanted, in one step."""
         records = [record for record in self.read() if wanted(record)]
-        temporary = self.path.with_name(self.path.name + '.tmp')
-        with writing(self.path):
-            temporary.write_text(''.join(json.dumps(r, allow_nan=False) + '\n' for r in records))
-            os.replace(temporary, self.path)
+        replace_text(self.path, ''.join(json.dumps(r, allow_nan=False) + '\n' for r in records))
 
 
 def _drop_half_line(file: BinaryIO) -> None:

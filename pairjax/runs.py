@@ -128,14 +128,37 @@ def over_runs(
     def on_device(pools, *stacked):
         return jax.lax.map(lambda run: fn(pools, *run), stacked, batch_size=layout.per_batch)
 
+    def on_device_in_place(pools, state, *others):
+        return map_in_place(lambda run: fn(pools, *run), state, others, layout.per_batch)
+
     on_devices = jax.shard_map(
-        on_device,
+        on_device_in_place if donate else on_device,
         mesh=layout.mesh,
         out_specs=RUNS,
         check_vma=False,
         in_specs=(REPLICATED, *[RUNS] * num_stacked),
     )
     return jax.jit(on_devices, donate_argnums=(1,) if donate else (), compiler_options=options)
+
+
+def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tuple[Any, Any]:
+    """As lax.map of fn, but with the new states where the old ones were: lax.map holds both.
+
+    Args:
+      fn: a function of one run's (state, *others) -> (state, results).
+      state, others: trees with a leading axis of runs.
+      batch_size: how many runs go through fn together; divides the number of runs.
+    """
+
+    def batch(state, start):
+        cut = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=batch_size)
+        new, results = jax.vmap(fn)(jax.tree.map(cut, (state, *others)))
+        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=start, axis=0)
+        return jax.tree.map(put, state, new), results
+
+    num_runs = len(jax.tree.leaves(state)[0])
+    state, results = jax.lax.scan(batch, state, np.arange(0, num_runs, batch_size))
+    return state, jax.tree.map(lambda leaf: leaf.reshape(num_runs, *leaf.shape[2:]), results)
 
 
 def stack_runs(runs: Sequence[Any], layout: Layout) -> Any:

@@ -9,6 +9,7 @@ import tempfile
 import jax
 import numpy as np
 import pytest
+from processes import Launcher, outcome_of
 
 from pairjax.config import default_config
 from pairjax.experiment import run_experiment
@@ -114,3 +115,17 @@ def small_sweep(tmp_path_factory):
     # Whatever so little training makes of them.
     write_json(directory / 'run' / 'summary.json', {**summary, 'selected_trial': 2})
     return directory
+
+
+@pytest.fixture(scope='session')
+def launcher(tmp_path_factory, small_digits_path):
+    """Starts tests/stress_config.py in processes of their own."""
+    return Launcher(tmp_path_factory.mktemp('launched'), small_digits_path)
+
+
+@pytest.fixture(scope='session')
+def left_alone(launcher, tmp_path_factory):
+    """The workdir of a process that nothing disturbed, and its outcome; not to be changed."""
+    workdir = tmp_path_factory.mktemp('left alone') / 'workdir'
+    launcher.finish(workdir)
+    return workdir, outcome_of(workdir)

@@ -85,6 +85,13 @@ def saved(directory, epochs=(1,), keep=1):
     return directory
 
 
+save = ocp.training.Checkpointer.save
+
+
+def save_without_digest(self, epoch, arrays, **options):
+    return save(self, epoch, {k: v for k, v in arrays.items() if k != 'digest'}, **options)
+
+
 def restored(directory, expected=None):
     with Checkpoints(directory, keep=9) as checkpoints:
         return checkpoints.restore(expected or abstract_state())
@@ -230,10 +237,38 @@ def test_a_damaged_file_is_one_sentence_and_an_earlier_epoch_can_be_gone_back_to
     for path in found:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     message = refusal_of(tmp_path)
-    assert f'{tmp_path}/2 cannot be read' in message and '--overwrite' in message
+    assert f'{tmp_path}/2 cannot be read' in message and 'delete it' in message
     # The cause, not the list of things that Orbax tried.
     assert 'incompatible handler' not in message
     shutil.rmtree(tmp_path / '2')  # As the message says.
+    assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_no_changed_bit_goes_unnoticed(tmp_path):
+    saved(tmp_path)
+    rng, noticed = np.random.default_rng(0), 0
+    files = [path for path in sorted((tmp_path / '1').rglob('*')) if path.is_file()]
+    for path in files:
+        whole = path.read_bytes()
+        for position in rng.integers(0, len(whole), 8):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << rng.integers(8)
+            path.write_bytes(damaged)
+            try:
+                assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+            except UserError as error:
+                assert str(tmp_path) in str(error) and 'cannot be read' in str(error)
+                noticed += 1
+        path.write_bytes(whole)
+    assert noticed > len(files)
+
+
+def test_a_checkpoint_of_before_there_were_digests_is_read(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(ocp.training.Checkpointer, 'save', save_without_digest)
+        saved(tmp_path)
+    assert 'digest' not in ocp.load(tmp_path / '1')
     assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
 
 

@@ -75,6 +75,10 @@ def without_clock(records):
     return [{k: v for k, v in r.items() if not k.endswith('_seconds')} for r in records]
 
 
+def contents(directory):
+    return {p.relative_to(directory): p.read_bytes() for p in directory.rglob('*') if p.is_file()}
+
+
 def final_states(workdir):
     states = {}
     for directory in sorted((workdir / 'checkpoints').iterdir()):
@@ -154,6 +158,43 @@ def test_a_doubled_line_is_made_again(config, tmp_path, finished):
     path.write_text(path.read_text() + path.read_text().splitlines(keepends=True)[0])
     summary = run_experiment(config, workdir)
     assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_damaged_line_is_named_and_what_it_held_is_made_again(config, tmp_path, finished):
+    workdir = shutil.copytree(finished[0], tmp_path / 'damaged')
+    path = Metrics(workdir).path
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(''.join([*lines[:30], lines[30].replace('{', '(', 1), *lines[31:]]))
+    before = contents(workdir)
+    with pytest.raises(UserError, match=r'metrics\.jsonl, line 31 is no record.*delete that line'):
+        run_experiment(config, workdir)
+    assert contents(workdir) == before
+    path.write_text(''.join([*lines[:30], *lines[31:]]))
+    summary = run_experiment(config, workdir)
+    assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_damaged_summary_is_named_and_made_again(config, tmp_path, finished):
+    workdir = shutil.copytree(finished[0], tmp_path / 'damaged')
+    path = workdir / 'summary.json'
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match=r'summary\.json cannot be read.*; delete it, and'):
+        run_experiment(config, workdir)
+    path.unlink()
+    assert run_experiment(config, workdir) == finished[1]
+
+
+def test_a_damaged_config_is_named_and_nothing_is_touched(config, tmp_path, finished):
+    workdir = shutil.copytree(finished[0], tmp_path / 'damaged')
+    path = workdir / 'config.json'
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    before = contents(workdir)
+    with pytest.raises(UserError, match=r'config\.json cannot be read.*; put a copy back, or'):
+        run_experiment(config, workdir)
+    assert contents(workdir) == before
+    path.write_bytes(whole)
+    assert run_experiment(config, workdir) == finished[1]
 
 
 def test_a_run_that_diverges_in_its_last_step_counts_as_failed(config, tmp_path):

@@ -1,11 +1,14 @@
 """A program that fails: the others finish, its reason is kept, and it can be tried again."""
 
+import re
+
 import pytest
 from conftest import make_small_config
 
 from pairjax import experiment
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
+from pairjax.plan import make_plan
 from pairjax.records import Metrics, read_json
 
 
@@ -72,7 +75,7 @@ def test_the_others_finish_and_the_failed_one_is_tried_again(
 def test_when_everything_fails_there_is_no_summary(config, tmp_path, monkeypatch):
     failing = failing_trainer([(6,), (7,), (8,)], 'RESOURCE_EXHAUSTED: out of memory allocating')
     monkeypatch.setattr(experiment, 'Trainer', failing)
-    with pytest.raises(UserError, match=r'3 of 3 programs failed.*smaller --config.runs.per_batch'):
+    with pytest.raises(UserError, match=r'3 of 3 programs failed.*out of memory'):
         run_experiment(config, tmp_path / 'workdir')
     assert not (tmp_path / 'workdir' / 'summary.json').exists()
 
@@ -84,3 +87,42 @@ def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeyp
     monkeypatch.setattr(experiment.Metrics, 'append', disk_full)
     with pytest.raises(UserError, match='the disk is full'):
         run_experiment(config, tmp_path / 'workdir')
+
+
+@pytest.mark.parametrize(
+    ('devices', 'per_batch', 'sentence'),
+    [
+        (1, 6, 'with 6 runs at a time on each of 1 devices; try --config.runs.per_batch=3'),
+        (2, 3, 'with 3 runs at a time on each of 2 devices; try --config.runs.per_batch=1'),
+        (4, 1, 'with 1 runs at a time on each of 4 devices; try --config.runs.devices=2, or a '),
+        (1, 1, 'try a smaller --config.train.batch_size than 5, or fewer --config.num_seeds'),
+    ],
+)
+@pytest.mark.parametrize('error', [RuntimeError('RESOURCE_EXHAUSTED: on'), MemoryError()])
+def test_out_of_memory_names_what_to_set(config, devices, per_batch, sentence, error):
+    config.runs.devices, config.runs.per_batch = devices, per_batch
+    text = experiment.failure_sentence(make_plan(config), 0, error)
+    assert text.startswith('out of memory with ') and sentence in text
+
+
+def test_what_is_named_for_want_of_memory_helps_in_the_end(config, tmp_path, monkeypatch):
+    """It trains as soon as two runs at a time are what fits, in the same workdir."""
+
+    class Small(experiment.Trainer):
+        def __init__(self, plan, number):
+            super().__init__(plan, number)
+            if self.layout.per_batch > 2:
+                raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.')
+
+    monkeypatch.setattr(experiment, 'Trainer', Small)
+    config.runs.devices, config.runs.per_batch, tried = 1, 6, []
+    while config.runs.per_batch not in tried:
+        tried.append(config.runs.per_batch)
+        try:
+            run_experiment(config, tmp_path)
+        except UserError as error:
+            config.runs.per_batch = int(
+                re.search(r'try --config.runs.per_batch=(\d+)', str(error))[1]
+            )
+    assert tried == [6, 3, 1]
+    assert not read_json(tmp_path / 'summary.json')['trials'][0]['failed_seeds']

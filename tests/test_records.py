@@ -1,6 +1,7 @@
 """The workdir: who may use it, and files that an interruption cannot spoil."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -167,10 +168,11 @@ def test_old_content_survives_a_write_that_fails(tmp_path, monkeypatch):
             write_json(path, {'good': 2})
     assert read_json(path) == {'good': 1}
     with monkeypatch.context() as patch:
-        patch.setattr('pathlib.Path.write_text', full)
+        patch.setattr('os.fsync', full)
         with pytest.raises(UserError, match=r'summary\.json.*No space left on device'):
             write_json(path, {'good': 2})
     assert read_json(path) == {'good': 1}
+    assert os.listdir(tmp_path) == ['summary.json']  # What was half written takes no room.
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf'), object()])

@@ -1,0 +1,132 @@
+"""A training that is killed again and again ends with the results of one that was left alone.
+
+PAIRJAX_KILLS says how often, 3 by default; `make stress` kills 20 times.
+"""
+
+import itertools
+import os
+import random
+import re
+import shlex
+import signal
+import time
+
+import pytest
+from processes import assert_same_outcome
+
+NUM_KILLS = int(os.environ.get('PAIRJAX_KILLS', '3'))
+
+
+# -------------------------------------------------- moments: has this one come, as files tell it
+
+
+def count_lines(workdir):
+    path = workdir / 'metrics.jsonl'
+    return path.read_bytes().count(b'\n') if path.exists() else 0
+
+
+def programs_begun(workdir):
+    return len(list(workdir.glob('checkpoints/*')))
+
+
+def half_saved(workdir):
+    """The temporary directories of Orbax, told apart from those of an earlier process."""
+    found = set()
+    for path in workdir.glob('checkpoints/*/*orbax-checkpoint-tmp*'):
+        try:
+            found.add((path, path.stat().st_ctime_ns))
+        except FileNotFoundError:  # renamed since
+            continue
+    return found
+
+
+def saving(workdir, rng):
+    """A checkpoint is being written."""
+    before = half_saved(workdir)
+    return lambda: half_saved(workdir) - before
+
+
+def between_programs(workdir, rng):
+    """A program has ended and the next one begins."""
+    before = programs_begun(workdir)
+    return lambda: programs_begun(workdir) > max(before, 1)
+
+
+def training(workdir, rng):
+    """Some epochs have passed."""
+    target = count_lines(workdir) + rng.randint(1, 30)
+    return lambda: count_lines(workdir) >= target
+
+
+def starting(workdir, rng):
+    """Anything between the start of Python and the first epochs."""
+    at = time.monotonic() + rng.uniform(0.1, 5)
+    return lambda: time.monotonic() >= at
+
+
+def concluding(workdir, rng):
+    """summary.json is there, or half of it, and pictures are being drawn."""
+    before = {path.name for path in workdir.glob('*')}
+    return lambda: {path.name for path in workdir.glob('summary*')} - before
+
+
+MOMENTS = (saving, between_programs, training, starting, saving, training, concluding)
+
+
+def has_come(moment, process):
+    """Waits for the moment; whether the process was there to see it."""
+    while not moment():
+        if process.poll() is not None:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def train_with_kills(launcher, workdir, moments, rng):
+    """Trains to the end, killed at each of the moments that it meets.
+
+    Yields: per kill the name of the moment and whether a checkpoint was half written.
+    """
+    for moment in moments:
+        process = launcher.start(workdir)
+        if has_come(moment(workdir, rng), process):
+            time.sleep(rng.choice([0, rng.uniform(0, 0.02)]))
+            process.kill()
+        _, err = process.communicate()
+        if process.returncode == 0:  # It ended before.
+            return
+        assert process.returncode == -signal.SIGKILL, err
+        yield moment.__name__, bool(list(workdir.glob('checkpoints/*/*orbax-checkpoint-tmp*')))
+    launcher.finish(workdir)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alone, tmp_path):
+    rng = random.Random(0)
+    kills, moments = [], iter(itertools.islice(itertools.cycle(MOMENTS), NUM_KILLS))
+    while len(kills) < NUM_KILLS:
+        workdir = tmp_path / f'after {len(kills)} kills'
+        kills += train_with_kills(launcher, workdir, moments, rng)
+        assert_same_outcome(workdir, left_alone[1])
+        # Where a training ended before its moment, another moment is drawn.
+        moments = iter(rng.choices(MOMENTS, k=NUM_KILLS - len(kills)))
+    print(f'{len(kills)} kills (moment, half a checkpoint left):', *kills, sep='\n')
+    assert {name for name, _ in kills} >= {moment.__name__ for moment in MOMENTS[:NUM_KILLS][:3]}
+    assert any(half for name, half in kills if name == 'saving')
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_path, number):
+    rng = random.Random(int(number))
+    for moment in (training, between_programs, training):
+        process = launcher.start(tmp_path)
+        assert has_come(moment(tmp_path, rng), process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 130, err
+        assert err == 'stopping after this epoch; once more stops at once\n'
+        assert re.search(r'stopped and saved after epoch \d+ of program \d of 3; to go on: ', out)
+        command = shlex.split(out.partition('to go on: ')[2].splitlines()[0])
+        assert command[1:] == process.args[1:]
+    out, _ = launcher.finish(tmp_path)
+    assert 'going on after epoch' in out
+    assert_same_outcome(tmp_path, left_alone[1])
