@@ -1,7 +1,9 @@
 """Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
 
 import contextlib
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,18 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 from pairjax.records import writing
+
+DIGEST = 'digest'
 
 
 class Checkpoints:
     """The checkpoints of one program, one directory per saved epoch.
 
     A state is saved as a flat dictionary of NumPy arrays named by their path
-    (`params/encoder/...`), so that it can be read on any number of devices.
+    (`params/encoder/...`), so that it can be read on any number of devices,
+    with a digest of them all, since Orbax does not notice every changed bit.
     Orbax writes to a temporary directory and renames it when complete.
     """
 
@@ -52,10 +57,11 @@ class Checkpoints:
 
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
         """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
+        arrays = _flatten(state)
         try:
             self._checkpointer.save(
                 epoch,
-                _flatten(state),
+                {**arrays, DIGEST: _digest(arrays)},
                 force=True,
                 overwrite=True,
                 custom_metadata={'description': json.dumps(description)},
@@ -77,10 +83,15 @@ class Checkpoints:
         where = f'{self.directory}/{self.latest_epoch}'
         try:
             loaded = self._checkpointer.load(self.latest_epoch)
+            # Checkpoints of earlier versions have no digest.
+            digest = loaded.pop(DIGEST, None)
+            if digest is not None and bytes(digest) != bytes(_digest(loaded)):
+                raise ValueError('it holds other bits than were saved')
         except Exception as error:  # Orbax has no common base for what a damaged file raises
             raise UserError(
-                f'checkpoint {where} cannot be read ({_first_line(error)}); delete it '
-                'to go on from an earlier one, or start afresh with --overwrite'
+                f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, '
+                'delete it, and launch/main.py goes on from an earlier one or from the seeds, to '
+                'the same results'
             ) from error
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
         found = {
@@ -97,9 +108,34 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
+def check_origin(state: Any, seeds: Sequence[int], epoch: int, directory: Path) -> None:
+    """Raises UserError where a restored RunState is of other seeds or another epoch than expected.
+
+    A checkpoint that was renamed, or copied from another workdir, has the right shapes all the
+    same.
+    """
+    found = sorted(set(state.epoch.tolist()))
+    if found != [epoch] or state.seed.tolist() != list(seeds):
+        raise UserError(
+            f'checkpoint {directory}/{epoch} is of epoch {", ".join(map(str, found))} and seeds '
+            f'{shown(state.seed.tolist())}, not of epoch {epoch} and seeds {shown(list(seeds))}; '
+            'put it back where it came from, or start afresh with --overwrite'
+        )
+
+
 def _flatten(tree: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
+
+
+def _digest(arrays: dict[str, Any]) -> np.ndarray:
+    """16 bytes that change when any name, shape, type or bit of the arrays does."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f'{name} {array.dtype} {array.shape} '.encode())
+        digest.update(array.data)
+    return np.frombuffer(digest.digest(), np.uint8)
 
 
 def _describe(shape_and_dtype) -> str:

@@ -9,13 +9,21 @@ import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
 from pairjax import training
-from pairjax.checkpoints import Checkpoints
+from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
 from pairjax.experiment import checkpoint_directory
-from pairjax.pairs import PairIndices, Pools, check_test_pool, draw_test_pairs, make_pools
+from pairjax.pairs import (
+    PairIndices,
+    Pools,
+    check_data_config,
+    check_test_pool,
+    draw_test_pairs,
+    make_pools,
+)
 from pairjax.plan import (
+    check_trials,
     describe_data,
     group_trials,
     load_config_digits,
@@ -32,6 +40,7 @@ from pairjax.runs import (
     replicate,
     unstack_runs,
 )
+from pairjax.shapes import DATA, check_shape
 from pairjax.trials import Trial
 
 
@@ -54,6 +63,8 @@ def evaluate_workdir(
     """
     saved = read_config(workdir)
     config, trained_on = validate(saved['config']), saved['data']
+    check_shape(trained_on, DATA, workdir / 'config.json')
+    check_trials(config)
     digits = _load_digits(config, trained_on, source, directory)
     trials, _ = trials_in_range(config, digits.num_classes)
     rows = []
@@ -96,6 +107,7 @@ def _evaluate_program(
     source: str | None,
 ) -> list[dict[str, Any]]:
     structure = runs[0][0].config
+    check_data_config(structure.data, trained_on['train_pool'], trained_on['test_pool'])
     check_test_pool(
         structure.data.num_test_pairs, len(digits.test_labels), source or structure.data.source
     )
@@ -107,6 +119,7 @@ def _evaluate_program(
         if epoch is None:
             return []
         state = checkpoints.restore(_abstract_state(structure, trained_on, len(runs)))
+        check_origin(state, [seed for _, seed in runs], epoch, directory)
     # The devices may be fewer than it was trained on.
     here = FrozenConfigDict({'devices': 0, 'per_batch': run_options.per_batch})
     layout = choose_layout(len(runs), here, training.EVALUATION_BATCH_SIZE)

@@ -14,6 +14,7 @@ from pairjax.plan import Plan, make_plan
 from pairjax.progress import ProgressDisplay
 from pairjax.records import FAILURES, Metrics, open_workdir, read_json, write_json, writing
 from pairjax.runs import choose_layout
+from pairjax.shapes import check_summary
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
 from pairjax.trainer import Run, Trainer
@@ -37,6 +38,11 @@ def run_experiment(
     """
     display = display or ProgressDisplay()
     plan = make_plan(config)
+    if plan.shared_images:
+        display.note(
+            f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
+            'too: what networks remember of them counts as test accuracy'
+        )
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     with locked(workdir):
         open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite)
@@ -51,7 +57,9 @@ def run_plan(
     epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
     if not unfinished and (workdir / 'summary.json').exists():
-        return read_json(workdir / 'summary.json')
+        summary = read_json(workdir / 'summary.json')
+        check_summary(summary, workdir / 'summary.json')
+        return summary
     if unfinished:
         display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
     failures = train_programs(plan, {n: epochs[n] for n in unfinished}, workdir, display)

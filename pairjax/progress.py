@@ -12,7 +12,9 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def make_console() -> Console:
     """Standard output; where it is no terminal, wide enough for the results table."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    width = None if sys.stdout.isatty() else 160
+    # Names of files and trials are shown as they are, whatever brackets they hold.
+    return Console(highlight=False, markup=False, width=width)
 
 
 class ProgressDisplay:

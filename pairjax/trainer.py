@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pairjax.checkpoints import Checkpoints
+from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.plan import Plan
 from pairjax.runs import (
     choose_layout,
@@ -50,7 +50,10 @@ class Trainer:
 
     def restore(self, checkpoints: Checkpoints) -> None:
         """Goes back to the newest checkpoint."""
-        self._state = place_runs(checkpoints.restore(self.host_state()), self.layout)
+        state = checkpoints.restore(self.host_state())
+        seeds = [seed for _, seed in self.runs]
+        check_origin(state, seeds, checkpoints.latest_epoch, checkpoints.directory)
+        self._state = place_runs(state, self.layout)
 
     def host_state(self) -> RunState:
         """The runs' state as host arrays, without padding."""

@@ -153,7 +153,7 @@ def train_epoch(
     """
     structure = model_structure(config, pools.num_classes)
     tx = OPTIMIZERS[config.optimizer.name](hyperparameters)
-    num_pairs, batch_size = config.data.num_train_pairs, config.train.batch_size
+    num_pairs, batch_size = config.data.num_train_pairs, _batch_size(config)
     num_full, num_left = divmod(num_pairs, batch_size)
     pairs, noise = state.pairs.train, _dropout_noise(config, structure, state)
     if config.train.shuffle:
@@ -188,13 +188,18 @@ def train_epoch(
     return state, jnp.where(failed, jnp.nan, total / num_pairs)
 
 
+def _batch_size(config: Any) -> int:
+    """The pairs of a full batch; a size beyond all pairs means all, and takes no more memory."""
+    return min(config.train.batch_size, config.data.num_train_pairs)
+
+
 def _dropout_noise(config: Any, structure: nnx.GraphDef, state: RunState) -> jax.Array:
     """The random bytes of an epoch's dropout, a row a step, from one draw: many would be slow."""
 
     def apply(params, images, dropout):
         return nnx.merge(structure, params)(images, dropout)
 
-    images = jax.ShapeDtypeStruct((config.train.batch_size, 2, 14, 14), jnp.float32)
+    images = jax.ShapeDtypeStruct((_batch_size(config), 2, 14, 14), jnp.float32)
     num_units = count_dropout_units(apply, state.params, images)
     num_steps = -(-config.data.num_train_pairs // config.train.batch_size)
     key = run_key(state.seed, Purpose.DROPOUT, state.epoch)
