@@ -40,7 +40,7 @@ def ask_trial(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
         if any(trial.index == index for trial in program)
     )
     runs, structure = runs_of(program, config), trials[index].config
-    restored = restore_program(workdir, number, structure, len(runs), trained_on)
+    restored = restore_program(workdir, number, structure, [seed for _, seed in runs], trained_on)
     if restored is None:
         raise UserError(f'{checkpoint_directory(workdir, number)} holds no checkpoint')
     epoch, state = restored

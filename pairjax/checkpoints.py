@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 from pairjax.lone_checkpointer import LoneCheckpointer
 from pairjax.records import writing
 
@@ -113,6 +114,21 @@ def _open(directory: Path, keep: int, cleanup: bool) -> Any:
         preservation_policy=ocp.training.preservation_policies.LatestN(keep),
         cleanup_tmp_directories=cleanup,
     )
+
+
+def check_origin(state: Any, seeds: Sequence[int], epoch: int, directory: Path) -> None:
+    """Raises UserError where a restored RunState is of other seeds or another epoch than expected.
+
+    A checkpoint that was renamed, or copied from another workdir, has the right shapes all the
+    same.
+    """
+    found = sorted(set(state.epoch.tolist()))
+    if found != [epoch] or state.seed.tolist() != list(seeds):
+        raise UserError(
+            f'checkpoint {directory}/{epoch} is of epoch {", ".join(map(str, found))} and seeds '
+            f'{shown(state.seed.tolist())}, not of epoch {epoch} and seeds {shown(list(seeds))}; '
+            'put it back where it came from, or start afresh with --overwrite'
+        )
 
 
 def _flatten(tree: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the launch scripts share: flags in, one call, an exit code. Errors are sentences."""
 
 import functools
+import io
 import os
 import signal
 import sys
@@ -30,6 +31,10 @@ def run_main(main: Callable[..., None], positional: bool = False) -> None:
             return 1
         return 0
 
+    # A name that the terminal cannot show must not end what it stands in.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     # Ctrl-C ends the process at once and silently, until something runs that has work to save.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Orbax prints the traceback of a save that failed, beside the sentence that says so.
@@ -80,7 +85,7 @@ def _check_overrides(args: Sequence[str]) -> None:
 def _sentence(error: BaseException) -> str:
     """What is left of an error when the traceback in its text is cut off."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1][:1000] if lines else type(error).__name__
 
 
 def config_from_flag(flag: Any) -> Any:

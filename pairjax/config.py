@@ -1,13 +1,14 @@
 """What can be set, and what may be set. No jax in here."""
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 
 
 def default_config() -> ConfigDict:
@@ -65,6 +66,12 @@ def default_config() -> ConfigDict:
     )
 
 
+# A sweep.settings of widths has four levels: settings, setting, field, widths.
+MOST_LEVELS = 8
+# Beyond this a whole number fits neither an array nor every reader of JSON.
+MOST_WHOLE = 2**63
+
+
 class Range(NamedTuple):
     """The values that a number may take, both ends included."""
 
@@ -106,18 +113,27 @@ _RANGES = {
 
 
 def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """Nested fields as one dictionary with dotted names; sequences become tuples."""
+    """Nested fields as one dictionary with dotted names; sequences become tuples.
+
+    Raises: UserError where something is nested too deeply for any field.
+    """
+    if prefix.count('.') > MOST_LEVELS:
+        raise UserError(f'{shown(prefix)} is nested too deeply; see default_config()')
     flat = {}
     for name, value in config.items():
         if isinstance(value, Mapping | ConfigDict):
             flat.update(flatten(value, f'{prefix}{name}.'))
         else:
-            flat[prefix + name] = _as_tuple(value)
+            flat[f'{prefix}{name}'] = _as_tuple(f'{prefix}{name}', value)
     return flat
 
 
-def _as_tuple(value):
-    return tuple(_as_tuple(v) for v in value) if isinstance(value, list | tuple) else value
+def _as_tuple(name, value, levels=MOST_LEVELS):
+    if not isinstance(value, list | tuple):
+        return value
+    if not levels:
+        raise UserError(f'{shown(name)} is nested too deeply; see default_config()')
+    return tuple(_as_tuple(name, v, levels - 1) for v in value)
 
 
 def check_field_names(names: Sequence[str], prefix: str = '') -> None:
@@ -133,17 +149,16 @@ def check_field_names(names: Sequence[str], prefix: str = '') -> None:
         if name not in known:
             # People remember the last part alone: learning_rate for optimizer.learning_rate.
             same_ending = [k for k in known if k.rpartition('.')[2] == name.rpartition('.')[2]]
-            if same_ending:
-                raise UserError(
-                    f'{prefix}{name} is not a config field; did you mean {prefix}{same_ending[0]}?'
-                )
-            close = difflib.get_close_matches(name, known, n=1)
+            close = difflib.get_close_matches(name[:100], known, n=1)
+            likely = [*same_ending, *close]
             hint = (
-                f'did you mean {prefix}{close[0]}?'
-                if close
+                f'did you mean {prefix}{likely[0]}?'
+                if likely
                 else ('the fields stand in default_config() of pairjax/config.py')
             )
-            raise UserError(f'{prefix}{name} is not a config field; {hint}')
+            # In quotes only where it would not be seen, or would break the line.
+            text = name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
+            raise UserError(f'{prefix}{text} is not a config field; {hint}')
 
 
 def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
@@ -163,7 +178,7 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
         _check_value(name, flat[name], default)
     if not re.fullmatch(r'\w[\w.+-]{0,99}', flat['name']):
         raise UserError(
-            f'name={flat["name"]!r} names the workdir and must be 1 to 100 letters, digits, '
+            f'name={shown(flat["name"])} names the workdir and must be 1 to 100 letters, digits, '
             'underscores, dots, plus or minus signs, the first no sign or dot'
         )
     if flat['loss.main_weight'] == 0 and flat['loss.aux_weight'] == 0:
@@ -184,12 +199,17 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
 def _check_value(name: str, value: Any, default: Any) -> None:
     if isinstance(default, bool | str):
         if type(value) is not type(default):
-            raise UserError(f'{name}={value!r} must be of type {type(default).__name__}')
+            raise UserError(f'{name}={shown(value)} must be of type {type(default).__name__}')
+        if isinstance(value, str) and not value.isprintable():
+            raise UserError(f'{name}={shown(value)} must hold printable characters alone')
     elif isinstance(default, tuple):
         if not isinstance(value, tuple):
-            raise UserError(f'{name}={value!r} must be a tuple, such as {default or "(a, b)"}')
-        if _holds_mapping(value):
-            raise UserError(f'{name}={value!r} must hold tuples and no dictionaries')
+            raise UserError(f'{name}={shown(value)} must be a tuple, such as {default or "(a, b)"}')
+        if not _is_plain(value):
+            raise UserError(
+                f'{name}={shown(value)} must hold tuples, finite numbers, printable strings, True '
+                'and False, and no dictionaries or other objects'
+            )
         if name == 'model.widths':
             _check_widths(value)
         if name == 'sweep.param_range':
@@ -198,22 +218,29 @@ def _check_value(name: str, value: Any, default: Any) -> None:
         _check_number(name, value, default)
 
 
-def _holds_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping | ConfigDict) or (
-        isinstance(value, tuple) and any(map(_holds_mapping, value))
-    )
+def _is_plain(value: Any) -> bool:
+    """Whether config.json gives back what is written of a value."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, int):
+        return -MOST_WHOLE <= value < MOST_WHOLE
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _check_param_range(bounds: tuple) -> None:
     numbers = all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds)
     if bounds and (len(bounds) != 2 or not numbers or not bounds[0] < bounds[1]):
-        raise UserError(f'sweep.param_range={bounds!r} must be (low, high), or () for no bounds')
+        raise UserError(
+            f'sweep.param_range={shown(bounds)} must be (low, high), or () for no bounds'
+        )
 
 
 def _check_widths(widths: tuple) -> None:
     for width in widths:
         if type(width) is not int or not 1 <= width <= 65536:
-            raise UserError(f'model.widths={widths!r} must hold whole numbers from 1 to 65536')
+            raise UserError(f'model.widths={shown(widths)} must hold whole numbers from 1 to 65536')
 
 
 def _check_number(name: str, value: Any, default: float) -> None:
@@ -223,4 +250,4 @@ def _check_number(name: str, value: Any, default: float) -> None:
     right_type = isinstance(value, allowed) and not isinstance(value, bool)
     if not right_type or not low <= value <= high:
         note = f' ({why})' if why else ''
-        raise UserError(f'{name}={value!r} must be {kind} from {low:g} to {high:g}{note}')
+        raise UserError(f'{name}={shown(value)} must be {kind} from {low:g} to {high:g}{note}')

@@ -13,6 +13,7 @@ import os
 import re
 import urllib.request
 import uuid
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 from pairjax.cache import cache_directory
 from pairjax.errors import UserError
+from pairjax.memory import gigabytes, machine_bytes
 
 ARRAY_NAMES = ('train_images', 'train_labels', 'test_images', 'test_labels')
 
@@ -42,6 +44,8 @@ DOWNLOAD_TIMEOUT_SECONDS = 30
 _DOWNLOAD_LIMIT_BYTES = 30_000_000
 
 _UNSIGNED_BYTE = 8
+# What gzip makes of a byte at best.
+_MOST_UNPACKED = 1032
 # Part of every cache key: raise it whenever the decoded arrays would change.
 _CACHE_FORMAT = 1
 
@@ -83,6 +87,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f'data.dir: there is no file {path}; expected an .npz file.')
     try:
         return _load_arrays(path)
+    except UserError:
+        raise
     except KeyError as error:
         raise UserError(
             f'{path} lacks an array ({error.args[0]}); expected {", ".join(ARRAY_NAMES)}.'
@@ -110,34 +116,53 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         UserError: unreadable, damaged, truncated or too long, or not an idx file of
             unsigned bytes with that many dimensions.
     """
+    header_bytes = 4 + 4 * dimensions
     try:
-        contents = path.read_bytes()
-        if contents[:2] == b'\x1f\x8b':
-            contents = gzip.decompress(contents)
+        with path.open('rb') as packed:
+            is_packed = packed.read(2) == b'\x1f\x8b'
+            packed.seek(0)
+            with gzip.GzipFile(fileobj=packed) if is_packed else packed as file:
+                shape = _idx_shape(path, file.read(header_bytes), dimensions)
+                expected = header_bytes + math.prod(shape)
+                _check_size(path, expected, is_packed)
+                # One byte more than it should be: what follows is noticed but not unpacked, and
+                # gzip compares its checksum only once it has seen the end.
+                contents = file.read(math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, f'cannot be read ({describe(error)})') from error
-    header_bytes = 4 + 4 * dimensions
-    if contents[:2] != bytes(2)[: len(contents)]:
-        raise _damaged(path, f'is not an idx file (it begins with {contents[:16]!r})')
-    if len(contents) < header_bytes:
-        raise _damaged(path, f'is cut off in its header ({len(contents)} bytes)')
-    if contents[2] != _UNSIGNED_BYTE:
-        raise _damaged(path, f'has the idx type code {contents[2]}, not {_UNSIGNED_BYTE} (bytes)')
-    if contents[3] != dimensions:
+    if header_bytes + len(contents) != expected:
+        is_long = 'more' if len(contents) > math.prod(shape) else header_bytes + len(contents)
+        raise _damaged(path, f'is {is_long} bytes long unpacked, but its header says {expected}')
+    return np.frombuffer(contents, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
+    """The sizes that an idx header gives; raises UserError as `read_idx` does."""
+    if header[:2] != bytes(2)[: len(header)]:
+        raise _damaged(path, f'is not an idx file (it begins with {header[:16]!r})')
+    if len(header) < 4 + 4 * dimensions:
+        raise _damaged(path, f'is cut off in its header ({len(header)} bytes)')
+    if header[2] != _UNSIGNED_BYTE:
+        raise _damaged(path, f'has the idx type code {header[2]}, not {_UNSIGNED_BYTE} (bytes)')
+    if header[3] != dimensions:
         raise _damaged(
             path,
-            f'has {contents[3]} dimensions where {dimensions} were expected '
+            f'has {header[3]} dimensions where {dimensions} were expected '
             '(images have 3, labels 1)',
         )
-    shape = tuple(np.frombuffer(contents, '>u4', dimensions, offset=4).tolist())
+    shape = tuple(np.frombuffer(header, '>u4', dimensions, offset=4).tolist())
     if 0 in shape:
         raise _damaged(path, f'holds nothing: its header gives the sizes {shape}')
-    if len(contents) != header_bytes + math.prod(shape):
-        raise _damaged(
-            path,
-            f'is {len(contents)} bytes long, but its header says {header_bytes + math.prod(shape)}',
-        )
-    return np.frombuffer(contents, np.uint8, offset=header_bytes).reshape(shape)
+    return shape
+
+
+def _check_size(path: Path, expected: int, is_packed: bool) -> None:
+    """Raises UserError where a file cannot hold the bytes expected, or the memory cannot."""
+    size = path.stat().st_size
+    if expected > size * _MOST_UNPACKED if is_packed else expected != size:
+        raise _damaged(path, f'is {size} bytes long, but its header says {expected}')
+    if expected > machine_bytes():
+        raise _damaged(path, f'unpacks to {gigabytes(expected)}, more than this machine has')
 
 
 def mnist_paths(directory: Path, download: bool) -> list[Path]:
@@ -203,6 +228,11 @@ def describe(error: Exception) -> str:
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    # A small file can unpack to any size.
+    with zipfile.ZipFile(path) as archive:
+        size = sum(archive.getinfo(f'{name}.npy').file_size for name in ARRAY_NAMES)
+    if size > machine_bytes():
+        raise UserError(f'{path} unpacks to {gigabytes(size)}, more than this machine has.')
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in ARRAY_NAMES}
 

@@ -22,6 +22,7 @@ from pairjax.digit_files import (
     read_npz,
 )
 from pairjax.errors import UserError, unknown_name
+from pairjax.tfds_features import check_tfds_features
 
 SIDE = 14
 MIN_SOURCE_SIDE = 4
@@ -88,6 +89,16 @@ def load_digits(
         raise unknown_name('data.source', source, SOURCES)
     directory = Path(os.path.expanduser(data_dir)) if data_dir else None
     return SOURCES[source](Request(directory, dataset, download))
+
+
+def count_shared_images(digits: Digits) -> int:
+    """How many test images are also in the train pool, by content."""
+
+    def hashes(images):
+        return [hash(image.astype(np.float32).tobytes()) for image in images]
+
+    train = set(hashes(digits.train_images))
+    return sum(value in train for value in hashes(digits.test_images))
 
 
 def shrink(images: np.ndarray) -> np.ndarray:
@@ -194,6 +205,7 @@ def _load_tfds(request: Request) -> Digits:
 
 
 def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
+    check_tfds_features(directory / 'features.json')
     # Imported here because it takes half a second that a warm cache saves.
     import tensorflow_datasets as tfds
 
@@ -242,9 +254,15 @@ def _read_tfds_split(data_source: Sequence) -> tuple[np.ndarray, np.ndarray]:
 def _checked_digits(arrays: Iterable[np.ndarray], names: Iterable[str]) -> Digits:
     """Digits from train images, train labels, test images and test labels; names for messages."""
     train_images, train_labels, test_images, test_labels = zip(arrays, names, strict=True)
-    return Digits(
+    digits = Digits(
         *_checked_pool(*train_images, *train_labels), *_checked_pool(*test_images, *test_labels)
     )
+    if np.ptp(digits.train_labels) == 0:
+        raise UserError(
+            f'{train_labels[1]} holds class {digits.train_labels[0]} alone; between images of one '
+            'class there is nothing to learn, so give it two or more.'
+        )
+    return digits
 
 
 def _checked_pool(

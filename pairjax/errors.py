@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
@@ -13,10 +14,21 @@ class UserError(Exception):
     """
 
 
+def shown(value: Any) -> str:
+    """A value as one short line of a message, whatever it is."""
+    try:
+        text = ' '.join(repr(value).split())
+    except ValueError:  # Python writes no whole number of more than 4,300 digits.
+        text = f'a {type(value).__name__} with too many digits to show'
+    return text if len(text) <= 200 else f'{text[:200]}...'
+
+
 def unknown_name(field: str, name: str, choices: Iterable[str]) -> UserError:
     """The error for a name that is not in a registry, with the nearest one that is."""
     choices = sorted(choices)
     by_lower_case = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name)[:100].lower(), by_lower_case, n=1, cutoff=0.5)
     hint = f'did you mean {by_lower_case[close[0]]!r}? ' if close else ''
-    return UserError(f'{field}={name!r} does not exist; {hint}choose from {", ".join(choices)}')
+    return UserError(
+        f'{field}={shown(name)} does not exist; {hint}choose from {", ".join(choices)}'
+    )

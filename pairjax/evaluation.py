@@ -11,8 +11,16 @@ from pairjax import training
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.pairs import PairIndices, Pools, check_test_pool, draw_test_pairs, make_pools
+from pairjax.pairs import (
+    PairIndices,
+    Pools,
+    check_data_config,
+    check_test_pool,
+    draw_test_pairs,
+    make_pools,
+)
 from pairjax.plan import (
+    check_trials,
     describe_data,
     group_trials,
     load_config_digits,
@@ -29,6 +37,7 @@ from pairjax.runs import (
     replicate,
     unstack_runs,
 )
+from pairjax.shapes import DATA, check_shape
 from pairjax.trials import Trial
 
 
@@ -51,6 +60,8 @@ def evaluate_workdir(
     """
     saved = read_config(workdir)
     config, trained_on = validate(saved['config']), saved['data']
+    check_shape(trained_on, DATA, workdir / 'config.json')
+    check_trials(config)
     digits = _load_digits(config, trained_on, source, directory)
     trials, _ = trials_in_range(config, digits.num_classes)
     rows = []
@@ -60,7 +71,10 @@ def evaluate_workdir(
         check_test_pool(
             structure.data.num_test_pairs, len(digits.test_labels), source or config.data.source
         )
-        restored = restore_program(workdir, number, structure, len(runs), trained_on)
+        check_data_config(structure.data, trained_on['train_pool'], trained_on['test_pool'])
+        restored = restore_program(
+            workdir, number, structure, [seed for _, seed in runs], trained_on
+        )
         if restored is not None:
             rows += _evaluate_program(runs, config.runs, digits, *restored)
     if not rows:

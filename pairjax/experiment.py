@@ -16,7 +16,7 @@ from pairjax.agreement import (
     together,
     within_first,
 )
-from pairjax.checkpoints import Checkpoints
+from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.config import flatten
 from pairjax.errors import UserError
 from pairjax.locking import locked
@@ -32,6 +32,7 @@ from pairjax.records import (
     writing,
 )
 from pairjax.runs import choose_layout
+from pairjax.shapes import check_summary
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
 from pairjax.trainer import Run, Trainer
@@ -59,6 +60,11 @@ def run_experiment(
     display = display or ProgressDisplay()
     plan = together(lambda: make_plan(config))
     check_same(experiment_fields(plan))
+    if plan.shared_images:
+        display.note(
+            f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
+            'too: what networks remember of them counts as test accuracy'
+        )
     layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
     trials = [trial.hyperparameters for trial in plan.trials]
     with within_first(lambda: locked(workdir)) as doubt:
@@ -114,7 +120,11 @@ def look_into(
     epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
     finished = all(epoch >= plan.num_epochs(n) for n, epoch in enumerate(epochs))
     path = workdir / 'summary.json'
-    return epochs, read_json(path) if finished and path.exists() else None
+    if not finished or not path.exists():
+        return epochs, None
+    summary = read_json(path)
+    check_summary(summary, path)
+    return epochs, summary
 
 
 def train_programs(
@@ -242,6 +252,11 @@ def train_program(
                 watcher.epoch(epoch, records)
         return is_first() and time.monotonic() - saved_at >= every_seconds, stop.requested
 
+    def restore():
+        state = checkpoints.restore(trainer.expected_state)
+        check_origin(state, [seed for _, seed in plan.runs(number)], epoch, directory)
+        return state
+
     def save():
         checkpoints.save(epoch, state, plan.description(number))
 
@@ -249,7 +264,7 @@ def train_program(
         display.note(f'{name}: {trainer}')
         saved = None
         if epoch:
-            saved = on_first(lambda: checkpoints.restore(trainer.expected_state))
+            saved = on_first(restore)
             display.note(f'{name}: going on after epoch {epoch}')
         together(lambda: trainer.start(saved))
         saved_at = time.monotonic()

@@ -54,6 +54,7 @@ STYLE = {
     'legend.handlelength': 2.8,
     'figure.constrained_layout.h_pad': 0.08,
     'figure.constrained_layout.w_pad': 0.08,
+    'text.parse_math': False,  # A dollar sign in the name of a workdir is no formula.
     'pdf.fonttype': 42,  # Text stays text, which can be searched and edited.
 }
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pairjax.config import validate
-from pairjax.digits import Digits, load_digits
+from pairjax.digits import Digits, count_shared_images, load_digits
 from pairjax.errors import UserError
+from pairjax.memory import gigabytes, machine_bytes
 from pairjax.models import check_model_config, count_params
 from pairjax.optimizers import check_optimizer_config
 from pairjax.pairs import Pools, check_data_config, make_pools
@@ -24,6 +25,7 @@ class Plan(NamedTuple):
     programs: list[list[Trial]]
     pools: Pools
     data: dict[str, Any]
+    shared_images: int  # test images that are in the train pool, too
 
     @property
     def seeds(self) -> range:
@@ -63,15 +65,43 @@ def make_plan(config: Any) -> Plan:
     Raises: UserError for everything that can be known to be wrong before training.
     """
     config = validate(config)
-    for trial in expand_trials(config):
-        check_model_config(trial.config)
-        check_optimizer_config(trial.config.optimizer)
+    check_trials(config)
     digits = load_config_digits(config.data)
     trials, num_params = trials_in_range(config, digits.num_classes)
     for trial in trials:
         check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
+    check_memory(config, trials, num_params)
     data = describe_data(config.data.source, digits)
-    return Plan(config, trials, num_params, group_trials(trials), make_pools(digits), data)
+    pools, shared = make_pools(digits), count_shared_images(digits)
+    return Plan(config, trials, num_params, group_trials(trials), pools, data, shared)
+
+
+def check_trials(config: Any) -> None:
+    """Raises UserError where a checked config asks for a network or optimizer that is not there."""
+    for trial in expand_trials(config):
+        check_model_config(trial.config)
+        check_optimizer_config(trial.config.optimizer)
+
+
+def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> None:
+    """Raises UserError where the runs of one program can never lie in memory together.
+
+    A run holds its parameters, two moments of each, and the indices of its pairs, in 4 bytes
+    each. Training takes more, so what passes may still not fit.
+    """
+    sizes: dict[tuple, int] = {}
+    for trial, num in zip(trials, num_params, strict=True):
+        data = trial.config.data
+        pairs = data.num_train_pairs + data.num_validation_pairs + data.num_test_pairs
+        one_run = 12 * num + 8 * pairs
+        sizes[trial.structure] = sizes.get(trial.structure, 0) + config.num_seeds * one_run
+    largest, limit = max(sizes.values()), machine_bytes()
+    if largest > limit:
+        raise UserError(
+            f'the runs of one program need at least {gigabytes(largest)}, but this machine has '
+            f'{gigabytes(limit)} of memory; choose fewer seeds (num_seeds={config.num_seeds}), '
+            'fewer trials that differ in traced numbers alone, or smaller model.widths'
+        )
 
 
 def load_config_digits(data: Any) -> Digits:
@@ -97,7 +127,10 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
 def trials_in_range(config: Any, num_classes: int) -> tuple[list[Trial], list[int]]:
     """The trials of a checked config that sweep.param_range admits, with their sizes."""
     trials = expand_trials(config)
-    counts = [count_params(trial.config.model, num_classes) for trial in trials]
+    # Trials of one structure have one network, and a sweep may hold thousands of them.
+    models = {trial.structure: trial.config.model for trial in trials}
+    sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
+    counts = [sizes[trial.structure] for trial in trials]
     if not config.sweep.param_range:
         return trials, counts
     low, high = config.sweep.param_range

@@ -96,7 +96,8 @@ def restore_networks(
     programs = group_trials(trials)
     number = next(n for n, program in enumerate(programs) if trials[index] in program)
     runs = runs_of(programs[number], config)
-    restored = restore_program(workdir, number, trials[index].config, len(runs), data)
+    seeds = [seed for _, seed in runs]
+    restored = restore_program(workdir, number, trials[index].config, seeds, data)
     if restored is None:
         raise UserError(
             f'{workdir} holds no checkpoint of trial {index} yet; train first with launch/main.py'

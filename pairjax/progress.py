@@ -24,7 +24,9 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def make_console(quiet: bool = False) -> Console:
     """Standard output; where it is no terminal, wide enough for the results table."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160, quiet=quiet)
+    width = None if sys.stdout.isatty() else 160
+    # Names of files and trials are shown as they are, whatever brackets they hold.
+    return Console(highlight=False, markup=False, width=width, quiet=quiet)
 
 
 class ProgressDisplay(Watcher):

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pairjax
 from pairjax.config import flatten
 from pairjax.errors import UserError
+from pairjax.shapes import LINE, mismatch, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -79,9 +80,11 @@ def read_json(
     Raises: UserError where it is missing or damaged, then with the remedy.
     """
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
         if not isinstance(content, dict):
             raise ValueError('it holds no object')
+        # Half a character, which JSON can name, could not be shown later.
+        json.dumps(content, ensure_ascii=False).encode()
         return content
     except FileNotFoundError:
         raise UserError(
@@ -193,8 +196,8 @@ class Metrics:
 
     def _parse(self, number: int, line: bytes) -> dict[str, Any]:
         try:
-            record = json.loads(line)
-            if not {'trial', 'seed', 'epoch'} <= set(record):
+            record = parse_json(line)
+            if mismatch(record, LINE):
                 raise ValueError
             return record
         except (ValueError, TypeError):

@@ -1,5 +1,6 @@
 """Restores the runs of a program from its checkpoint, with nothing but what the workdir says."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from pairjax import training
-from pairjax.checkpoints import Checkpoints
+from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.pairs import Pools
 from pairjax.records import checkpoint_directory
 from pairjax.runs import hyperparameters_of
 
 
 def restore_program(
-    workdir: Path, number: int, config: Any, num_runs: int, trained_on: dict[str, Any]
+    workdir: Path, number: int, config: Any, seeds: Sequence[int], trained_on: dict[str, Any]
 ) -> tuple[int, training.RunState] | None:
     """The newest checkpoint of program `number`: its epoch and its stacked host arrays.
 
@@ -23,11 +24,11 @@ def restore_program(
       workdir: what launch/main.py made.
       number: of the program, in the order of `plan.group_trials`.
       config: of any trial of the program.
-      num_runs: how many runs the program has.
+      seeds: of the program's runs, in their order.
       trained_on: what config.json says of the digits.
 
     Returns: None where there is no checkpoint yet.
-    Raises: UserError where it is damaged or of another shape.
+    Raises: UserError where it is damaged, or of other runs or another shape.
     """
     directory = checkpoint_directory(workdir, number)
     if not directory.is_dir():
@@ -37,7 +38,9 @@ def restore_program(
         epoch = checkpoints.latest_epoch
         if epoch is None:
             return None
-        return epoch, checkpoints.restore(_abstract_state(config, trained_on, num_runs))
+        state = checkpoints.restore(_abstract_state(config, trained_on, len(seeds)))
+    check_origin(state, seeds, epoch, directory)
+    return epoch, state
 
 
 def _abstract_state(config: Any, trained_on: dict[str, Any], num_runs: int) -> Any:

@@ -29,6 +29,8 @@ INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
 # unless the batch is small. Newer versions of XLA lack it.
 COMPILER_OPTIONS = {'cpu': {'xla_cpu_use_fusion_emitters': False}}
 SMALL_BATCH_SIZE = 8
+# More CPU devices than cores only serve tests; a million of them would never be ready.
+MOST_CPU_DEVICES = 64
 
 
 def configure_jax(num_devices: int = 0) -> None:
@@ -45,7 +47,8 @@ def configure_jax(num_devices: int = 0) -> None:
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     # Once the backend runs, its devices are as its user chose them.
     with contextlib.suppress(RuntimeError):
-        jax.config.update('jax_num_cpu_devices', num_devices or _num_cores())
+        most = max(_num_cores(), MOST_CPU_DEVICES)
+        jax.config.update('jax_num_cpu_devices', min(num_devices or _num_cores(), most))
 
 
 def _num_cores() -> int:

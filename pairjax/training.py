@@ -232,7 +232,7 @@ def _train_member(
     member: jax.Array | None = None,
 ) -> tuple[Learned, jax.Array]:
     """`train_epoch` of one of the run's networks: its next state and its mean loss."""
-    num_pairs, batch_size = config.data.num_train_pairs, config.train.batch_size
+    num_pairs, batch_size = config.data.num_train_pairs, _batch_size(config)
     num_full, num_left = divmod(num_pairs, batch_size)
     train_step = make_train_step(config, pools, state, hyperparameters)
 
@@ -320,6 +320,11 @@ def augmented_images(
     return changed.reshape(*pairs.shape, *images.shape[1:])
 
 
+def _batch_size(config: Any) -> int:
+    """The pairs of a full batch; a size beyond all pairs means all, and takes no more memory."""
+    return min(config.train.batch_size, config.data.num_train_pairs)
+
+
 def _dropout_noise(
     config: Any, key: jax.Array, num_classes: int, variables: Variables
 ) -> jax.Array:
@@ -329,7 +334,7 @@ def _dropout_noise(
     def apply(variables, images, dropout):
         return nnx.merge(structure, *variables)(images, dropout)
 
-    images = jax.ShapeDtypeStruct((config.train.batch_size, 2, 14, 14), jnp.float32)
+    images = jax.ShapeDtypeStruct((_batch_size(config), 2, 14, 14), jnp.float32)
     num_units = count_dropout_units(apply, variables, images)
     return random_bytes(key, num_steps(config), num_units)
 

@@ -1,13 +1,14 @@
 """The trials that a config's sweep stands for. No jax in here."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import FrozenConfigDict
 
 from pairjax.config import check_field_names, flatten, validate
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 
 # Floats that may differ between runs of one compiled program; everything else is structure.
 TRACED_FIELDS = (
@@ -26,6 +27,10 @@ TRIAL_DATA_FIELDS = (
     'data.standardize',
     'data.relation',
 )
+
+
+# Every trial is checked, and its parameters are counted, before anything trains.
+MOST_TRIALS = 10_000
 
 
 class Trial(NamedTuple):
@@ -120,23 +125,34 @@ def _defines_trial(name: str) -> bool:
 
 
 def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
-    try:
-        product = [(str(field), values) for field, values in sweep.product]
-        settings = [[(str(field), value) for field, value in s] for s in sweep.settings] or [[]]
-    except (TypeError, ValueError):
+    product, settings = sweep.product, sweep.settings or ((),)
+    if not all(map(_are_fields, [product, *settings])):
         raise UserError(
             'sweep.product must read ((field, (value, ...)), ...) and sweep.settings '
             '(((field, value), ...), ...)'
-        ) from None
+        )
     for field, values in product:
         if not isinstance(values, tuple) or not values:
             raise UserError(
-                f'sweep.product: {field} must be given a tuple of at least one value, such as '
-                f'({values!r},)'
+                f'sweep.product: {shown(field)} must be given a tuple of at least one value, such '
+                f'as ({shown(values)},)'
             )
+    number = len(settings) * math.prod(len(values) for _, values in product)
+    if number > MOST_TRIALS:
+        raise UserError(
+            f'sweep.product and sweep.settings stand for more than {MOST_TRIALS:,} trials; sweep '
+            'fewer values or fields'
+        )
     for setting in settings:
         names = [name for name, _ in setting] + [name for name, _ in product]
         if len(set(names)) < len(names):
-            raise UserError(f'sweep: a field is set twice in {", ".join(names)}')
+            raise UserError(f'sweep: a field is set twice in {shown(", ".join(names))}')
         for values in itertools.product(*(values for _, values in product)):
             yield dict(zip(names, [*(value for _, value in setting), *values], strict=True))
+
+
+def _are_fields(pairs: Any) -> bool:
+    """Whether these are pairs of a field's name and something."""
+    return isinstance(pairs, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+    )

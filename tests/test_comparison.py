@@ -18,6 +18,7 @@ from pairjax.comparison.figure import draw_comparison, plot_comparison
 from pairjax.comparison.paired import compare_workdirs, seed_list
 from pairjax.comparison.report import show_comparison
 from pairjax.errors import UserError
+from pairjax.shapes import FIGURES
 from pairjax.statistics import describe, seeds_to_resolve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,11 +31,12 @@ FIELDS = {
     'model.widths': [4, 4, 4, 8],
     'model.weight_sharing': True,
 }
-DATA = {'source': 'npz', 'train_pool': 60, 'test_pool': 40, 'fingerprint': '12ab'}
-MEASURES = ('final_test_accuracy', 'best_epoch_test_accuracy', 'final_validation_accuracy')
+DATA = {'source': 'npz', 'train_pool': 60, 'test_pool': 40, 'num_classes': 10}
+DATA |= {'fingerprint': '12ab'}
+CLOCK = ('compile_seconds', 'train_seconds', 'seconds_per_run', 'devices')
 
 
-def trial(values, first_seed=0, measures=MEASURES, **fields):
+def trial(values, first_seed=0, **fields):
     """A trial of summary.json with these accuracies in per mille, None for a seed that failed."""
     seeds = list(range(first_seed, first_seed + len(values)))
     figure = describe([None if v is None else v / 1000 for v in values])
@@ -42,7 +44,7 @@ def trial(values, first_seed=0, measures=MEASURES, **fields):
         'hyperparameters': FIELDS | fields,
         'num_params': 123,
         'seeds': seeds,
-        **dict.fromkeys(measures, figure),
+        **dict.fromkeys(FIGURES, figure),
         'final_digit_accuracy': None,
         'failed_seeds': [s for s, v in zip(seeds, values, strict=True) if v is None],
     }
@@ -56,6 +58,7 @@ def workdir(tmp_path):
         config = {'config': {}, 'data': {}, 'versions': {}}
         (directory / 'config.json').write_text(json.dumps(config))
         summary = {'name': 'x', 'data': DATA | data, 'trials': trials, 'selected_trial': selected}
+        summary['timing'] = dict.fromkeys(CLOCK, 1.0)
         (directory / 'summary.json').write_text(json.dumps(summary))
         return str(directory)
 

@@ -10,6 +10,7 @@ from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.experiment import resumable_epoch
 from pairjax.records import OWN_FILES, Metrics, open_workdir, read_json, write_json
+from pairjax.shapes import LINE
 
 DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'fingerprint': 'abc'}
 
@@ -188,7 +189,8 @@ def test_what_json_cannot_hold_is_never_written(tmp_path, bad):
 
 
 def line(epoch, trial=0, seed=0):
-    return {'trial': trial, 'seed': seed, 'epoch': epoch, 'train_loss': 0.1 + epoch}
+    numbers = dict.fromkeys(LINE, 0.5) | {'train_loss': 0.1 + epoch}
+    return numbers | {'trial': trial, 'seed': seed, 'epoch': epoch}
 
 
 def test_lines_come_back_as_they_went_in(tmp_path):

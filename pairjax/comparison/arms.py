@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairjax.errors import UserError, unknown_name
+from pairjax.errors import UserError, shown, unknown_name
 from pairjax.records import read_config, read_json
+from pairjax.shapes import check_summary
 
 
 class Arm(NamedTuple):
@@ -75,10 +76,7 @@ def read_summary(workdir: Path) -> dict[str, Any]:
             'goes on with it'
         )
     summary = read_json(path)
-    trials = summary.get('trials')
-    needed = {'hyperparameters', 'seeds', 'failed_seeds'}
-    if not isinstance(summary.get('data'), dict) or not trials or needed - set(trials[0]):
-        raise UserError(f'{path} was not written by pairjax (it lacks data or trials)')
+    check_summary(summary, path)
     return summary
 
 
@@ -89,9 +87,9 @@ def _trial_indices(argument: str, which: str, summary: Mapping[str, Any]) -> Seq
     if which == '' and summary['selected_trial'] is None:
         raise UserError(f'{argument} has no selected trial, because every run failed')
     index = which or str(summary['selected_trial'])
-    if not index.isdecimal() or int(index) not in indices:
+    if index not in map(str, indices):
         raise UserError(
-            f'{argument}: there is no trial {which!r}; its summary.json holds trials 0 to '
+            f'{argument}: there is no trial {shown(which)}; its summary.json holds trials 0 to '
             f'{indices[-1]}, and :all names every one'
         )
     return [int(index)]

@@ -26,6 +26,7 @@ from pairjax.html.tables import (
     trials_table,
 )
 from pairjax.records import Metrics, read_config
+from pairjax.shapes import REPORTED_CONFIG, check_shape
 from pairjax.trials import trial_names
 
 INTRODUCTION = (
@@ -88,6 +89,7 @@ def read_experiments(workdirs: Sequence[Path]) -> list[Experiment]:
 def read_experiment(workdir: Path) -> Experiment:
     """Reads one finished workdir."""
     summary, config = read_summary(workdir), read_config(workdir)
+    check_shape(config['config'], REPORTED_CONFIG, workdir / 'config.json')
     metrics = pd.DataFrame.from_records(Metrics(workdir).read())
     if metrics.empty:
         raise UserError(

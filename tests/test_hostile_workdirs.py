@@ -1,0 +1,406 @@
+"""Workdirs that were damaged or forged: a sentence, or the right figures and the right state.
+
+In one ordinary run about 900 of them, see `hostile` for more.
+"""
+
+import io
+import json
+import math
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import jax
+import numpy as np
+import pytest
+from conftest import make_small_config
+from hostile import JSON, hostile
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from pairjax import evaluation, experiment, figures, training
+from pairjax.comparison.figure import draw_comparison
+from pairjax.comparison.paired import compare_workdirs
+from pairjax.comparison.report import show_comparison
+from pairjax.errors import UserError
+from pairjax.html import page
+from pairjax.html.report import read_experiments, render_report
+from pairjax.progress import ProgressDisplay, make_console
+from pairjax.report import show_evaluation, show_results
+
+PARTS = ('config.json', 'summary.json', 'metrics.jsonl')
+
+
+class Trains(Exception):
+    """Stands in for the training that would begin."""
+
+
+def quiet():
+    return ProgressDisplay(Console(file=io.StringIO(), width=160, markup=False))
+
+
+@pytest.fixture(scope='module')
+def config(small_digits_path):
+    config = make_small_config(small_digits_path)
+    config.num_seeds = config.train.num_epochs = 2
+    config.model.widths = (2, 2, 2, 2)
+    config.sweep.product = (('loss.aux_weight', (0.0, 1.0)),)
+    config.checkpoint.keep = 1
+    return config
+
+
+@pytest.fixture(scope='module')
+def trained(config, tmp_path_factory):
+    """A workdir that nothing here changes: two trials of two seeds and two epochs."""
+    workdir = tmp_path_factory.mktemp('hostile') / 'trained'
+    experiment.run_experiment(config, workdir, display=quiet())
+    return workdir
+
+
+@pytest.fixture(scope='module')
+def other(trained, tmp_path_factory):
+    """An intact copy to compare with."""
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp('hostile') / 'other'))
+
+
+@pytest.fixture(scope='module')
+def target(trained, tmp_path_factory):
+    """A copy whose files are changed."""
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp('hostile') / 'target'))
+
+
+def mend(target, trained):
+    """Makes the copy what it was."""
+    shutil.rmtree(target)
+    shutil.copytree(trained, target)
+
+
+@pytest.fixture
+def intact(target, trained):
+    """The copy as it was."""
+    mend(target, trained)
+    return target
+
+
+@pytest.fixture(autouse=True)
+def without_what_takes_long():
+    """Pictures are drawn but not painted, and nothing is compiled."""
+
+    def picture(figure, kind):
+        figure.draw_without_rendering()
+        return b''
+
+    def answer(fn, layout, num_stacked, options):
+        def count(pools, state):
+            shapes = jax.eval_shape(jax.vmap(fn, in_axes=(None, 0)), pools, state)
+            return jax.tree.map(lambda s: np.ones(s.shape, s.dtype), shapes)
+
+        return count
+
+    def train(*arguments):
+        raise Trains
+
+    with (
+        mock.patch.object(page, 'picture', picture),
+        mock.patch.object(figures, 'picture', picture),
+        mock.patch.object(evaluation, 'over_runs', answer),
+        mock.patch.object(experiment, 'train_programs', train),
+    ):
+        yield
+
+
+def places(value, path=()):
+    """Where in JSON something could be put."""
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+
+
+def changed(data, value, number=2):
+    """A copy with something else, or nothing, in some places."""
+    value = json.loads(json.dumps(value))
+    for _ in range(data.draw(st.integers(1, number))):
+        path = data.draw(st.sampled_from(list(places(value))))
+        if not path:
+            if data.draw(st.integers(0, 9)) == 0:
+                value = data.draw(JSON)
+            continue
+        inner = value
+        for key in path[:-1]:
+            inner = inner[key]
+        if data.draw(st.booleans()) and isinstance(inner, dict):
+            del inner[path[-1]]
+        else:
+            inner[path[-1]] = data.draw(JSON)
+    return value
+
+
+@st.composite
+def forged(draw, name, contents):
+    """Text of a file in the workdir: JSON of wrong shapes, or damaged bytes."""
+    data = draw(st.data())
+    if draw(st.integers(0, 4)) == 0:
+        raw = bytearray(contents)
+        for _ in range(draw(st.integers(1, 3))):
+            raw[draw(st.integers(0, len(raw) - 1))] = draw(st.integers(0, 255))
+        return bytes(raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw)
+    if name != 'metrics.jsonl':
+        return json.dumps(changed(data, json.loads(contents))).encode()
+    lines = contents.splitlines()
+    for _ in range(draw(st.integers(1, 2))):
+        number = draw(st.integers(0, len(lines) - 1))
+        kind = draw(st.sampled_from(['change', 'change', 'double', 'drop', 'put']))
+        if kind == 'change':
+            lines[number] = json.dumps(changed(data, json.loads(contents.splitlines()[0]))).encode()
+        elif kind == 'double':
+            lines.append(lines[number])
+        elif kind == 'drop' and len(lines) > 1:
+            del lines[number]
+        elif kind == 'put':
+            lines.insert(number, draw(JSON.map(json.dumps).map(str.encode) | st.binary(max_size=9)))
+    return b'\n'.join(lines) + b'\n'
+
+
+def one_line(error):
+    text = str(error)
+    assert text and '\n' not in text and len(text) < 3000, text[:3000]
+    text.encode()
+
+
+def console():
+    with mock.patch('sys.stdout', io.TextIOWrapper(io.BytesIO(), 'utf-8')):
+        made = make_console()
+    made.file = io.StringIO()
+    return made
+
+
+# The four ways in which a workdir is read; each returns what a person is told.
+
+
+def read_by_compare(workdir, other, config):
+    result = compare_workdirs([f'{workdir}:all', str(other)], 'final_test_accuracy')
+    out = console()
+    show_comparison(result, out)
+    draw_comparison(result).draw_without_rendering()
+    return out.file.getvalue()
+
+
+def read_by_report(workdir, other, config):
+    return render_report(read_experiments([workdir, other])).encode()
+
+
+def read_by_evaluate(workdir, other, config):
+    out = console()
+    show_evaluation(evaluation.evaluate_workdir(workdir), out)
+    digits = evaluation.evaluate_workdir(workdir, 'npz', config.data.dir)
+    show_evaluation(digits, out)
+    return out.file.getvalue()
+
+
+def read_by_training(workdir, other, config):
+    out = console()
+    summary = experiment.run_experiment(config, workdir, display=quiet())
+    show_results(summary, workdir, out)
+    return out.file.getvalue()
+
+
+READERS = (read_by_compare, read_by_report, read_by_evaluate, read_by_training)
+
+
+@pytest.mark.parametrize('reader', READERS)
+def test_an_intact_workdir_is_read(intact, other, config, reader):
+    assert reader(intact, other, config)
+
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('reader', READERS)
+@pytest.mark.parametrize('name', PARTS)
+@hostile(60)
+@given(data=st.data())
+def test_forged_files(trained, other, config, target, name, reader, data):
+    contents = (trained / name).read_bytes()
+    mend(target, trained)
+    (target / name).write_bytes(data.draw(forged(name, contents)))
+    try:
+        reader(target, other, config)
+    except UserError as error:
+        one_line(error)
+    except Trains:
+        pass
+
+
+@pytest.mark.parametrize('reader', READERS)
+@pytest.mark.parametrize('name', PARTS)
+@pytest.mark.parametrize('contents', ['deep', 'missing', 'directory', 'empty'])
+def test_files_that_are_no_files(intact, other, config, name, reader, contents):
+    path = intact / name
+    path.unlink()
+    if contents == 'deep':
+        path.write_text('[' * 10**5 + ']' * 10**5 + '\n')
+    elif contents == 'directory':
+        path.mkdir()
+    elif contents == 'empty':
+        path.write_text('')
+    try:
+        reader(intact, other, config)
+    except UserError as error:
+        one_line(error)
+    except Trains:
+        assert contents in ('missing', 'empty')
+    finally:
+        if path.is_dir():
+            path.rmdir()
+
+
+FIGURE_CHANGES = {
+    'mean': lambda figure: figure.update(mean=figure['mean'] + 0.01),
+    'interval': lambda figure: figure['ci95'].reverse(),
+    'deviation': lambda figure: figure.update(std=0.5),
+    'value': lambda figure: figure['values'].__setitem__(0, 1 - figure['values'][0]),
+    'seed too many': lambda figure: figure['values'].append(0.5),
+    'percent': lambda figure: figure.update(values=[100 * v for v in figure['values']]),
+}
+
+
+@pytest.mark.parametrize('change', FIGURE_CHANGES)
+@pytest.mark.parametrize('reader', [read_by_compare, read_by_report, read_by_training])
+def test_a_figure_that_its_values_do_not_give_is_refused(intact, other, config, change, reader):
+    summary = json.loads((intact / 'summary.json').read_text())
+    FIGURE_CHANGES[change](summary['trials'][1]['final_test_accuracy'])
+    (intact / 'summary.json').write_text(json.dumps(summary))
+    with pytest.raises(UserError, match=r'trials\[1\]\.final_test_accuracy'):
+        reader(intact, other, config)
+
+
+@pytest.mark.parametrize(
+    'name', ['a$\\nope{$', '[red]', '[/red]', 'ü', 'x:1', ' ', '-', '%s{}', '\udcff']
+)
+def test_workdirs_may_have_any_name(trained, other, config, tmp_path, name):
+    workdir = Path(shutil.copytree(trained, tmp_path / name))
+    shown = read_by_compare(workdir, other, config)
+    assert f'{name}:1' in shown
+    if name != '\udcff':
+        read_by_report(workdir, other, config)
+
+
+@hostile(60)
+@given(st.text(max_size=9) | st.sampled_from(['9' * 5000, '٣', '-1', '1.0', '00', 'all ', '\0']))
+def test_trials_that_are_not_there(trained, other, which):
+    try:
+        compare_workdirs([f'{trained}:{which}', str(other)], 'final_test_accuracy')
+        assert which in ('', '0', '1', 'all')
+    except UserError as error:
+        one_line(error)
+
+
+# ------------------------------------------------------------------------- checkpoints
+
+
+def program(workdir):
+    return workdir / 'checkpoints' / 'program_0000'
+
+
+def restored(workdir, config):
+    """The state that evaluation restores."""
+    found = []
+
+    def keep(state, layout):
+        found.append(state)
+        return state
+
+    with mock.patch.object(evaluation, 'place_runs', keep):
+        evaluation.evaluate_workdir(workdir)
+    return found[0]
+
+
+def same_bits(one, two):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs)
+
+
+def checkpoint_files(workdir):
+    return sorted(p.relative_to(workdir) for p in program(workdir).rglob('*') if p.is_file())
+
+
+@pytest.mark.filterwarnings('ignore')
+@hostile(80)
+@given(data=st.data())
+def test_damaged_checkpoints(trained, config, target, data):
+    mend(target, trained)
+    expected = restored(trained, config)
+    for _ in range(data.draw(st.integers(1, 2))):
+        path = target / data.draw(st.sampled_from(checkpoint_files(trained)))
+        kind = data.draw(st.sampled_from(['bit', 'bit', 'bit', 'cut', 'random', 'delete']))
+        if not path.is_file():
+            continue
+        raw = bytearray(path.read_bytes())
+        if kind == 'bit' and raw:
+            raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        elif kind == 'cut':
+            del raw[data.draw(st.integers(0, len(raw))) :]
+        elif kind == 'random':
+            raw = data.draw(st.binary(max_size=50))
+        path.write_bytes(raw)
+        if kind == 'delete':
+            path.unlink()
+    try:
+        found = restored(target, config)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert same_bits(found, expected)
+
+
+def array_files(workdir):
+    """The files that hold the values of the arrays."""
+    return [p for p in checkpoint_files(workdir) if '/d/' in str(p)]
+
+
+@hostile(60)
+@given(data=st.data())
+def test_no_flipped_bit_of_the_values_goes_unnoticed(trained, config, target, data):
+    mend(target, trained)
+    expected = restored(trained, config)
+    name = data.draw(st.sampled_from(array_files(trained)))
+    raw = bytearray((trained / name).read_bytes())
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    (target / name).write_bytes(raw)
+    try:
+        found = restored(target, config)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert same_bits(found, expected)
+
+
+def test_a_checkpoint_under_another_name_is_not_taken_for_that_epoch(trained, config, target):
+    mend(target, trained)
+    (program(target) / '2').rename(program(target) / '1')
+    with pytest.raises(UserError, match=r'is of epoch 2 and seeds .* not of epoch 1'):
+        restored(target, config)
+
+
+def test_a_checkpoint_of_other_seeds_is_not_taken_for_these(config, intact):
+    text = (intact / 'config.json').read_text()
+    assert text.count('"seed": 0') == 1
+    (intact / 'config.json').write_text(text.replace('"seed": 0', '"seed": 5'))
+    with pytest.raises(UserError, match=r'seeds \[0, 1, 0, 1\], not of epoch 2 and seeds \[5, 6'):
+        restored(intact, config)
+
+
+def test_other_things_among_the_checkpoints_are_not_in_the_way(trained, config, target):
+    mend(target, trained)
+    expected = restored(trained, config)
+    (program(target) / 'notes.txt').write_text('mine')
+    (program(target) / 'backup').mkdir()
+    (program(target) / '999x').mkdir()
+    assert same_bits(restored(target, config), expected)
+
+
+def test_the_state_holds_what_is_checked(trained, config):
+    state = restored(trained, config)
+    assert isinstance(state, training.RunState)
+    assert state.epoch.tolist() == [2] * 4 and state.seed.tolist() == [0, 1, 0, 1]
+    assert not math.isnan(float(np.sum(state.mean)))
