@@ -5,6 +5,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from conftest import quick_jit
 from flax import nnx
 
 from pairjax import training
@@ -14,9 +15,8 @@ from pairjax.digits import load_digits
 from pairjax.errors import UserError
 from pairjax.evaluation import evaluate_workdir
 from pairjax.models import build_model
-from pairjax.pairs import make_pools
+from pairjax.pairs import draw_pairs, make_pools
 from pairjax.records import read_config
-from pairjax.runs import hyperparameters_of
 from pairjax.trials import expand_trials
 
 
@@ -59,12 +59,16 @@ def test_probabilities_are_those_of_the_network(small_sweep):
     digits = load_digits('npz', str(small_sweep / 'digits.npz'))
     config = validate(read_config(small_sweep / 'run')['config'])
     config = expand_trials(config)[1].config
-    state = training.init_state(config, make_pools(digits), 2, hyperparameters_of(config))
-    rngs = nnx.Rngs(params=training.run_key(2, training.Purpose.PARAMS))
-    model = build_model(config.model, 3, rngs)
-    train = digits.train_images[np.asarray(state.pairs.train)].astype(np.float64)
+    pairs = draw_pairs(training.run_key(2, training.Purpose.PAIRS), config.data, make_pools(digits))
+    train = digits.train_images[np.asarray(pairs.train)].astype(np.float64)
     images = (digits.test_images[answers.pairs[1]] - train.mean()) / train.std(ddof=1)
-    output = model(images.astype(np.float32))
+
+    @quick_jit
+    def look(images):
+        rngs = nnx.Rngs(params=training.run_key(2, training.Purpose.PARAMS))
+        return build_model(config.model, 3, rngs)(images)
+
+    output = look(images.astype(np.float32))
     holds = jax.nn.softmax(output.main_logits)[:, 1]
     np.testing.assert_allclose(1 / (1 + np.exp(-answers.log_odds[1])), holds, rtol=1e-4)
     places = np.arange(150)
