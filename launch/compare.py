@@ -13,6 +13,9 @@ from pairjax.cli import run_main
 MEASURE = flags.DEFINE_string(
     'measure', 'final_test_accuracy', 'which figure of summary.json, such as final_digit_accuracy'
 )
+AGAINST_FIRST = flags.DEFINE_bool(
+    'against_first', False, 'compare all others with the first alone, as for an ablation'
+)
 OUT = flags.DEFINE_string(
     'out', None, 'folder of the picture; figures/ of the first workdir by default'
 )
@@ -23,7 +26,7 @@ def main(arguments: list[str]) -> None:
     from pairjax import progress
     from pairjax.comparison import figure, paired, report
 
-    result = paired.compare_workdirs(arguments, MEASURE.value)
+    result = paired.compare_workdirs(arguments, MEASURE.value, AGAINST_FIRST.value)
     console = progress.make_console()
     report.show_comparison(result, console)
     path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'

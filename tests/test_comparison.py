@@ -145,6 +145,16 @@ def test_p_values_are_adjusted_over_all_pairs_and_power_is_planned_at_that_level
     assert ab.std_ratio[1] < ab.std_ratio[0] < ab.std_ratio[2]
 
 
+def test_all_others_are_compared_with_the_first_alone_where_asked(workdir):
+    arms = [workdir(n, trial(v)) for n, v in zip('abc', [A, B, A], strict=True)]
+    pairs = compare_workdirs(arms, 'final_test_accuracy', against_first=True).pairs
+    assert [(pair.a, pair.b) for pair in pairs] == [('b', 'a'), ('c', 'a')]
+    every_two = compare(*arms).pairs
+    assert pairs[0].paired.mean == -every_two[0].paired.mean != 0
+    # Holm's correction is over the two that were made, not over all three.
+    assert pairs[0].adjusted_p == pytest.approx(2 * every_two[0].paired.p_value)
+
+
 def test_no_fewer_seeds_are_asked_for_than_the_sign_flip_test_needs(workdir):
     # Great differences at n = 3, where p cannot fall below 0.25: a t test would ask for two.
     arms = workdir('a', trial([900, 910, 920])), workdir('b', trial([800, 811, 819]))

@@ -9,13 +9,14 @@ from flax import nnx
 
 from pairjax.config import flatten, validate
 from pairjax.experiment import run_experiment
-from pairjax.models import build_model, check_model_config
+from pairjax.models import build_model, check_model_config, count_params
 from pairjax.optimizers import check_optimizer_config
 from pairjax.records import Metrics
 from pairjax.trials import expand_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))
+PAIRNET = {'pairnet': 1, 'pairnet_ensemble': 3}
 REQUIRED = ('basicnet1', 'auxnet1', 'auxnet2', 'auxnet3', 'shallow', 'deep', 'deep_shared')
 
 
@@ -47,7 +48,16 @@ def test_config_builds_and_names_its_command(name):
     model = nnx.eval_shape(lambda: build_model(trial.config.model, 10, nnx.Rngs(0)))
     images = jax.ShapeDtypeStruct((7, 2, 14, 14), 'float32')
     output = nnx.eval_shape(lambda model, images: model(images), model, images)
-    assert output.main_logits.shape == (7, 2)
+    learned = trial.config.model.head == 'learned'
+    assert output.main_logits.shape == (7, 2) if learned else output.main_logits is None
+
+
+def test_pairnet_keeps_to_the_first_reports_budget():
+    for name, members in PAIRNET.items():
+        config = validate(load_module(f'configs/{name}.py').get_config())
+        assert count_params(config.model, 10) <= 75_000 * members
+        # It learns from the same pairs, and chooses no epoch.
+        assert config.data.num_train_pairs == 1000 and config.loss.main_weight == 0
 
 
 @pytest.mark.parametrize('name', [f'configs/{name}.py' for name in REQUIRED])

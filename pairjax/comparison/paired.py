@@ -39,7 +39,8 @@ class Pair(NamedTuple):
 class Comparison(NamedTuple):
     """Arms over their common seeds.
 
-    arms: as given. values: per arm the measure of each of `seeds`. pairs: every two arms.
+    arms: as given. values: per arm the measure of each of `seeds`. pairs: every two arms, or each
+    with the first.
     """
 
     measure: str
@@ -49,24 +50,27 @@ class Comparison(NamedTuple):
     pairs: list[Pair]
 
 
-def compare_workdirs(arguments: Sequence[str], measure: str) -> Comparison:
-    """Compares every two of the trials named.
+def compare_workdirs(
+    arguments: Sequence[str], measure: str, against_first: bool = False
+) -> Comparison:
+    """Compares every two of the trials named, or all others with the first.
 
     Args:
       arguments: WORKDIR for its selected trial, WORKDIR:TRIAL for one by its index in summary.json,
         WORKDIR:all for every one.
       measure: a figure of a trial in summary.json, such as final_test_accuracy.
+      against_first: the first is what the others are compared with, and with nothing else.
 
     Raises: UserError where something is missing or may not be paired.
     """
     arms = read_arms(arguments)
     check_measure(arms, measure)
     check_paired(arms, measure)
-    return compare(arms, measure)
+    return compare(arms, measure, against_first)
 
 
-def compare(arms: Sequence[Arm], measure: str) -> Comparison:
-    """Compares every two arms, which `check_paired` has found fit, over the seeds common to all.
+def compare(arms: Sequence[Arm], measure: str, against_first: bool = False) -> Comparison:
+    """`compare_workdirs` of arms that `check_paired` has found fit, over the seeds common to all.
 
     Raises: UserError where fewer than two seeds are common.
     """
@@ -81,10 +85,9 @@ def compare(arms: Sequence[Arm], measure: str) -> Comparison:
             f'({held}); train the missing ones with --config.seed and --config.num_seeds'
         )
     values = [[one[seed] for seed in seeds] for one in by_arm]
-    compared = [
-        (i, j, compare_paired(values[i], values[j]))
-        for i, j in itertools.combinations(range(len(arms)), 2)
-    ]
+    every_two = list(itertools.combinations(range(len(arms)), 2))
+    chosen = [(j, i) for i, j in every_two if i == 0] if against_first else every_two
+    compared = [(i, j, compare_paired(values[i], values[j])) for i, j in chosen]
     adjusted = holm([paired.p_value for _, _, paired in compared])
     pairs = [
         Pair(

@@ -1,0 +1,51 @@
+"""What each ingredient of PairNet is worth: configs/pairnet.py, and once more without each.
+
+Trial 0 is configs/pairnet.py; every other trial differs from it in one ingredient. Where the train
+pool is large, --config.data.num_validation_pairs=5000 makes them easier to tell apart.
+
+command: python launch/main.py --config=configs/pairnet_ablation.py
+         python launch/compare.py runs/pairnet_ablation:all --against_first
+                --measure=final_validation_accuracy
+cost:   not measured yet
+result: docs/pairnet.md
+"""
+
+import pathlib
+import runpy
+
+from pairjax.config import flatten
+
+_HERE = pathlib.Path(__file__).parent
+
+ARMS = (
+    {},
+    {f'augment.{name}': 0.0 for name in ('rotation', 'scale', 'shear', 'shift')}
+    | {'augment.elastic': 0.0, 'augment.gamma': 0.0},
+    {f'augment.{name}': 0.0 for name in ('rotation', 'scale', 'shear', 'shift')},
+    {'augment.elastic': 0.0},
+    {'augment.gamma': 0.0},
+    {'model.normalization': 'none'},
+    {'model.dropout_rate': 0.0},
+    {'model.weight_sharing': False},
+    {'model.head': 'probability'},
+    {'model.head': 'learned', 'loss.main_weight': 1.0},
+    {'loss.label_smoothing': 0.0},
+    {'optimizer.ema_decay': 0.0},
+    {'optimizer.schedule': 'constant', 'optimizer.warmup': 0.0, 'optimizer.learning_rate': 1e-3},
+    {'optimizer.weight_decay': 0.0},
+    {'model.padded': True, 'model.overlapping_pools': True},
+)
+
+
+def get_config():
+    """Every arm with ten seeds, evaluated at the end."""
+    config = runpy.run_path(str(_HERE / 'pairnet.py'))['get_config']()
+    config.name = 'pairnet_ablation'
+    config.num_seeds = 10
+    config.train.evaluate_every = config.train.num_epochs
+    values = flatten(config)
+    fields = sorted({field for arm in ARMS for field in arm})
+    config.sweep.settings = tuple(
+        tuple((field, arm.get(field, values[field])) for field in fields) for arm in ARMS
+    )
+    return config
