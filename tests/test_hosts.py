@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -97,13 +98,20 @@ class Fleet:
 def finish(processes, returncode=0):
     """Waits for processes; their output lies in the attributes out and err."""
     for process in processes:
-        out, process.err = process.communicate(timeout=120)
+        out, process.err = process.communicate(timeout=300)
         # Of these lines jaxlib's are not ours to silence.
         lines = out.splitlines(keepends=True)
         process.out = ''.join(line for line in lines if not line.startswith('[Gloo]'))
     for process in processes:
         assert process.returncode == returncode, process.err
     return processes
+
+
+def wait_for_an_epoch(workdir):
+    deadline = time.monotonic() + 300
+    while not (workdir / 'metrics.jsonl').exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def sentences(processes):
@@ -146,10 +154,9 @@ def alone(fleet):
     return workdir
 
 
-@pytest.mark.parametrize('count', [2, 3])
-def test_several_processes_leave_the_records_of_one(fleet, alone, tmp_path, count):
+def test_several_processes_leave_the_records_of_one(fleet, alone, tmp_path):
     """Three devices each way: of two processes, one has two of them."""
-    processes = finish(fleet.train(count, tmp_path / 'several'))
+    processes = finish(fleet.train(2, tmp_path / 'several'))
     assert results_of(tmp_path / 'several') == results_of(alone)
     assert '10 runs on 3 devices' in processes[0].out and '0* ' in processes[0].out
     files = sorted(path.name for path in alone.iterdir())
@@ -161,9 +168,7 @@ def test_several_processes_leave_the_records_of_one(fleet, alone, tmp_path, coun
 def test_a_signal_to_one_stops_all_and_another_number_goes_on(fleet, alone, tmp_path, count):
     workdir = tmp_path / 'stopped'
     processes = fleet.train(2, workdir)
-    deadline = time.monotonic() + 100
-    while not (workdir / 'metrics.jsonl').exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_an_epoch(workdir)
     processes[1].send_signal(signal.SIGTERM)
     finish(processes, returncode=130)
     assert 'stopped and saved after epoch' in processes[0].out
@@ -174,6 +179,20 @@ def test_a_signal_to_one_stops_all_and_another_number_goes_on(fleet, alone, tmp_
     processes = finish(fleet.train(count, workdir))
     assert 'going on after epoch' in processes[0].out
     assert results_of(workdir) == results_of(alone)
+
+
+def test_a_process_that_dies_is_noticed(fleet, tmp_path):
+    """At once; jax then waits for its heartbeat to time out, which nobody should here."""
+    workdir = tmp_path / 'killed'
+    processes = fleet.train(2, workdir)
+    wait_for_an_epoch(workdir)
+    processes[1].kill()
+    watchdog = threading.Timer(300, processes[0].kill)
+    watchdog.start()
+    sentence = next(line for line in processes[0].stderr if line.startswith('error: '))
+    watchdog.cancel()
+    assert 'another process has ended or cannot be reached' in sentence
+    assert (workdir / 'metrics.jsonl').stat().st_size > 0
 
 
 def test_a_workdir_of_another_experiment_ends_all(fleet, alone):
