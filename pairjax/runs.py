@@ -5,7 +5,6 @@ import functools
 import itertools
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -245,7 +244,6 @@ class Programs(NamedTuple):
     init: Callable
     train_epoch: Callable
     evaluate: Callable
-    compile_seconds: float
 
     @property
     def state(self) -> Any:
@@ -280,7 +278,6 @@ def compile_programs(
       pools: replicated `Pools`.
       seeds, hyperparameters: stacked, with `layout.padded` runs.
     """
-    started = time.monotonic()
     options = compiler_options(config.train.batch_size)
     # Evaluation reads wide batches whatever the training's are.
     wide = choose_layout(layout.num_runs, config.runs, training.EVALUATION_BATCH_SIZE)
@@ -305,4 +302,4 @@ def compile_programs(
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:
         compiled = list(executor.map(lambda program: program.compile(), lowered))
-    return Programs(*compiled, time.monotonic() - started)
+    return Programs(*compiled)

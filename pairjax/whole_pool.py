@@ -7,11 +7,12 @@ of pairs is asked.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 from scipy.special import softmax
 
 from pairjax.exact import (
@@ -20,7 +21,7 @@ from pairjax.exact import (
     sampled_pairs,
 )
 from pairjax.pairs import Pools, relation_table
-from pairjax.runs import Layout, compiler_options, over_runs, unstack_runs
+from pairjax.runs import RUNS, Layout, compiler_options, over_runs, unstack_runs
 from pairjax.training import EVALUATION_BATCH_SIZE, RunState, predict
 
 
@@ -29,30 +30,52 @@ def factorises(model: Any) -> bool:
     return model.head != 'learned'
 
 
-def whole_pool_accuracies(
-    config: Any, layout: Layout, pools: Pools, state: RunState
-) -> list[float | None]:
-    """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.
+class WholePool(NamedTuple):
+    """A compiled question to all runs of a program, and what to make of one run's answer."""
+
+    ask: Callable
+    count: Callable
+
+
+def compile_whole_pool(config: Any, layout: Layout, pools: Pools, state: Any) -> WholePool:
+    """Compiles what `whole_pool_accuracies` asks.
 
     Args:
       config: of any trial of the program.
       layout: of its runs.
-      pools, state: on the devices as the layout says.
-
-    Returns: fractions, None for a run that failed or whose answers are not finite.
+      pools: on the devices as the layout says.
+      state: the stacked runs, or their shapes and types.
     """
     labels = np.asarray(pools.labels)[pools.num_train :]
     table = relation_table(config.data.relation, pools.num_classes)
     pairs, count = (_digit_pairs if factorises(config.model) else _sample)(config, labels, table)
     ask = partial(_ask, config, pairs + pools.num_train)
-    options = compiler_options(EVALUATION_BATCH_SIZE)
-    outputs = unstack_runs(over_runs(ask, layout, 1, options)(pools, state), layout)
+    options, sharding = compiler_options(EVALUATION_BATCH_SIZE), NamedSharding(layout.mesh, RUNS)
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+    )
+    return WholePool(over_runs(ask, layout, 1, options).lower(pools, shapes).compile(), count)
+
+
+def whole_pool_accuracies(
+    question: WholePool, layout: Layout, pools: Pools, state: RunState
+) -> list[float | None]:
+    """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.
+
+    Args:
+      question: compiled for these runs.
+      layout: of the runs.
+      pools, state: on the devices as the layout says.
+
+    Returns: fractions, None for a run that failed or whose answers are not finite.
+    """
+    outputs = unstack_runs(question.ask(pools, state), layout)
     failed = unstack_runs(state.failed, layout)
     accuracies = []
     for i in range(layout.num_runs):
         mine = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
         finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(mine))
-        accuracies.append(count(mine) if finite and not failed[i] else None)
+        accuracies.append(question.count(mine) if finite and not failed[i] else None)
     return accuracies
 
 

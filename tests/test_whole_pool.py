@@ -14,7 +14,7 @@ from pairjax.plan import make_plan
 from pairjax.records import Metrics
 from pairjax.trainer import Trainer
 from pairjax.training import predict
-from pairjax.whole_pool import whole_pool_accuracies
+from pairjax.whole_pool import compile_whole_pool, whole_pool_accuracies
 
 FIELDS = ('exact_pair_accuracy', 'sampled_pair_accuracy')
 
@@ -50,6 +50,7 @@ def trainer(request, small_digits_path):
     config.runs.devices = 2
     plan = make_plan(config)
     trainer = Trainer(plan, 0)
+    trainer.start()
     trainer.epoch(1, evaluate=False)
     return trainer, plan.pools
 
@@ -74,7 +75,8 @@ def stacked(trainer):
     ],
 )
 def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, decide):
-    found = whole_pool_accuracies(with_head(trainer[0], head), *stacked(trainer[0]))
+    question = compile_whole_pool(with_head(trainer[0], head), *stacked(trainer[0]))
+    found = whole_pool_accuracies(question, *stacked(trainer[0]))
     assert len(found) == 3
     for i, accuracy in enumerate(found):
         state = jax.tree.map(lambda leaf, i=i: leaf[i], trainer[0].host_state())
@@ -88,15 +90,16 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
     trainer, _ = trainer
     config = with_head(trainer, head)
     layout, pools, state = stacked(trainer)
+    question = compile_whole_pool(config, layout, pools, state)
 
     def poison(leaf):
         return leaf.at[1].set(np.nan)
 
     for bad in (
         state.replace(failed=state.failed.at[1].set(True)),
-        state.replace(params=jax.tree.map(poison, state.params)),
+        state.replace(learned=jax.tree.map(poison, state.learned)),
     ):
-        found = whole_pool_accuracies(config, layout, pools, bad)
+        found = whole_pool_accuracies(question, layout, pools, bad)
         assert [accuracy is None for accuracy in found] == [False, True, False]
 
 
