@@ -187,7 +187,7 @@ def test_what_json_cannot_hold_is_never_written(tmp_path, bad):
 
 
 def line(epoch, trial=0, seed=0):
-    numbers = {name: 0.5 for name in LINE} | {'train_loss': 0.1 + epoch}
+    numbers = dict.fromkeys(LINE, 0.5) | {'train_loss': 0.1 + epoch}
     return numbers | {'trial': trial, 'seed': seed, 'epoch': epoch}
 
 
