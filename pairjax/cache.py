@@ -21,7 +21,9 @@ def compiled_programs_directory() -> Path:
     """The directory of compiled programs for this kind of processor.
 
     A program compiled for one processor may stop another that lacks one of its
-    instructions, and home directories are shared between machines.
+    instructions, and home directories are shared between machines. Unlike digits and
+    checkpoints, what lies here is machine code that jax runs as it finds it: let nobody
+    else write to this directory.
     """
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()

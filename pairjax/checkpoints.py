@@ -24,7 +24,8 @@ class Checkpoints:
     A state is saved as a flat dictionary of NumPy arrays named by their path
     (`params/encoder/...`), so that it can be read on any number of devices,
     with a digest of them all, since Orbax does not notice every changed bit.
-    Orbax writes to a temporary directory and renames it when complete.
+    Orbax writes to a temporary directory and renames it when complete. It reads
+    JSON, and TensorStore zarr arrays: nothing in a checkpoint is ever executed.
     """
 
     def __init__(self, directory: Path, keep: int = 1, cleanup: bool = True):

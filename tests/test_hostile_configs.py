@@ -236,7 +236,7 @@ HUGE = {
     'runs of a sweep': {
         'num_seeds': 10**6,
         'model.widths': (1, 1, 1, 1),
-        'sweep.product': (('optimizer.learning_rate', tuple(i / 1000 for i in range(1000))),),
+        'sweep.product': (('optimizer.learning_rate', tuple(i / 1000 for i in range(300))),),
     },
 }
 
