@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import make_small_config
+from flax import nnx
 from ml_collections import ConfigDict
 
 from pairjax.experiment import run_experiment
@@ -62,8 +63,15 @@ def with_head(trainer, head):
     return config
 
 
-def stacked(trainer):
-    return trainer.layout, trainer._pools, trainer._state
+def stacked(trainer, head):
+    """Layout, pools and runs, without the main head where another one takes its place."""
+    state = trainer._state
+    if head != 'learned':
+        variables = state.learned.variables
+        params = nnx.State({k: v for k, v in variables.params.items() if k != 'main_head'})
+        learned = state.learned._replace(variables=variables._replace(params=params))
+        state = state.replace(learned=learned)
+    return trainer.layout, trainer._pools, state
 
 
 @pytest.mark.parametrize(
@@ -75,8 +83,9 @@ def stacked(trainer):
     ],
 )
 def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, decide):
-    question = compile_whole_pool(with_head(trainer[0], head), *stacked(trainer[0]))
-    found = whole_pool_accuracies(question, *stacked(trainer[0]))
+    runs = stacked(trainer[0], head)
+    question = compile_whole_pool(with_head(trainer[0], head), *runs)
+    found = whole_pool_accuracies(question, *runs)
     assert len(found) == 3
     for i, accuracy in enumerate(found):
         state = jax.tree.map(lambda leaf, i=i: leaf[i], trainer[0].host_state())
@@ -89,7 +98,7 @@ def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, dec
 def test_a_run_that_failed_has_no_accuracy(trainer, head):
     trainer, _ = trainer
     config = with_head(trainer, head)
-    layout, pools, state = stacked(trainer)
+    layout, pools, state = stacked(trainer, head)
     question = compile_whole_pool(config, layout, pools, state)
 
     def poison(leaf):
@@ -97,7 +106,9 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
 
     for bad in (
         state.replace(failed=state.failed.at[1].set(True)),
-        state.replace(learned=jax.tree.map(poison, state.learned)),
+        state.replace(
+            learned=state.learned._replace(variables=jax.tree.map(poison, state.learned.variables))
+        ),
     ):
         found = whole_pool_accuracies(question, layout, pools, bad)
         assert [accuracy is None for accuracy in found] == [False, True, False]
