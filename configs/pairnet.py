@@ -17,15 +17,13 @@ def get_config():
     config.model.name = 'PairNet'
     config.model.widths = (24, 40, 64, 64)
     config.model.normalization = 'batch'
-    config.model.padded = True
-    config.model.overlapping_pools = True
     config.model.head = 'argmax'
     config.model.dropout_rate = 0.3
     config.loss.main_weight = 0.0
     config.loss.aux_weight = 1.0
     config.loss.label_smoothing = 0.05
     config.optimizer.name = 'adamw'
-    config.optimizer.learning_rate = 5e-3
+    config.optimizer.learning_rate = 1e-2
     config.optimizer.weight_decay = 0.02
     config.optimizer.b2 = 0.99
     config.optimizer.schedule = 'warmup_cosine'
@@ -35,10 +33,10 @@ def get_config():
     config.augment.scale = 0.12
     config.augment.shear = 0.15
     config.augment.shift = 1.0
-    config.augment.elastic = 0.3
+    config.augment.elastic = 0.15
     config.augment.gamma = 0.6
-    config.train.num_epochs = 60
+    config.train.num_epochs = 75
     config.train.batch_size = 50
     config.train.shuffle = True
-    config.train.evaluate_every = 10
+    config.train.evaluate_every = 25
     return config
