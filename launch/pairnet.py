@@ -1,0 +1,63 @@
+"""Measures PairNet, its ingredients and its ensemble: python launch/pairnet.py [--num_seeds=20]"""
+
+import runpy
+import shlex
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from pairjax import hosts
+from pairjax.cli import run_main
+from pairjax.errors import UserError
+
+NAMES = ('pairnet', 'pairnet_ensemble', 'heads', 'pairnet_ablation')
+NUM_SEEDS = flags.DEFINE_integer(
+    'num_seeds', 20, 'seeds of pairnet and pairnet_ensemble', lower_bound=2
+)
+NUM_VALIDATION_PAIRS = flags.DEFINE_integer(
+    'num_validation_pairs', 500, 'of the ablation; many tell its arms apart', lower_bound=1
+)
+DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+WORKDIR = flags.DEFINE_string('workdir', 'runs/pairnet_study', 'where the workdirs go')
+OUT = flags.DEFINE_string('out', 'docs', 'where pairnet.md goes')
+flags.adopt_module_key_flags(hosts)
+
+
+def main() -> None:
+    # jax starts only now, so that a mistyped flag is answered at once.
+    from pairjax import agreement, experiment, progress, runs, studies
+    from pairjax.pairnet_document import write_pairnet
+
+    configs = Path(__file__).parents[1] / 'configs'
+    experiments = []
+    for name in NAMES:
+        config = runpy.run_path(str(configs / f'{name}.py'))['get_config']()
+        config.data.source, config.data.dir = DATA_SOURCE.value, DATA_DIR.value
+        if name in ('pairnet', 'pairnet_ensemble'):
+            config.num_seeds = NUM_SEEDS.value
+        if name == 'pairnet_ablation':
+            config.data.num_validation_pairs = NUM_VALIDATION_PAIRS.value
+        experiments.append((name, config))
+    runs.configure_jax()
+    hosts.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
+    try:
+        workdirs = studies.run_experiments(experiments, Path(WORKDIR.value), display=display)
+    except experiment.Interrupted as interruption:
+        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        sys.exit(130)
+    missing = [name for name in NAMES if name not in workdirs]
+    if workdirs:
+        path = agreement.on_first(lambda: write_pairnet(workdirs, Path(OUT.value)))
+        display.note(f'what it reaches: {path}')
+    if missing:
+        raise UserError(
+            f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '
+            'them again'
+        )
+
+
+if __name__ == '__main__':
+    run_main(main)

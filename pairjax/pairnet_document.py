@@ -1,0 +1,175 @@
+"""What PairNet reaches and what each of its ingredients is worth, as a document. No jax in here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pairjax.comparison.paired import Comparison, compare_workdirs
+from pairjax.markdown import paragraph, table
+from pairjax.records import read_config, read_json, writing
+from pairjax.statistics import describe
+from pairjax.wording import points, points_span
+
+# Figures of summary.json in which arms are compared, and what they are over.
+MEASURES = {
+    'final_validation_accuracy': 'validation pairs',
+    'exact_pair_accuracy': 'all test pairs',
+    'final_digit_accuracy': 'test digits',
+}
+
+
+def write_pairnet(workdirs: Mapping[str, Path], out: Path) -> Path:
+    """Writes out/pairnet.md.
+
+    Args:
+      workdirs: of pairnet, pairnet_ensemble, pairnet_ablation and heads, those that are finished.
+      out: the directory; made where it is missing.
+
+    Returns: the path of pairnet.md.
+    Raises: UserError where a file cannot be read or written.
+    """
+    parts = ['# PairNet', opening(workdirs)]
+    networks = [name for name in ('pairnet', 'pairnet_ensemble') if name in workdirs]
+    if networks:
+        parts += ['## What it reaches', reached([workdirs[name] for name in networks])]
+    if 'pairnet_ablation' in workdirs:
+        parts += ['## What each ingredient is worth', ablation(workdirs['pairnet_ablation'])]
+    if 'heads' in workdirs:
+        parts += ['## Comparing without parameters', heads(workdirs['heads'])]
+    path = out / 'pairnet.md'
+    with writing(path):
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text('\n\n'.join(parts) + '\n')
+    return path
+
+
+def opening(workdirs: Mapping[str, Path]) -> str:
+    """What is measured, on what, and what chose."""
+    data = read_config(next(iter(workdirs.values())))['data']
+    return paragraph(
+        'Written by `python launch/pairnet.py`. PairNet is a digit classifier shared by both',
+        'images of a pair; it trains on the two digits of 1,000 pairs and nothing else, and',
+        f'the digits read decide the pair. Digits: {data["source"]}, {data["train_pool"]:,} to',
+        f'train and {data["test_pool"]:,} to test. *All test pairs* is the accuracy over every',
+        'ordered pair of distinct images of the test pool, computed from what is read in each',
+        'image; *test pairs* is that over the 1,000 pairs which each seed draws. All figures',
+        'are of the final epoch; nothing was chosen on test images. Means carry their',
+        'standard deviation over n seeds and, in brackets, the 95 % Student t interval of the',
+        'mean.',
+    )
+
+
+def reached(workdirs: list[Path]) -> str:
+    """One row an experiment."""
+    rows = []
+    for workdir in workdirs:
+        summary = read_json(workdir / 'summary.json')
+        for trial in summary['trials']:
+            rows.append(
+                [
+                    f'`{summary["name"]}`',
+                    f'{trial["num_params"]:,}',
+                    str(len(trial['seeds']) - len(trial['failed_seeds'])),
+                    *map(
+                        percent,
+                        (
+                            trial['exact_pair_accuracy'],
+                            trial['final_test_accuracy'],
+                            trial['final_digit_accuracy'],
+                        ),
+                    ),
+                    f'{summary["timing"]["seconds_per_run"]:.1f} s',
+                ]
+            )
+    headings = ('config', 'parameters', 'n', 'all test pairs', 'test pairs', 'test digits', 'a run')
+    return table(headings, rows)
+
+
+def ablation(workdir: Path) -> str:
+    """One row an arm: what it changes, and the paired difference from the first trial."""
+    trials = read_json(workdir / 'summary.json')['trials']
+    compared = {measure: against_first(workdir, measure) for measure in MEASURES}
+    first = compared['final_validation_accuracy']
+    rows = []
+    for number, trial in enumerate(trials[1:]):
+        pairs = [compared[measure].pairs[number] for measure in MEASURES]
+        rows.append(
+            [
+                changes(trial['hyperparameters'], trials[0]['hyperparameters']),
+                f'{trial["num_params"]:,}',
+                *(f'{points(p.paired.mean)} {points_span(*p.paired.ci95)}' for p in pairs),
+                f'{pairs[0].adjusted_p:.2g}',
+            ]
+        )
+    data = read_config(workdir)['config']['data']
+    text = paragraph(
+        'Each row changes one ingredient of `pairnet`; differences from it in percentage',
+        f'points over the same n = {len(first.seeds)} seeds, with 95 % intervals. The first',
+        f'column of differences is on {data["num_validation_pairs"]:,} validation pairs a',
+        'seed, which is what settings were chosen on; p is its sign-flip test, adjusted by',
+        "Holm's method over all rows.",
+    )
+    headings = ('changed', 'parameters', *MEASURES.values(), 'Holm p')
+    return f'{text}\n\n{table(headings, rows)}'
+
+
+def heads(workdir: Path) -> str:
+    """One row a head of AuxNet2, and its paired difference from the learned one."""
+    trials = read_json(workdir / 'summary.json')['trials']
+    compared = against_first(workdir, 'final_test_accuracy')
+    rows = []
+    for number, (trial, values) in enumerate(zip(trials, compared.values, strict=True)):
+        hyper = trial['hyperparameters']
+        paired = compared.pairs[number - 1].paired if number else None
+        rows.append(
+            [
+                hyper['model.head'],
+                f'{hyper["loss.main_weight"]:g}, {hyper["loss.aux_weight"]:g}',
+                f'{trial["num_params"]:,}',
+                percent(describe(values)),
+                f'{points(paired.mean)} {points_span(*paired.ci95)}' if paired else '',
+            ]
+        )
+    text = paragraph(
+        'AuxNet2 (32, 32, 64, 256) as the first report trains it, with a learned head that',
+        'compares, and with none: the answer is the relation between the likeliest digits',
+        '(argmax) or whether its exact probability is above a half. Without a main weight the',
+        f'network never hears of pairs at all. Test pairs, n = {len(compared.seeds)} common',
+        'seeds.',
+    )
+    headings = (
+        'head',
+        'main, aux weight',
+        'parameters',
+        'test pairs',
+        'difference from the first, points',
+    )
+    return f'{text}\n\n{table(headings, rows)}'
+
+
+def against_first(workdir: Path, measure: str) -> Comparison:
+    """Every trial of a workdir against its first."""
+    return compare_workdirs([f'{workdir}:all'], measure, against_first=True)
+
+
+def changes(setting: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    """The fields in which a trial differs from the first, such as augment.gamma=0."""
+    changed = [(name, value) for name, value in setting.items() if value != first[name]]
+    return ', '.join(f'`{name}={_shown(value)}`' for name, value in changed)
+
+
+def _shown(value: Any) -> str:
+    return f'{value:g}' if isinstance(value, float) else str(value)
+
+
+def percent(figure: Mapping[str, Any] | None) -> str:
+    """A figure of summary.json in percent, with two decimals."""
+    if figure is None or figure['mean'] is None:
+        return '-'
+    text = f'{100 * figure["mean"]:.2f}'
+    if figure['std'] is None:
+        return text
+    low, high = 100 * np.array(figure['ci95'])
+    return f'{text} +- {100 * figure["std"]:.2f} [{low:.2f}, {high:.2f}]'

@@ -1,0 +1,52 @@
+"""What the document says, against the summaries that it is made from."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pairjax.experiment import run_experiment
+from pairjax.pairnet_document import write_pairnet
+
+
+@pytest.fixture
+def workdir(small_config, tmp_path):
+    """Two trials that share a program, decided by their digits, and their summary."""
+    small_config.model.head, small_config.loss.main_weight = 'probability', 1.0
+    small_config.train.num_epochs = 2
+    small_config.sweep.product = (('loss.aux_weight', (1.0, 0.25)),)
+    return tmp_path / 'run', run_experiment(small_config, tmp_path / 'run')
+
+
+def cells(text, begins):
+    (line,) = [line for line in text.splitlines() if line.startswith(begins)]
+    return [cell.strip() for cell in line.strip('|').split('|')]
+
+
+def test_figures_are_those_of_the_summaries(workdir, tmp_path):
+    path, summary = workdir
+    names = ('pairnet', 'pairnet_ablation', 'heads')
+    document = write_pairnet(dict.fromkeys(names, path), tmp_path / 'out').read_text()
+    first, second = summary['trials']
+    exact = np.array([trial['exact_pair_accuracy']['values'] for trial in (first, second)])
+    assert (exact > 0).all() and exact.shape == (2, 3)
+
+    reached = cells(document.split('## What each')[0], '| `auxnet2`')
+    assert reached[:3] == ['`auxnet2`', f'{first["num_params"]:,}', '3']
+    assert reached[3].startswith(f'{100 * exact[0].mean():.2f} +- {100 * exact[0].std(ddof=1):.2f}')
+
+    arm = cells(document, '| `loss.aux_weight=0.25`')
+    difference = 100 * (exact[1] - exact[0])
+    low, high = stats.t.interval(0.95, 2, difference.mean(), difference.std(ddof=1) / np.sqrt(3))
+    assert arm[3] == f'{difference.mean():+z.2f} [{low:+z.2f}, {high:+z.2f}]'
+    assert 'the same n = 3 seeds' in document.replace('\n', ' ')
+
+    heads = cells(document, '| probability | 1, 0.25')
+    tests = [np.array(trial['final_test_accuracy']['values']) for trial in (first, second)]
+    assert heads[4].startswith(f'{100 * (tests[1] - tests[0]).mean():+z.2f} ')
+    # The first is compared with nothing.
+    assert cells(document, '| probability | 1, 1 ')[4] == ''
+
+
+def test_what_is_not_finished_is_left_out(workdir, tmp_path):
+    document = write_pairnet({'pairnet': workdir[0]}, tmp_path / 'out').read_text()
+    assert '## What it reaches' in document and 'ingredient is worth' not in document
