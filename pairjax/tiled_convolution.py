@@ -1,7 +1,9 @@
 """Convolution alone and max-pool alone, for layers that do something between the two.
 
 The products of convolution.py for images of any size: what Winograd's minimal filtering covers in
-one tile stays one; a larger image is cut into overlapping tiles, which join the batch.
+one tile stays one; a larger image is cut into overlapping tiles, which join the batch. Tiles of
+seven outputs a side, for images of 7x7 and 14x14, agree with a plain convolution to 2e-4 of the
+largest magnitude, smaller ones to 3e-5.
 """
 
 import functools
@@ -9,7 +11,6 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from pairjax import winograd
 from pairjax.convolution import (
     Geometry,
     relu_pool,
@@ -17,6 +18,8 @@ from pairjax.convolution import (
     winograd_gradients,
     winograd_outputs,
 )
+
+MOST_OUTPUTS = 7
 
 
 def convolve(inputs: jax.Array, kernel: jax.Array, padding: int, pool: int = 1) -> jax.Array:
@@ -36,9 +39,19 @@ def convolve(inputs: jax.Array, kernel: jax.Array, padding: int, pool: int = 1) 
     # With one or two channels there is no sum over channels to save on.
     if jax.default_backend() != 'cpu' or channels_in <= 2:
         return _convolve_patches(inputs, kernel, geometry)
-    if pool * max(geometry.rows, geometry.columns) <= winograd.MOST_OUTPUTS:
+    if pool * max(geometry.rows, geometry.columns) <= MOST_OUTPUTS:
         return _convolve_tile(inputs, kernel, geometry)
-    return _convolve_tiles(inputs, kernel, geometry)
+    if all(_split(pool * side)[1] % pool == 0 for side in (geometry.rows, geometry.columns)):
+        return _convolve_tiles(inputs, kernel, geometry)
+    return by_place(_convolve_tiles(inputs, kernel, geometry._replace(pool=1))[0], pool)
+
+
+def by_place(outputs: jax.Array, pool: int) -> jax.Array:
+    """(H, W, C, N) -> (pool * pool, H // pool, W // pool, C, N), the places of a window first."""
+    rows, columns = (side // pool for side in outputs.shape[:2])
+    read = outputs[: rows * pool, : columns * pool]
+    read = read.reshape(rows, pool, columns, pool, *outputs.shape[2:]).transpose(1, 3, 0, 2, 4, 5)
+    return read.reshape(pool * pool, rows, columns, *outputs.shape[2:])
 
 
 def relu_pool_places(outputs: jax.Array) -> jax.Array:
@@ -67,12 +80,11 @@ _relu_pool_places.defvjp(_pool_forward, _pool_backward)
 def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
     """Maxima over windows without padding: (H, W, C, N) -> (H', W', C, N); ties share gradients."""
     rows, columns = ((side - window) // stride * stride + 1 for side in images.shape[:2])
-    places = [
-        images[i : i + rows : stride, j : j + columns : stride]
-        for i in range(window)
-        for j in range(window)
-    ]
-    return functools.reduce(jnp.maximum, places)
+    # One axis after the other: six slices of a window of three instead of nine.
+    images = functools.reduce(jnp.maximum, [images[i : i + rows : stride] for i in range(window)])
+    return functools.reduce(
+        jnp.maximum, [images[:, j : j + columns : stride] for j in range(window)]
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -99,7 +111,7 @@ def _convolve_tiles(inputs, kernel, geometry):
     """The same by tiles of equal size; what they compute beyond the image is cut off."""
     pool, size = geometry.pool, geometry.size
     (num_rows, tall), (num_columns, wide) = (
-        _split(pool * windows, pool) for windows in (geometry.rows, geometry.columns)
+        _split(pool * windows) for windows in (geometry.rows, geometry.columns)
     )
     height, width = num_rows * tall + size - 1, num_columns * wide + size - 1
     padding = geometry.padding
@@ -124,22 +136,18 @@ def _convolve_tiles(inputs, kernel, geometry):
     return jnp.concatenate(rows, axis=1)[:, : geometry.rows, : geometry.columns]
 
 
-def _split(length, multiple):
-    """How many tiles, and the outputs of each: a multiple that Winograd's constants allow."""
-    most = winograd.MOST_OUTPUTS // multiple * multiple
-    count = -(-length // most)
-    return count, -(-length // (count * multiple)) * multiple
+def _split(length):
+    """How many tiles, and the outputs of each."""
+    count = -(-length // MOST_OUTPUTS)
+    return count, -(-length // count)
 
 
 def _convolve_patches(inputs, kernel, geometry):
-    pool, size, padding = geometry.pool, geometry.size, geometry.padding
-    height, width = geometry.rows * pool, geometry.columns * pool
+    size, padding = geometry.size, geometry.padding
     inputs = jnp.pad(inputs, ((padding,) * 2,) * 2 + ((0, 0),) * 2)
+    height, width = (side - size + 1 for side in inputs.shape[:2])
     shifted = [inputs[i : i + height, j : j + width] for i in range(size) for j in range(size)]
-    patches = jnp.concatenate(shifted, axis=2)
-    shape = (geometry.rows, pool, geometry.columns, pool, *patches.shape[2:])
-    patches = patches.reshape(shape).transpose(1, 3, 0, 2, 4, 5)
-    patches = patches.reshape(pool * pool, geometry.rows, geometry.columns, *shape[4:])
+    patches = by_place(jnp.concatenate(shifted, axis=2), geometry.pool)
     weights = kernel.reshape(-1, kernel.shape[3]).T
     # Repeating the weights makes it a batched product that needs no transposed copies.
     repeated = jnp.broadcast_to(weights, (*patches.shape[:3], *weights.shape))

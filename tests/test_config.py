@@ -191,7 +191,7 @@ def test_every_setting_is_combined_with_every_product():
         ({'product': (('num_seeds', (1, 2)),)}, 'sweep: num_seeds does not define a trial'),
         ({'product': (('learning_rate', (1,)),)}, 'mean sweep: optimizer.learning_rate?'),
         ({'settings': ((('model.nme', 'x'),),)}, 'did you mean sweep: model.name?'),
-        ({'settings': (((1, 2),),)}, '1'),
+        ({'settings': (((1, 2),),)}, 'sweep.settings'),
         ({'product': (('loss', (1, 2)),)}, 'sweep: loss is a group of fields'),
         ({'product': (('train.batch_size', (5, 0)),)}, 'train.batch_size=0'),
         ({'product': ('train.batch_size', (5, 6))}, 'sweep.product must read'),
