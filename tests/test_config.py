@@ -114,7 +114,7 @@ def test_whole_numbers_become_floats_and_lists_tuples():
         ('model__widths', (32, True), 'must hold whole numbers'),
         ('sweep__param_range', (5,), 'must be (low, high)'),
         ('name', '', "name='' names the workdir"),
-        ('name', 'a\0b', 'names the workdir'),
+        ('name', 'a\0b', 'printable characters'),
         ('name', 'a/b', 'names the workdir'),
         ('name', '..', 'names the workdir'),
     ],
