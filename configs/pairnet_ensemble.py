@@ -16,4 +16,6 @@ def get_config():
     config = runpy.run_path(str(_HERE / 'pairnet.py'))['get_config']()
     config.name = 'pairnet_ensemble'
     config.model.num_members = 3
+    config.train.num_epochs = 75
+    config.train.evaluate_every = 25
     return config
