@@ -1,7 +1,8 @@
 """What each ingredient of PairNet is worth: configs/pairnet.py, and once more without each.
 
-Trial 0 is configs/pairnet.py in 50 epochs; every other trial differs from it in one ingredient. Where the train
-pool is large, --config.data.num_validation_pairs=5000 makes them easier to tell apart.
+Trial 0 is configs/pairnet.py in 50 epochs; every other trial differs from it in one ingredient.
+Where the train pool is large, --config.data.num_validation_pairs=5000 makes them easier to tell
+apart.
 
 command: python launch/main.py --config=configs/pairnet_ablation.py
          python launch/compare.py runs/pairnet_ablation:all --against_first

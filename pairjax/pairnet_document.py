@@ -103,9 +103,11 @@ def ablation(workdir: Path) -> str:
                 f'{pairs[0].adjusted_p:.2g}',
             ]
         )
-    data = read_config(workdir)['config']['data']
+    config = read_config(workdir)['config']
+    data = config['data']
     text = paragraph(
-        'Each row changes one ingredient of `pairnet`; differences from it in percentage',
+        'Each row changes one ingredient of `pairnet`, in',
+        f'{config["train"]["num_epochs"]} epochs; differences from it in percentage',
         f'points over the same n = {len(first.seeds)} seeds, with 95 % intervals. The first',
         f'column of differences is on {data["num_validation_pairs"]:,} validation pairs a',
         'seed, which is what settings were chosen on; p is its sign-flip test, adjusted by',
