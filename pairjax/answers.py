@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pairjax import training
+from pairjax import scoring, training
 from pairjax.answer_analysis import Answers, Readings
 from pairjax.config import flatten, validate
 from pairjax.errors import UserError
@@ -73,13 +73,13 @@ class _Reply(NamedTuple):
 def _ask_about_test_pairs(config: Any, pools: Pools, state: training.RunState) -> _Reply:
     def ask(indices):
         classes = pools.labels[indices]
-        output = training.predict(config, pools.num_classes, state, pools.images[indices])
+        output = scoring.predict(config, pools.num_classes, state, pools.images[indices])
         logits = output.main_logits
         targets = pair_targets(config.data.relation, classes) == 1
         return _Reply(classes, targets, logits[:, 1] - logits[:, 0], _read(output, classes))
 
     # In batches as evaluation has them: the memory of one, and the same answers.
-    pairs, size = state.pairs.test, training.EVALUATION_BATCH_SIZE
+    pairs, size = state.pairs.test, scoring.EVALUATION_BATCH_SIZE
     padded = jnp.pad(pairs, ((0, -len(pairs) % size), (0, 0)))
     reply = jax.lax.map(ask, padded.reshape(-1, size, 2))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(pairs)], reply)

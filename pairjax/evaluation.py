@@ -37,6 +37,7 @@ from pairjax.runs import (
     replicate,
     unstack_runs,
 )
+from pairjax.scoring import EVALUATION_BATCH_SIZE, Correct, count_correct
 from pairjax.shapes import DATA, check_shape
 from pairjax.trials import Trial
 
@@ -121,8 +122,8 @@ def ask_runs(
     """What question(pools, state) of one run gives for every stacked run, as host arrays."""
     # The devices may be fewer than it was trained on.
     here = FrozenConfigDict({'devices': 0, 'per_batch': per_batch})
-    layout = choose_layout(num_runs, here, training.EVALUATION_BATCH_SIZE)
-    options = compiler_options(training.EVALUATION_BATCH_SIZE)
+    layout = choose_layout(num_runs, here, EVALUATION_BATCH_SIZE)
+    options = compiler_options(EVALUATION_BATCH_SIZE)
     ask = over_runs(question, layout, 1, options)
     return unstack_runs(ask(replicate(pools, layout), place_runs(state, layout)), layout)
 
@@ -153,7 +154,7 @@ def _evaluate_program(
     ]
 
 
-def _count_on_test_pairs(config: Any, pools: Pools, state: training.RunState) -> training.Correct:
+def _count_on_test_pairs(config: Any, pools: Pools, state: training.RunState) -> Correct:
     key = training.run_key(state.seed, training.Purpose.PAIRS)
     test_pairs = draw_test_pairs(key, config.data.num_test_pairs, pools)
-    return training.count_correct(config, pools, state, PairIndices(None, None, test_pairs))
+    return count_correct(config, pools, state, PairIndices(None, None, test_pairs))

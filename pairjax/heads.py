@@ -4,9 +4,12 @@ A network that is trained on the two digits alone answers the question about the
 same, since the classes decide it. This is the reports' auxiliary loss in its pure form.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from pairjax.networks import PairOutput
 from pairjax.pairs import relation_table
 
 HEADS = ('learned', 'argmax', 'probability')
@@ -37,3 +40,13 @@ def compare_digits(
     holds = table[digit_logits_a.argmax(axis=1), digit_logits_b.argmax(axis=1)]
     low, high = logits.min(axis=1), logits.max(axis=1)
     return jnp.where(holds[:, None], jnp.stack([low, high], 1), jnp.stack([high, low], 1))
+
+
+def with_main_logits(config: Any, output: PairOutput) -> PairOutput:
+    """A model's output, its main logits made from the digits' where config.model.head says so."""
+    if config.model.head == 'learned':
+        return output
+    digits = output.digit_logits_a, output.digit_logits_b
+    return output._replace(
+        main_logits=compare_digits(config.model.head, config.data.relation, *digits)
+    )

@@ -10,7 +10,7 @@ from pairjax.comparison.paired import Comparison, compare_workdirs
 from pairjax.markdown import paragraph, table
 from pairjax.records import read_config, read_json, writing
 from pairjax.statistics import describe
-from pairjax.wording import points, points_span
+from pairjax.wording import interval, points, points_span
 
 # Figures of summary.json in which arms are compared, and what they are over.
 MEASURES = {
@@ -99,7 +99,7 @@ def ablation(workdir: Path) -> str:
             [
                 changes(trial['hyperparameters'], trials[0]['hyperparameters']),
                 f'{trial["num_params"]:,}',
-                *(f'{points(p.paired.mean)} {points_span(*p.paired.ci95)}' for p in pairs),
+                *(f'{points(p.paired.mean)} {points_span(*interval(p.paired))}' for p in pairs),
                 f'{pairs[0].adjusted_p:.2g}',
             ]
         )
@@ -131,7 +131,7 @@ def heads(workdir: Path) -> str:
                 f'{hyper["loss.main_weight"]:g}, {hyper["loss.aux_weight"]:g}',
                 f'{trial["num_params"]:,}',
                 percent(describe(values)),
-                f'{points(paired.mean)} {points_span(*paired.ci95)}' if paired else '',
+                f'{points(paired.mean)} {points_span(*interval(paired))}' if paired else '',
             ]
         )
     text = paragraph(

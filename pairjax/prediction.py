@@ -19,7 +19,8 @@ from pairjax.progress import ProgressDisplay
 from pairjax.records import read_config, read_json
 from pairjax.restoration import restore_program
 from pairjax.runs import compiler_options
-from pairjax.training import RunState, predict
+from pairjax.scoring import predict
+from pairjax.training import RunState
 from pairjax.trials import Trial, trial_name
 
 # How a relation of pairs.RELATIONS reads; one that is missing here is shown by its name.

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from pairjax import training
+from pairjax import scoring, training
 from pairjax.agreement import gather
 from pairjax.cache import compiled_programs_directory
 from pairjax.errors import UserError
@@ -280,15 +280,15 @@ def compile_programs(
     """
     options = compiler_options(config.train.batch_size)
     # Evaluation reads wide batches whatever the training's are.
-    wide = choose_layout(layout.num_runs, config.runs, training.EVALUATION_BATCH_SIZE)
+    wide = choose_layout(layout.num_runs, config.runs, scoring.EVALUATION_BATCH_SIZE)
     evaluation = layout._replace(per_batch=wide.per_batch)
-    evaluation_options = compiler_options(training.EVALUATION_BATCH_SIZE)
+    evaluation_options = compiler_options(scoring.EVALUATION_BATCH_SIZE)
     init_options = {}
     if jax.default_backend() == 'cpu':
         init_options = {**known_compiler_options('cpu'), **INIT_COMPILER_OPTIONS}
     init = over_runs(partial(training.init_state, config), layout, 2, init_options)
     train_epoch = over_runs(partial(training.train_epoch, config), layout, 2, options, donate=True)
-    evaluate = over_runs(partial(training.evaluate, config), evaluation, 1, evaluation_options)
+    evaluate = over_runs(partial(scoring.evaluate, config), evaluation, 1, evaluation_options)
     shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
     sharding = NamedSharding(layout.mesh, RUNS)
     state = jax.tree.map(

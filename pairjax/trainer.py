@@ -19,7 +19,8 @@ from pairjax.runs import (
     stack_runs,
     unstack_runs,
 )
-from pairjax.training import Correct, RunState
+from pairjax.scoring import Correct
+from pairjax.training import RunState
 from pairjax.trials import Trial
 from pairjax.whole_pool import compile_whole_pool, factorises, whole_pool_accuracies
 

@@ -22,7 +22,8 @@ from pairjax.exact import (
 )
 from pairjax.pairs import Pools, relation_table
 from pairjax.runs import RUNS, Layout, compiler_options, over_runs, unstack_runs
-from pairjax.training import EVALUATION_BATCH_SIZE, RunState, predict
+from pairjax.scoring import EVALUATION_BATCH_SIZE, predict
+from pairjax.training import RunState
 
 
 def factorises(model: Any) -> bool:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pairjax import evaluation, experiment, figures, training
+from pairjax import evaluation, experiment, figures, scoring, training
 from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.comparison.figure import draw_comparison
 from pairjax.comparison.paired import compare_workdirs
@@ -59,7 +59,7 @@ class MadeUpTrainer:
         number = len(self.runs)
         self.state = self.state.replace(epoch=np.full(number, epoch, np.int32))
         counts = PairIndices(*self.random.integers(0, 8, (3, number)))
-        correct = training.Correct(counts, counts, np.ones(number, bool))
+        correct = scoring.Correct(counts, counts, np.ones(number, bool))
         losses = self.random.uniform(size=number)
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, 'train_seconds': 0.5, 'compile_seconds': 0.1} for record in records]
@@ -130,7 +130,7 @@ def without_what_takes_long():
         def count(pools, state):
             ones = np.ones(len(state.seed), np.int32)
             counts = PairIndices(None, None, ones)
-            return training.Correct(counts, counts, ones.astype(bool))
+            return scoring.Correct(counts, counts, ones.astype(bool))
 
         return count
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import make_hyperparameters, make_small_config, quick_jit
 from flax import nnx
 
-from pairjax import training
+from pairjax import scoring, training
 from pairjax.config import validate
 from pairjax.heads import compare_digits
 from pairjax.losses import cross_entropy
@@ -56,7 +56,7 @@ def trained(plan_of):
 
 
 def ask(plan, state, images):
-    return quick_jit(functools.partial(training.predict, plan.config, plan.pools.num_classes))(
+    return quick_jit(functools.partial(scoring.predict, plan.config, plan.pools.num_classes))(
         state, images
     )
 

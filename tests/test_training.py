@@ -10,7 +10,7 @@ import pytest
 from conftest import make_hyperparameters, quick_jit
 from flax import nnx
 
-from pairjax import training
+from pairjax import scoring, training
 from pairjax.config import default_config
 from pairjax.digits import Digits
 from pairjax.pairs import PairIndices, make_pools
@@ -226,8 +226,8 @@ def test_evaluation_counts_what_the_model_answers():
     @quick_jit
     def evaluate(state):
         test_set = PairIndices(None, None, state.pairs.test)
-        of_test = training.count_correct(config, pools, state, test_set)
-        return training.evaluate(config, pools, state), of_test
+        of_test = scoring.count_correct(config, pools, state, test_set)
+        return scoring.evaluate(config, pools, state), of_test
 
     found, only_test = evaluate(state)
     assert list(found.main) == expected
@@ -239,5 +239,5 @@ def test_evaluation_counts_what_the_model_answers():
 def test_models_without_digit_heads_count_no_digits():
     config = make_config({})
     state = programs()[0](0, HYPERPARAMETERS)
-    correct = quick_jit(lambda state: training.evaluate(config, POOLS, state))(state)
+    correct = quick_jit(lambda state: scoring.evaluate(config, POOLS, state))(state)
     assert correct.digits is None and len(correct.main) == 3

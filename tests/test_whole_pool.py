@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 from pairjax.experiment import run_experiment
 from pairjax.plan import make_plan
 from pairjax.records import Metrics
+from pairjax.scoring import predict
 from pairjax.trainer import Trainer
-from pairjax.training import predict
 from pairjax.whole_pool import compile_whole_pool, whole_pool_accuracies
 
 FIELDS = ('exact_pair_accuracy', 'sampled_pair_accuracy')

@@ -1,0 +1,84 @@
+"""ONE run asked, as pure functions: what it says of images, and how often it is right."""
+
+import itertools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from pairjax.heads import with_main_logits
+from pairjax.networks import PairOutput
+from pairjax.pairs import PairIndices, Pools, pair_targets
+from pairjax.training import RunState, model_structure, over_members, standardize
+
+# Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
+# result does not depend on which sets are evaluated with it.
+EVALUATION_BATCH_SIZE = 125
+
+
+class Correct(NamedTuple):
+    """Right answers per set of pairs, int32; `digits` counts images, None without digit heads.
+
+    finite: bool, whether every logit was; a run can diverge in its very last step.
+    """
+
+    main: PairIndices
+    digits: PairIndices | None
+    finite: jax.Array
+
+
+def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -> PairOutput:
+    """What a trained run says of raw images (batch, 2, 14, 14), as its evaluation does.
+
+    The logits of several networks are the logarithm of their mean softmax.
+    """
+    structure = model_structure(config, num_classes, training=False)
+    images = standardize(state, images)
+
+    def ask(learned, member=None):
+        variables = learned.variables if learned.average is None else learned.average
+        return nnx.merge(structure, *variables)(images)
+
+    output = over_members(config, ask, state.learned)
+    if config.model.num_members > 1:
+        output = jax.tree.map(
+            lambda x: jax.nn.logsumexp(jax.nn.log_softmax(x), axis=0) - jnp.log(len(x)), output
+        )
+    return with_main_logits(config, output)
+
+
+def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:
+    """Right answers on the train, validation and test pairs, from one pass over each."""
+    return count_correct(config, pools, state, state.pairs)
+
+
+def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices) -> Correct:
+    """Right answers of a run on sets of pairs, each (n, 2) int32 or None."""
+
+    def right_answers(indices):
+        classes = pools.labels[indices]
+        output = predict(config, pools.num_classes, state, pools.images[indices])
+        finite = jnp.isfinite(output.main_logits).all()
+        main = output.main_logits.argmax(axis=1) == pair_targets(config.data.relation, classes)
+        if output.digit_logits_a is None:
+            return main, None, finite
+        digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
+        return main, digits.argmax(axis=2) == classes, finite & jnp.isfinite(digits).all()
+
+    padded = [_pad_to_whole_batches(pairs) for pairs in jax.tree.leaves(sets)]
+    starts = itertools.accumulate([0, *map(len, padded)])
+    slices = [slice(i, i + len(s)) for i, s in zip(starts, jax.tree.leaves(sets), strict=False)]
+    batches = jnp.concatenate(padded).reshape(-1, EVALUATION_BATCH_SIZE, 2)
+    main, digits, finite = jax.lax.map(right_answers, batches)
+
+    def count(right):
+        right = right.reshape(-1, *right.shape[2:])
+        counts = [right[part].sum(dtype=jnp.int32) for part in slices]
+        return jax.tree.unflatten(jax.tree.structure(sets), counts)
+
+    return Correct(count(main), None if digits is None else count(digits), finite.all())
+
+
+def _pad_to_whole_batches(pairs: jax.Array) -> jax.Array:
+    return jnp.pad(pairs, ((0, -len(pairs) % EVALUATION_BATCH_SIZE), (0, 0)))
