@@ -139,7 +139,10 @@ def test_npz_keeps_values_and_counts_classes(tmp_path, by_directory):
 
 IMAGES = np.zeros((12, 28, 28))
 BAD_ARRAYS = {
-    'missing key': ({'test_labels': None}, 'lacks an array (test_labels'),
+    'missing key': (
+        {'test_labels': None},
+        "lacks an array (There is no item named 'test_labels.npy'",
+    ),
     'flat images': ({'train_images': np.zeros((12, 784))}, 'train_images'),
     'scalar images': ({'train_images': np.float32(1)}, 'train_images'),
     'two channels': ({'train_images': np.zeros((12, 28, 28, 2))}, '(28, 28, 2)'),
