@@ -106,12 +106,12 @@ def choose_layout(num_runs: int, runs: Any, batch_size: int) -> Layout:
 
 def spread_devices(count: int) -> list[jax.Device]:
     """So many of all devices, as evenly over the processes as these allow, in jax's order."""
-    by_process: dict[int, list[jax.Device]] = {}
-    for device in jax.devices():
+    devices, by_process = jax.devices(), {}
+    for device in devices:
         by_process.setdefault(device.process_index, []).append(device)
     rounds = itertools.zip_longest(*by_process.values())
-    chosen = [device for devices in rounds for device in devices if device is not None][:count]
-    return [device for device in jax.devices() if device in chosen]
+    chosen = [device for one_each in rounds for device in one_each if device is not None][:count]
+    return [device for device in devices if device in chosen]
 
 
 def over_runs(

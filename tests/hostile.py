@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # A long run: PAIRJAX_HOSTILE=10 python -m pytest tests/test_hostile_*.py
-TIMES = int(os.environ.get('PAIRJAX_HOSTILE', '1'))
+TIMES = float(os.environ.get('PAIRJAX_HOSTILE', '1'))
 
 
 def hostile(examples):
     """The same so many examples in every run, and TIMES as many in a long one."""
     return settings(
-        max_examples=examples * TIMES,
+        max_examples=max(1, round(examples * TIMES)),
         deadline=None,
         derandomize=True,
         database=None,

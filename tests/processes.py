@@ -38,7 +38,10 @@ class Launcher:
     def finish(self, workdir, *flags, returncode=0, **options):
         """Trains until the process ends, and returns what it printed: out, err."""
         process = self.start(workdir, *flags, **options)
-        out, err = process.communicate(timeout=300)
+        try:
+            out, err = process.communicate(timeout=900)  # A busy machine takes its time.
+        finally:
+            process.kill()
         assert process.returncode == returncode, (process.returncode, out, err)
         assert 'Traceback' not in out + err, err
         return out, err

@@ -1,6 +1,6 @@
 """Configs, sweeps and command lines that nobody should write: a sentence, or a sound experiment.
 
-In one ordinary run 1,700 of them, see `hostile` for more.
+In one ordinary run about 1,800 of them, see `hostile` for more.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Files of digits that are damaged, lie about their size or carry code: a sentence, or the digits.
 
-In one ordinary run about 1,100 of them, see `hostile` for more.
+In one ordinary run about 1,250 of them, see `hostile` for more.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Workdirs that were damaged or forged: a sentence, or the right figures and the right state.
 
-In one ordinary run about 900 of them, see `hostile` for more.
+In one ordinary run about 750 of them, see `hostile` for more.
 """
 
 import io

@@ -121,7 +121,7 @@ def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_
         process = launcher.start(tmp_path)
         assert has_come(moment(tmp_path, rng), process)
         process.send_signal(number)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         assert process.returncode == 130, err
         assert err == 'stopping after this epoch; once more stops at once\n'
         assert re.search(r'stopped and saved after epoch \d+ of program \d of 3; to go on: ', out)
