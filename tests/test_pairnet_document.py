@@ -18,7 +18,7 @@ def workdir(small_config, tmp_path):
 
 
 def cells(text, begins):
-    (line,) = [line for line in text.splitlines() if line.startswith(begins)]
+    line = next(line for line in text.splitlines() if line.startswith(begins))
     return [cell.strip() for cell in line.strip('|').split('|')]
 
 

@@ -48,8 +48,10 @@ def lines(trials, epochs, accuracy=0.5, seconds=1.0, seeds=(0, 1), loss=0.1):
             'seed': seed,
             'epoch': epoch,
             'train_loss': loss,
+            **dict.fromkeys(('train_accuracy', 'test_accuracy', 'test_digit_accuracy')),
             'validation_accuracy': accuracy,
             'train_seconds': seconds,
+            'compile_seconds': 0.0,
         }
         for epoch in epochs
         for trial in trials

@@ -154,9 +154,17 @@ def test_every_point_is_there_once_while_training_and_at_the_end(config, tmp_pat
     live = Live()
     printed = run(config, tmp_path / 'workdir', live)
     # Two trials a program, of 3 seeds with 4 curves each, and a mean that has num_seeds, too.
-    assert live.num_points == [2 * (3 * 4 + 5) * epochs for epochs in range(1, 7)]
+    # Each program ends with the accuracy over sampled pairs, of every seed and their mean.
+    last = [0, 0, 1, 1, 1, 2]
+    assert live.num_points == [
+        2 * (3 * 4 + 5) * epochs + 2 * (3 + 1) * last[epochs - 1] for epochs in range(1, 7)
+    ]
     assert_same_points(tmp_path / 'workdir')
-    assert {name for _, name, _, _ in read_points(tmp_path / 'workdir')} == {*CURVES, 'num_seeds'}
+    assert {name for _, name, _, _ in read_points(tmp_path / 'workdir')} == {
+        *CURVES,
+        'sampled_pair_accuracy',
+        'num_seeds',
+    }
     assert f'tensorboard --logdir={tmp_path}/workdir/tensorboard\n' in printed
 
 
@@ -206,8 +214,10 @@ def watch(workdir, num_epochs, num_seeds=3, failed=()):
         values = {seed: None if seed in failed else epoch / (2 + seed) for seed in range(num_seeds)}
         records = [
             {
-                **{'trial': 0, 'seed': seed, 'epoch': epoch, 'train_seconds': 1.0},
-                **{'train_loss': value, 'test_accuracy': value, 'test_digit_accuracy': None},
+                **{'trial': 0, 'seed': seed, 'epoch': epoch},
+                **{'train_seconds': 1.0, 'compile_seconds': 0.0},
+                **dict.fromkeys(('train_loss', 'test_accuracy'), value),
+                **dict.fromkeys(('train_accuracy', 'validation_accuracy', 'test_digit_accuracy')),
             }
             for seed, value in values.items()
         ]
