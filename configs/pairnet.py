@@ -3,8 +3,9 @@
 At most 75,000 parameters, the first report's budget, and the same 1,000 train pairs.
 
 command: python launch/main.py --config=configs/pairnet.py
-cost:   not measured yet
-result: not measured yet
+cost:   16 s a run on 2 cores, compilation (10 s) excluded.
+result: over all pairs of the 10,000 test digits 99.33 +- 0.06 %, over each seed's 1,000 test pairs
+        99.3 +- 0.3 % (full MNIST, final epoch, n = 20). Bundled digits: 99.02 +- 0.21 % over all pairs.
 """
 
 from pairjax.config import default_config
