@@ -55,8 +55,8 @@ def opening(workdirs: Mapping[str, Path]) -> str:
         f'train and {data["test_pool"]:,} to test. *All test pairs* is the accuracy over every',
         'ordered pair of distinct images of the test pool, computed from what is read in each',
         'image; *test pairs* is that over the 1,000 pairs which each seed draws. All figures',
-        'are of the final epoch; nothing was chosen on test images. Means carry their',
-        'standard deviation over n seeds and, in brackets, the 95 % Student t interval of the',
+        'are of the final epoch; docs/pairnet_search.md says what settings were chosen on.',
+        'Means carry their standard deviation over n seeds and, in brackets, the 95 % Student t interval of the',
         'mean.',
     )
 
