@@ -56,8 +56,8 @@ def opening(workdirs: Mapping[str, Path]) -> str:
         'ordered pair of distinct images of the test pool, computed from what is read in each',
         'image; *test pairs* is that over the 1,000 pairs which each seed draws. All figures',
         'are of the final epoch; docs/pairnet_search.md says what settings were chosen on.',
-        'Means carry their standard deviation over n seeds and, in brackets, the 95 % Student t interval of the',
-        'mean.',
+        'Means carry their standard deviation over n seeds and, in brackets, the 95 % Student',
+        't interval of the mean.',
     )
 
 
