@@ -25,7 +25,7 @@ from pairjax.comparison.figure import draw_comparison
 from pairjax.comparison.paired import compare_workdirs
 from pairjax.comparison.report import show_comparison
 from pairjax.errors import UserError
-from pairjax.html import page
+from pairjax.html import page, report
 from pairjax.html.report import read_experiments, render_report
 from pairjax.pairs import PairIndices
 from pairjax.plan import make_plan
@@ -52,8 +52,19 @@ class MadeUpTrainer:
         seeds = np.array([seed for _, seed in self.runs], np.int32)
         self.state = state.replace(seed=seeds, failed=np.zeros(len(self.runs), bool))
 
+    def start(self, saved=None):
+        self.state = self.state if saved is None else saved
+
+    @property
+    def expected_state(self):
+        return self.state
+
     def host_state(self):
         return self.state
+
+    def whole_pool_records(self):
+        accuracies = self.random.uniform(size=len(self.runs))
+        return [{'exact_pair_accuracy': None, 'sampled_pair_accuracy': a} for a in accuracies]
 
     def epoch(self, epoch, evaluate):
         number = len(self.runs)
@@ -143,6 +154,8 @@ def without_what_takes_long():
         mock.patch.object(evaluation, 'over_runs', answer),
         mock.patch.object(experiment, 'train_programs', train),
         mock.patch.object(evaluation, 'place_runs', lambda state, layout: state),
+        mock.patch.object(evaluation, 'unstack_runs', lambda stacked, layout: stacked),
+        mock.patch.object(report, 'selected_answers', lambda *arguments: 'Nobody is asked.'),
     ):
         yield
 

@@ -6,6 +6,7 @@ by the seed alone (`pairs.draw_test_pairs`), so they are the same, whatever the 
 validation pairs; of train pairs, the smaller number is the beginning of the larger.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ def read_arms(arguments: Sequence[str]) -> list[Arm]:
     found = []
     for argument in arguments:
         path, _, which = argument.rpartition(':')
-        if not path or Path(argument).is_dir():
+        if not path or os.path.isdir(argument):
             path, which = argument, ''
         summary = read_summary(Path(path))
         for index in _trial_indices(argument, which, summary):
@@ -66,7 +67,7 @@ def read_summary(workdir: Path) -> dict[str, Any]:
 
     Raises: UserError where the directory is no workdir, is not finished, or its file is damaged.
     """
-    if not workdir.is_dir():
+    if not os.path.isdir(workdir):
         raise UserError(f'{workdir} is no directory; name a workdir that launch/main.py has made')
     read_config(workdir)
     path = workdir / 'summary.json'
