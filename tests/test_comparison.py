@@ -218,7 +218,7 @@ def test_what_is_not_there_is_named(workdir, tmp_path):
         ([good, f'{tmp_path}/empty'], 'empty/config.json does not exist'),
         ([good, str(unfinished)], 'summary.json does not exist yet: the training is not finished'),
         ([good, str(foreign)], 'foreign/summary.json was not written by pairjax'),
-        ([good, f'{sweep}:2'], "sweep:2: there is no trial '2'; .* trials 0 to 1"),
+        ([good, f'{sweep}:2'], "sweep: there is no trial '2'; .* trials 0 to 1"),
         ([good, f'{sweep}:-1'], "there is no trial '-1'"),
         ([good, f'{sweep}:best'], "there is no trial 'best'"),
         ([good, sweep], 'sweep has no selected trial'),

@@ -90,8 +90,8 @@ def _trial_indices(argument: str, which: str, summary: Mapping[str, Any]) -> Seq
     index = which or str(summary['selected_trial'])
     if index not in map(str, indices):
         raise UserError(
-            f'{argument}: there is no trial {shown(which)}; its summary.json holds trials 0 to '
-            f'{indices[-1]}, and :all names every one'
+            f'{argument.removesuffix(which)} there is no trial {shown(which)}; its summary.json '
+            f'holds trials 0 to {indices[-1]}, and :all names every one'
         )
     return [int(index)]
 
