@@ -29,6 +29,8 @@ ARMS = (
     {'model.dropout_rate': 0.0},
     {'model.weight_sharing': False},
     {'model.head': 'probability'},
+    {'model.head': 'learned', 'loss.main_weight': 1.0},
+    {'model.padded': True, 'model.overlapping_pools': True},
     {'loss.label_smoothing': 0.0},
     {'optimizer.ema_decay': 0.0},
     {'optimizer.schedule': 'constant', 'optimizer.warmup': 0.0, 'optimizer.learning_rate': 1e-3},

@@ -1,4 +1,4 @@
-"""Three PairNets a round in 75 epochs each, whose mean softmax decides.
+"""Five PairNets a round, whose mean softmax decides.
 
 command: python launch/main.py --config=configs/pairnet_ensemble.py
 cost:   61 s a run on 2 cores that had other work.
@@ -12,10 +12,8 @@ _HERE = pathlib.Path(__file__).parent
 
 
 def get_config():
-    """configs/pairnet.py with three networks a run."""
+    """configs/pairnet.py with five networks a run."""
     config = runpy.run_path(str(_HERE / 'pairnet.py'))['get_config']()
     config.name = 'pairnet_ensemble'
-    config.model.num_members = 3
-    config.train.num_epochs = 75
-    config.train.evaluate_every = 25
+    config.model.num_members = 5
     return config

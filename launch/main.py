@@ -28,7 +28,7 @@ def main() -> None:
         return tell_status()
     config = config_from_flag(CONFIG)
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, experiment, report, runs
+    from pairjax import agreement, experiment, report, runs, stopping
 
     runs.configure_jax(config.runs.devices)
     hosts.connect()
@@ -38,7 +38,7 @@ def main() -> None:
     display = ProgressDisplay(console, chosen_watchers(console) if first else ())
     try:
         summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
-    except experiment.Interrupted as interruption:
+    except stopping.Interrupted as interruption:
         arguments = [
             argument
             for argument in sys.argv

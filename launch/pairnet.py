@@ -27,7 +27,7 @@ flags.adopt_module_key_flags(hosts)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, experiment, progress, runs, studies
+    from pairjax import agreement, progress, runs, stopping, studies
     from pairjax.pairnet_document import write_pairnet
 
     configs = Path(__file__).parents[1] / 'configs'
@@ -45,7 +45,7 @@ def main() -> None:
     display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
     try:
         workdirs = studies.run_experiments(experiments, Path(WORKDIR.value), display=display)
-    except experiment.Interrupted as interruption:
+    except stopping.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     missing = [name for name in NAMES if name not in workdirs]

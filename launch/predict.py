@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
     if OUT.value is not None and not is_list:
         raise UserError('--out is for the answers to a .csv; leave it out for two pictures')
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import asking, experiment, runs
+    from pairjax import asking, runs, stopping
 
     runs.configure_jax()
     config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
             asking.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
         else:
             asking.ask_about_pair(*paths, AS_IT_IS.value, choice)
-    except experiment.Interrupted as interruption:
+    except stopping.Interrupted as interruption:
         print(f'{interruption}; the same command goes on', file=sys.stderr)
         sys.exit(130)
 

@@ -31,7 +31,7 @@ flags.adopt_module_key_flags(hosts)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, experiment, progress, runs
+    from pairjax import agreement, progress, runs, stopping
     from pairjax.reproduction import running
     from pairjax.reproduction.document import write_reproduction
 
@@ -48,7 +48,7 @@ def main() -> None:
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
         workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
-    except experiment.Interrupted as interruption:
+    except stopping.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     document = agreement.on_first(

@@ -21,7 +21,7 @@ flags.adopt_module_key_flags(hosts)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, experiment, progress, runs
+    from pairjax import agreement, progress, runs, stopping
     from pairjax.study.design import part_names
     from pairjax.study.document import write_study
     from pairjax.study.running import run_study
@@ -36,7 +36,7 @@ def main() -> None:
     display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
     try:
         workdirs = run_study(design, workdir, display=display)
-    except experiment.Interrupted as interruption:
+    except stopping.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))

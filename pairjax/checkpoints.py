@@ -1,8 +1,10 @@
 """Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pairjax.lone_checkpointer import LoneCheckpointer
 from pairjax.records import writing
 
 DIGEST = 'digest'
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 class Checkpoints:
@@ -161,9 +164,15 @@ def _describe(shape_and_dtype) -> str:
     return f'{dtype}{list(shape)}'
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
+    texts = [str(error)]
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
+        texts.append(str(error))
+    for reason in map(os.strerror, DISK_ERRORS):
+        # Somewhere among names of files and settings; of all that is said people need this.
+        if any(reason in text for text in texts):
+            return reason
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     # TensorStore repeats the path and says last what happened.
     return line if len(line) <= 200 else f'...{line[-150:]}'

@@ -39,7 +39,15 @@ def run_main(main: Callable[..., None], positional: bool = False) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Orbax prints the traceback of a save that failed, beside the sentence that says so.
     logging.set_verbosity(logging.FATAL)
+    sys.unraisablehook = functools.partial(_show_unless_of_closed_loop, sys.unraisablehook)
     app.run(guarded, flags_parser=functools.partial(parse_flags, positional=positional))
+
+
+def _show_unless_of_closed_loop(show: Callable[[Any], None], unraisable: Any) -> None:
+    """Shows an exception, but for what TensorStore's threads say on and on of a full disk."""
+    error = unraisable.exc_value
+    if not (isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'):
+        show(unraisable)
 
 
 def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:

@@ -58,7 +58,13 @@ def default_config() -> ConfigDict:
                 'elastic': 0.0,
                 'gamma': 0.0,
             },
-            'train': {'num_epochs': 25, 'batch_size': 100, 'shuffle': False, 'evaluate_every': 1},
+            'train': {
+                'num_epochs': 25,
+                'batch_size': 100,
+                'shuffle': False,
+                'evaluate_every': 1,  # epochs; the last one is always evaluated
+                'evaluate_train_every': 1,  # of the evaluated ones, those that count train pairs
+            },
             'runs': {'per_batch': 0, 'devices': 0},  # 0: chosen for the backend
             'checkpoint': {'every_seconds': 30.0, 'keep': 1},
             'sweep': {'product': (), 'settings': (), 'param_range': ()},
@@ -105,6 +111,7 @@ _RANGES = {
     'train.num_epochs': Range(1, 10**7),
     'train.batch_size': Range(1, 10**7),
     'train.evaluate_every': Range(1, 10**7),
+    'train.evaluate_train_every': Range(1, 10**7),
     'runs.per_batch': Range(0, 10**6, '0 chooses for the backend'),
     'runs.devices': Range(0, 10**6, '0 takes every device'),
     'checkpoint.every_seconds': Range(0.0, 1e9, '0 saves after every epoch'),

@@ -11,6 +11,7 @@ from pairjax import training
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
+from pairjax.layout import choose_layout, place_runs, replicate, unstack_runs
 from pairjax.pairs import (
     PairIndices,
     Pools,
@@ -29,14 +30,7 @@ from pairjax.plan import (
 )
 from pairjax.records import read_config
 from pairjax.restoration import restore_program
-from pairjax.runs import (
-    choose_layout,
-    compiler_options,
-    over_runs,
-    place_runs,
-    replicate,
-    unstack_runs,
-)
+from pairjax.runs import compiler_options, over_runs
 from pairjax.scoring import EVALUATION_BATCH_SIZE, Correct, count_correct
 from pairjax.shapes import DATA, check_shape
 from pairjax.trials import Trial

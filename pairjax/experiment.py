@@ -1,26 +1,19 @@
-"""The host loop: drives the programs of an experiment and keeps its records."""
+"""An experiment in its workdir: what is there already, what is left to train, what came of it."""
 
-import time
-import traceback
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairjax.agreement import (
-    any_of,
-    check_same,
-    gather,
-    is_first,
-    on_first,
-    together,
-    within_first,
-)
-from pairjax.checkpoints import Checkpoints, check_origin
+from pairjax.agreement import check_same, on_first, together, within_first
+from pairjax.checkpoints import Checkpoints
 from pairjax.config import flatten
 from pairjax.errors import UserError
+from pairjax.lanes import Lane, Size, choose_lanes
+from pairjax.layout import allowed_devices, choose_layout
 from pairjax.locking import locked
 from pairjax.plan import Plan, make_plan
+from pairjax.programs import program_name, train_programs
 from pairjax.progress import ProgressDisplay
 from pairjax.records import (
     FAILURES,
@@ -29,14 +22,10 @@ from pairjax.records import (
     open_workdir,
     read_json,
     write_json,
-    writing,
 )
-from pairjax.runs import choose_layout
 from pairjax.shapes import check_summary
-from pairjax.stopping import Interrupted, StopRequest
 from pairjax.summary import summarize
-from pairjax.trainer import Run, Trainer
-from pairjax.trials import trial_name
+from pairjax.trainer import Run
 
 
 def run_experiment(
@@ -65,13 +54,13 @@ def run_experiment(
             f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
             'too: what networks remember of them counts as test accuracy'
         )
-    layout = choose_layout(len(plan.runs(0)), plan.config.runs, plan.config.train.batch_size)
+    allowed_devices(plan.config.runs)
     trials = [trial.hyperparameters for trial in plan.trials]
     with within_first(lambda: locked(workdir)) as doubt:
         if doubt:
             display.note(doubt)
         on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials))
-        return run_plan(plan, layout.mesh.size, workdir, display)
+        return run_plan(plan, workdir, display)
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:
@@ -80,9 +69,7 @@ def experiment_fields(plan: Plan) -> dict[str, Any]:
     return {n: v for n, v in fields.items() if n not in ('data.dir', 'data.download')}
 
 
-def run_plan(
-    plan: Plan, num_devices: int, workdir: Path, display: ProgressDisplay
-) -> dict[str, Any]:
+def run_plan(plan: Plan, workdir: Path, display: ProgressDisplay) -> dict[str, Any]:
     """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
     epochs, summary = on_first(lambda: look_into(plan, workdir, metrics))
@@ -93,11 +80,16 @@ def run_plan(
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
     if unfinished:
         display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
-    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, workdir, display)
+    # Also what is finished counts: rounding depends on how many runs a device trains, and what goes
+    # on after a stop must end as if nothing had happened.
+    sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(len(plan.programs))]
+    lanes = choose_lanes(sizes, plan.config.runs)
+    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, lanes, workdir, display)
 
     def write_summary():
+        metrics.arrange(place_of_line(plan))
         summary = summarize_experiment(plan, failures, metrics)
-        summary['timing']['devices'] = num_devices
+        summary['timing']['devices'] = devices_at_work(plan, lanes)
         write_json(workdir / 'summary.json', summary)
         return summary
 
@@ -113,6 +105,26 @@ def run_plan(
     return summary
 
 
+def place_of_line(plan: Plan) -> Callable[[Mapping[str, Any]], tuple]:
+    """The order of metrics.jsonl: by program, epoch and run, however programs took turns."""
+    runs = itertools.chain(*(plan.runs(n) for n in range(len(plan.programs))))
+    places = {(trial.index, seed): place for place, (trial, seed) in enumerate(runs)}
+    programs = {trial.index: n for n, trials in enumerate(plan.programs) for trial in trials}
+
+    def place(line):
+        trial = line['trial']
+        return programs[trial], line['epoch'], places[trial, line['seed']]
+
+    return place
+
+
+def devices_at_work(plan: Plan, lanes: Sequence[Lane]) -> int:
+    """How many devices train at the same time."""
+    num_runs, batch_size = len(plan.runs(0)), plan.config.train.batch_size
+    layouts = [choose_layout(num_runs, plan.config.runs, batch_size, x.devices) for x in lanes]
+    return sum(layout.mesh.size for layout in layouts)
+
+
 def look_into(
     plan: Plan, workdir: Path, metrics: Metrics
 ) -> tuple[list[int], dict[str, Any] | None]:
@@ -125,72 +137,6 @@ def look_into(
     summary = read_json(path)
     check_summary(summary, path)
     return epochs, summary
-
-
-def train_programs(
-    plan: Plan, epochs: Mapping[int, int], workdir: Path, display: ProgressDisplay
-) -> dict[int, str]:
-    """Trains programs one after another; one that fails does not keep the others from it.
-
-    Args:
-      plan: of the experiment.
-      epochs: by number of the program, the epoch to go on from.
-      workdir: where records and checkpoints go.
-      display: where progress is shown.
-
-    Returns: by number, why a program failed.
-    Raises: UserError for what would stop every program; Interrupted.
-    """
-    failures: dict[int, str] = {}
-    numbers = list(epochs)
-    with StopRequest() as stop, ThreadPoolExecutor(1) as ahead:
-        # The next program compiles while this one trains; more would only take memory.
-        upcoming = [ahead.submit(Trainer, plan, number) for number in numbers[:1]]
-        for position, number in enumerate(numbers, 1):
-            compiling, following = upcoming.pop(), numbers[position:][:1]
-            wait([compiling])
-            if not any_of(stop.requested):
-                upcoming = [ahead.submit(Trainer, plan, n) for n in following]
-            epoch, start = plan.num_epochs(number), epochs[number]
-            try:
-                epoch = train_program(
-                    plan, number, start, together(compiling.result), workdir, display, stop
-                )
-            except UserError:
-                raise
-            except Exception as error:
-                failures[number] = failure_sentence(plan, number, error)
-                name = program_name(plan, number)
-                on_first(lambda name=name: note_failure(workdir, name))
-                display.note(f'{name} failed: {failures[number]}')
-            if any_of(stop.requested) and (following or epoch < plan.num_epochs(number)):
-                raise Interrupted(
-                    f'stopped and saved after epoch {epoch} of program {number + 1} of '
-                    f'{len(plan.programs)}'
-                )
-    return failures
-
-
-def failure_sentence(plan: Plan, number: int, error: Exception) -> str:
-    """One line that says why program `number` failed, and for want of memory what to set."""
-    text = next(iter(str(error).strip().splitlines()), '')
-    if 'RESOURCE_EXHAUSTED' not in text and not isinstance(error, MemoryError):
-        return f'{type(error).__name__}: {text}'
-    batch_size = plan.programs[number][0].config.train.batch_size
-    layout = choose_layout(len(plan.runs(number)), plan.config.runs, batch_size)
-    devices, width = layout.mesh.size, layout.per_batch
-    remedy = f'a smaller --config.train.batch_size than {batch_size}, or fewer --config.num_seeds'
-    if width > 1:
-        remedy = f'--config.runs.per_batch={width // 2}'
-    elif devices > 1 and layout.mesh.devices.flat[0].platform == 'cpu':
-        remedy = f'--config.runs.devices={devices // 2}, or {remedy}'
-    return f'out of memory with {width} runs at a time on each of {devices} devices; try {remedy}'
-
-
-def note_failure(workdir: Path, name: str) -> None:
-    """Adds the traceback of the exception being handled to the workdir's list of failures."""
-    with writing(workdir / FAILURES), (workdir / FAILURES).open('a') as file:
-        file.write(f'{name}\n{traceback.format_exc()}\n')
 
 
 def summarize_experiment(
@@ -210,14 +156,6 @@ def summarize_experiment(
     return {'name': plan.config.name, 'data': plan.data, **summarize(records, rows)}
 
 
-def program_name(plan: Plan, number: int) -> str:
-    """The trials of a program, such as AuxNet2 (32, 32, 64, 256) 3/31, for people."""
-    trials = plan.programs[number]
-    name = trial_name({'hyperparameters': trials[0].hyperparameters})
-    several = f' x {len(trials)}' if len(trials) > 1 else ''
-    return f'{name}{several} {number + 1}/{len(plan.programs)}'
-
-
 def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> int:
     """The epoch after which program `number` goes on; drops what was recorded past it."""
     directory, runs = checkpoint_directory(workdir, number), plan.runs(number)
@@ -228,67 +166,6 @@ def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics
         if epoch == 0:
             checkpoints.clear()
         return epoch
-
-
-def train_program(
-    plan: Plan,
-    number: int,
-    epoch: int,
-    trainer: Trainer,
-    workdir: Path,
-    display: ProgressDisplay,
-    stop: StopRequest,
-) -> int:
-    """Trains all runs of one program from `epoch` on, and returns the epoch that it reached."""
-    metrics, num_epochs = Metrics(workdir), plan.num_epochs(number)
-    name = program_name(plan, number)
-    directory = checkpoint_directory(workdir, number)
-    keep, every_seconds = plan.config.checkpoint.keep, plan.config.checkpoint.every_seconds
-
-    def record():
-        if is_first():
-            metrics.append(records)
-            for watcher in display.watchers:
-                watcher.epoch(epoch, records)
-        return is_first() and time.monotonic() - saved_at >= every_seconds, stop.requested
-
-    def restore():
-        state = checkpoints.restore(trainer.expected_state)
-        check_origin(state, [seed for _, seed in plan.runs(number)], epoch, directory)
-        return state
-
-    def save():
-        checkpoints.save(epoch, state, plan.description(number))
-
-    with within_first(lambda: Checkpoints(directory, keep)) as checkpoints:
-        display.note(f'{name}: {trainer}')
-        saved = None
-        if epoch:
-            saved = on_first(restore)
-            display.note(f'{name}: going on after epoch {epoch}')
-        together(lambda: trainer.start(saved))
-        saved_at = time.monotonic()
-        for watcher in display.watchers:
-            watcher.start(name, epoch, num_epochs)
-        try:
-            stopping = any_of(stop.requested)
-            while epoch < num_epochs and not stopping:
-                epoch += 1
-                last = epoch == num_epochs
-                due = last or epoch % trainer.config.train.evaluate_every == 0
-                records = trainer.epoch(epoch, evaluate=due)
-                if last:
-                    pool = trainer.whole_pool_records()
-                    records = [{**a, **b} for a, b in zip(records, pool, strict=True)]
-                save_due, stopping = map(any, zip(*gather(record), strict=True))
-                if last or stopping or save_due:
-                    state = trainer.host_state()
-                    on_first(save)
-                    saved_at = time.monotonic()
-        finally:
-            for watcher in display.watchers:
-                watcher.stop()
-    return epoch
 
 
 def resumable_epoch(saved_epoch: int | None, metrics: Metrics, runs: Sequence[Run]) -> int:

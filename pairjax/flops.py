@@ -10,9 +10,9 @@ import numpy as np
 from flax import nnx
 
 from pairjax.layers import Branches, Encoder, Head
+from pairjax.layout import Layout, stack_runs
 from pairjax.models import build_model
 from pairjax.networks import PairModel
-from pairjax.runs import Layout, stack_runs
 
 MATMUL_SIDE = {'cpu': 1024}
 MATMUL_SIDE_OF_ACCELERATORS = 8192

@@ -15,9 +15,9 @@ import jax
 import numpy as np
 
 from pairjax.errors import UserError
+from pairjax.layout import Layout, choose_layout
 from pairjax.pairs import draw_pairs, pair_targets
 from pairjax.plan import Plan
-from pairjax.runs import Layout, choose_layout
 from pairjax.scoring import EVALUATION_BATCH_SIZE
 from pairjax.training import Purpose, run_key
 

@@ -16,7 +16,7 @@ class Profile(Watcher):
     """Traces the second epoch that this process trains of the first program that has one.
 
     The first epoch warms up: memory is allocated and caches fill. In a sweep the next program
-    compiles meanwhile, which the trace shows, too.
+    compiles or trains meanwhile, which the trace shows, too.
     """
 
     def __init__(self, directory: Path, console: Console):
@@ -24,7 +24,8 @@ class Profile(Watcher):
         self._directory, self._console = directory, console
         self._trace = contextlib.ExitStack()
         self._tracing = self._done = False
-        self._name, self._num_epochs = '', 0
+        self._name = ''
+        self._num_epochs: dict[str, int] = {}
 
     def open(self, plan: Any, workdir: Path) -> None:
         """Makes the directory; raises UserError where it cannot be made."""
@@ -38,11 +39,13 @@ class Profile(Watcher):
 
     def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Remembers the program."""
-        self._name, self._num_epochs = name, num_epochs
+        self._num_epochs[name] = num_epochs
 
-    def epoch(self, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
-        """Begins the trace after the first epoch, and ends it after the second."""
+    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """Begins the trace after the first epoch, and ends it after the program's second."""
         if self._tracing:
+            if name != self._name:
+                return
             with self._surviving():
                 self._trace.close()
                 self._note(
@@ -50,15 +53,18 @@ class Profile(Watcher):
                     f'pip install xprof, then xprof --logdir={self._directory}'
                 )
             self._tracing, self._done = False, True
-        elif not self._done and epoch < self._num_epochs:
+        elif not self._done and epoch < self._num_epochs[name]:
+            self._name = name
             with self._surviving():
                 self._trace.enter_context(jax.profiler.trace(self._directory))
                 step = jax.profiler.StepTraceAnnotation('epoch', step_num=epoch + 1)
                 self._trace.enter_context(step)
                 self._tracing = True
 
-    def stop(self) -> None:
+    def stop(self, name: str) -> None:
         """Ends a trace that an interruption or a failure cut short."""
+        if name != self._name:
+            return
         with self._surviving():
             self._trace.close()
         self._tracing = False

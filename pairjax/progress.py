@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -29,6 +31,21 @@ def make_console(quiet: bool = False) -> Console:
     return Console(highlight=False, markup=False, width=width, quiet=quiet)
 
 
+@dataclass
+class Epochs:
+    """How far a program is.
+
+    shown: when a line last said so. status: what its bar says. task: its row of the bars.
+    """
+
+    first: int
+    num: int
+    started: float
+    shown: float
+    status: str = ''
+    task: TaskID | None = None
+
+
 class ProgressDisplay(Watcher):
     """Shows notes at once and epochs as they pass."""
 
@@ -36,11 +53,8 @@ class ProgressDisplay(Watcher):
         """Takes the console to write to, standard output by default, and who else watches."""
         self.console = console or make_console()
         self.watchers = (self, *others)
-        self._bar: Progress | None = None
-        self._task = None
-        self._started = self._last_line = 0.0
-        self._first_epoch = self._num_epochs = 0
-        self._name = ''
+        self._bars: Progress | None = None
+        self._programs: dict[str, Epochs] = {}
 
     def note(self, text: str) -> None:
         """One line that stays."""
@@ -48,48 +62,61 @@ class ProgressDisplay(Watcher):
 
     def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Begins a program's epochs; `first_epoch` of them are already behind it."""
-        self._name, self._first_epoch, self._num_epochs = name, first_epoch, num_epochs
-        self._started = self._last_line = time.monotonic()
+        now = time.monotonic()
+        self._programs[name] = program = Epochs(first_epoch, num_epochs, now, now)
         if self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn('{task.description}', table_column=Column(no_wrap=True)),
-                BarColumn(bar_width=8),
-                TextColumn('{task.fields[status]}'),
-                TextColumn('left'),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self._task = self._bar.add_task(
+            self._bars = self._bars or self._start_bars()
+            program.task = self._bars.add_task(
                 name, total=num_epochs, completed=first_epoch, status=''
             )
-            self._bar.start()
 
-    def epoch(self, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    def _start_bars(self) -> Progress:
+        bars = Progress(
+            TextColumn('{task.description}', table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=8),
+            TextColumn('{task.fields[status]}'),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        bars.start()
+        return bars
+
+    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """After an epoch: means over the runs that have not failed."""
+        program = self._programs[name]
         train_loss, validation_accuracy = (
             mean_of_known(record[name] for record in records)
             for name in ('train_loss', 'validation_accuracy')
         )
-        status = f'{epoch}/{self._num_epochs}'
+        status = f'{epoch}/{program.num}'
         if validation_accuracy is not None:
             status += f'  validation {100 * validation_accuracy:.1f} %'
-        if self._bar is not None:
-            self._bar.update(self._task, completed=epoch, status=status)
+        if self._bars is not None:
+            program.status = status
+            self._bars.update(program.task, completed=epoch, status=status)
             return
         if train_loss is not None:
             status += f'  loss {train_loss:.3f}'
         now = time.monotonic()
-        if epoch == self._num_epochs or now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            per_epoch = (now - self._started) / (epoch - self._first_epoch)
-            left = per_epoch * (self._num_epochs - epoch)
-            self.note(f'{self._name}: epoch {status}  {left:.0f} s left')
+        if epoch == program.num or now - program.shown >= SECONDS_BETWEEN_LINES:
+            program.shown = now
+            per_epoch = (now - program.started) / (epoch - program.first)
+            left = per_epoch * (program.num - epoch)
+            self.note(f'{name}: epoch {status}  {left:.0f} s left')
 
-    def stop(self) -> None:
+    def stop(self, name: str) -> None:
         """Ends the epochs begun with `start`; safe to call twice."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        program = self._programs.pop(name, None)
+        if self._bars is None or program is None:
+            return
+        if self._programs:
+            # Its bar must not stay below the others' for the rest of a long sweep.
+            self._bars.remove_task(program.task)
+            self.note(f'{name}: epoch {program.status}')
+        else:
+            self._bars.stop()
+            self._bars = None
 
 
 @contextlib.contextmanager

@@ -208,17 +208,29 @@ class Metrics:
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Appends lines and waits until the disk has them."""
-        text = ''.join(json.dumps(record, allow_nan=False) + '\n' for record in records)
         with writing(self.path), self.path.open('a+b') as file:
             _drop_half_line(file)
-            file.write(text.encode())
+            file.write(_lines(records).encode())
             file.flush()
             os.fsync(file.fileno())
 
     def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
         """Drops the lines that are not wanted, in one step."""
-        records = [record for record in self.read() if wanted(record)]
-        replace_text(self.path, ''.join(json.dumps(r, allow_nan=False) + '\n' for r in records))
+        self._replace([record for record in self.read() if wanted(record)])
+
+    def arrange(self, place: Callable[[Mapping[str, Any]], Any]) -> None:
+        """Sorts the lines by their place, in one step."""
+        records = self.read()
+        ordered = sorted(records, key=place)
+        if ordered != records:
+            self._replace(ordered)
+
+    def _replace(self, records: Sequence[Mapping[str, Any]]) -> None:
+        replace_text(self.path, _lines(records))
+
+
+def _lines(records: Sequence[Mapping[str, Any]]) -> str:
+    return ''.join(json.dumps(record, allow_nan=False) + '\n' for record in records)
 
 
 def _drop_half_line(file: BinaryIO) -> None:

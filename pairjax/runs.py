@@ -1,33 +1,27 @@
-"""MANY runs: stacked on a leading axis, trained in vmapped batches, laid over all devices."""
+"""MANY runs: stacked on a leading axis, trained in vmapped batches on each device."""
 
 import contextlib
 import functools
-import itertools
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding
 
 from pairjax import scoring, training
-from pairjax.agreement import gather
 from pairjax.cache import compiled_programs_directory
-from pairjax.errors import UserError
+from pairjax.layout import REPLICATED, RUNS, SMALL_BATCH_SIZE, Layout, choose_layout, replicate
 from pairjax.optimizers import Hyperparameters
 
-RUNS = PartitionSpec('runs')
-REPLICATED = PartitionSpec()
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
 # XLA:CPU's older code generator compiles these programs in half the time, and they run as fast
 # unless the batch is small. Newer versions of XLA lack it.
 COMPILER_OPTIONS = {'cpu': {'xla_cpu_use_fusion_emitters': False}}
-SMALL_BATCH_SIZE = 8
 # More CPU devices than cores only serve tests; a million of them would never be ready.
 MOST_CPU_DEVICES = 64
 
@@ -55,63 +49,6 @@ def _num_cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-class Layout(NamedTuple):
-    """How many runs there are, on which devices, and how many train together on each."""
-
-    mesh: Mesh
-    num_runs: int
-    per_batch: int
-
-    @property
-    def padded(self) -> int:
-        """The number of runs that the programs are compiled for."""
-        return math.ceil(self.num_runs / self._multiple) * self._multiple
-
-    @property
-    def _multiple(self) -> int:
-        return self.mesh.size * self.per_batch
-
-
-def choose_layout(num_runs: int, runs: Any, batch_size: int) -> Layout:
-    """Lays num_runs runs over the devices as config.runs asks.
-
-    On CPU one run at a time on each core, since a wider batch leaves the cache,
-    but five where batches are so small that a step is mostly overhead. On an
-    accelerator all at once.
-
-    Raises: UserError where more devices are asked for than there are.
-    """
-    devices, num_processes = jax.devices(), jax.process_count()
-    if 0 < runs.devices < num_processes:
-        raise UserError(
-            f'runs.devices={runs.devices}, but there are {num_processes} processes, each with '
-            'devices of its own; 0 takes all of them'
-        )
-    if runs.devices > len(devices):
-        raise UserError(
-            f'runs.devices={runs.devices}, but there are {len(devices)} '
-            f'{devices[0].platform} devices; 0 takes all of them'
-        )
-    # A process without any of the devices could not take part.
-    num_devices = max(min(runs.devices or len(devices), num_runs), num_processes)
-    widest = math.ceil(num_runs / num_devices)
-    best_on_cpu = 5 if batch_size < SMALL_BATCH_SIZE else 1
-    per_batch = runs.per_batch or (best_on_cpu if devices[0].platform == 'cpu' else widest)
-    # As few batches as that width needs, and no wider than they need: padding is trained too.
-    per_batch = math.ceil(widest / math.ceil(widest / per_batch))
-    return Layout(Mesh(np.array(spread_devices(num_devices)), ('runs',)), num_runs, per_batch)
-
-
-def spread_devices(count: int) -> list[jax.Device]:
-    """So many of all devices, as evenly over the processes as these allow, in jax's order."""
-    devices, by_process = jax.devices(), {}
-    for device in devices:
-        by_process.setdefault(device.process_index, []).append(device)
-    rounds = itertools.zip_longest(*by_process.values())
-    chosen = [device for one_each in rounds for device in one_each if device is not None][:count]
-    return [device for device in devices if device in chosen]
 
 
 def over_runs(
@@ -163,65 +100,6 @@ def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tu
     return state, jax.tree.map(lambda leaf: leaf.reshape(num_runs, *leaf.shape[2:]), results)
 
 
-def stack_runs(runs: Sequence[Any], layout: Layout) -> Any:
-    """Stacks trees of numbers, one per run, into arrays on the devices.
-
-    The last run is repeated up to `layout.padded`; `unstack_runs` cuts that off.
-    """
-    padded = list(runs) + [runs[-1]] * (layout.padded - len(runs))
-    return place_runs(jax.tree.map(lambda *leaves: np.stack(leaves), *padded), layout)
-
-
-def place_runs(stacked: Any, layout: Layout) -> Any:
-    """Puts host arrays with a leading axis of `num_runs` or `padded` runs on the devices."""
-
-    def pad(leaf):
-        return np.concatenate([leaf, np.repeat(leaf[-1:], layout.padded - len(leaf), axis=0)])
-
-    return _place(jax.tree.map(pad, stacked), NamedSharding(layout.mesh, RUNS))
-
-
-def replicate(tree: Any, layout: Layout) -> Any:
-    """Puts a tree on every device, once."""
-    return _place(tree, NamedSharding(layout.mesh, REPLICATED))
-
-
-def _place(tree: Any, sharding: NamedSharding) -> Any:
-    """Puts arrays that every process has on the devices; each fills its own, and none waits."""
-
-    def place(leaf):
-        leaf = np.asarray(leaf)
-        return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
-
-    return jax.tree.map(place, tree)
-
-
-def unstack_runs(stacked: Any, layout: Layout) -> Any:
-    """Host arrays of the real runs of all processes, without the padding."""
-    return collect_runs(lambda: stacked, layout)
-
-
-def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
-    """`unstack_runs` of what compute() returns; where it fails in one process, all are told."""
-    structure = None
-
-    def own_runs():
-        nonlocal structure
-        leaves, structure = jax.tree.flatten(compute())
-        return [
-            {shard.index[0].start or 0: np.asarray(shard.data) for shard in leaf.addressable_shards}
-            for leaf in leaves
-        ]
-
-    def join(*parts):
-        by_start = {start: part for by_start in parts for start, part in by_start.items()}
-        whole = np.concatenate([by_start[start] for start in sorted(by_start)])
-        return whole[: layout.num_runs]
-
-    parts = gather(own_runs)
-    return jax.tree.unflatten(structure, [join(*leaf) for leaf in zip(*parts, strict=True)])
-
-
 def hyperparameters_of(config: Any) -> Hyperparameters:
     """The traced floats of a trial's config as float32."""
     return Hyperparameters(
@@ -238,7 +116,7 @@ class Programs(NamedTuple):
 
     init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
     hyperparameters) -> (state, losses), reusing the old state's memory;
-    evaluate(pools, state) -> Correct.
+    evaluate(Asked(pools, with_train), state) -> Correct.
     """
 
     init: Callable
@@ -280,7 +158,8 @@ def compile_programs(
     """
     options = compiler_options(config.train.batch_size)
     # Evaluation reads wide batches whatever the training's are.
-    wide = choose_layout(layout.num_runs, config.runs, scoring.EVALUATION_BATCH_SIZE)
+    devices = list(layout.mesh.devices.flat)
+    wide = choose_layout(layout.num_runs, config.runs, scoring.EVALUATION_BATCH_SIZE, devices)
     evaluation = layout._replace(per_batch=wide.per_batch)
     evaluation_options = compiler_options(scoring.EVALUATION_BATCH_SIZE)
     init_options = {}
@@ -297,7 +176,7 @@ def compile_programs(
     lowered = [
         init.lower(pools, seeds, hyperparameters),
         train_epoch.lower(pools, state, hyperparameters),
-        evaluate.lower(pools, state),
+        evaluate.lower(scoring.Asked(pools, replicate(np.bool_(True), layout)), state),
     ]
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:

@@ -27,6 +27,11 @@ class Correct(NamedTuple):
     digits: PairIndices | None
     finite: jax.Array
 
+    def without_train(self) -> 'Correct':
+        """The same where the train pairs were not asked."""
+        main, digits = (c if c is None else c._replace(train=None) for c in self[:2])
+        return self._replace(main=main, digits=digits)
+
 
 def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -> PairOutput:
     """What a trained run says of raw images (batch, 2, 14, 14), as its evaluation does.
@@ -48,13 +53,29 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
     return with_main_logits(config, output)
 
 
-def evaluate(config: Any, pools: Pools, state: RunState) -> Correct:
-    """Right answers on the train, validation and test pairs, from one pass over each."""
-    return count_correct(config, pools, state, state.pairs)
+class Asked(NamedTuple):
+    """What an evaluation is of: the pools, and whether the train pairs are asked, too (bool)."""
+
+    pools: Pools
+    with_train: jax.Array | bool
 
 
-def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices) -> Correct:
-    """Right answers of a run on sets of pairs, each (n, 2) int32 or None."""
+def evaluate(config: Any, asked: Asked, state: RunState) -> Correct:
+    """Right answers on the train, validation and test pairs, from one pass over each.
+
+    Without the train pairs, which saves their time, the number of right answers on them is 0.
+    """
+    first = jnp.where(asked.with_train, 0, -(-len(state.pairs.train) // EVALUATION_BATCH_SIZE))
+    return count_correct(config, asked.pools, state, state.pairs, first)
+
+
+def count_correct(
+    config: Any, pools: Pools, state: RunState, sets: PairIndices, first: jax.Array | int = 0
+) -> Correct:
+    """Right answers of a run on sets of pairs, each (n, 2) int32 or None.
+
+    Batches before number `first`, an int32 scalar, are not asked, and have no right answers.
+    """
 
     def right_answers(indices):
         classes = pools.labels[indices]
@@ -70,7 +91,18 @@ def count_correct(config: Any, pools: Pools, state: RunState, sets: PairIndices)
     starts = itertools.accumulate([0, *map(len, padded)])
     slices = [slice(i, i + len(s)) for i, s in zip(starts, jax.tree.leaves(sets), strict=False)]
     batches = jnp.concatenate(padded).reshape(-1, EVALUATION_BATCH_SIZE, 2)
-    main, digits, finite = jax.lax.map(right_answers, batches)
+    nothing = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(right_answers, batches[0])
+    )
+
+    def unless_before_first(numbered):
+        number, indices = numbered
+        *right, finite = jax.lax.cond(
+            number >= first, right_answers, lambda _: (*nothing[:2], jnp.bool(True)), indices
+        )
+        return *right, finite
+
+    main, digits, finite = jax.lax.map(unless_before_first, (jnp.arange(len(batches)), batches))
 
     def count(right):
         right = right.reshape(-1, *right.shape[2:])

@@ -56,7 +56,7 @@ class TensorBoard(Watcher):
             soft_wrap=True,
         )
 
-    def epoch(self, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Adds the points of an epoch."""
         self._write(records, time.time())
 

@@ -8,18 +8,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from pairjax.plan import Plan
-from pairjax.runs import (
+from pairjax.lanes import Lane
+from pairjax.layout import (
     choose_layout,
     collect_runs,
-    compile_programs,
-    hyperparameters_of,
     place_runs,
     replicate,
     stack_runs,
     unstack_runs,
 )
-from pairjax.scoring import Correct
+from pairjax.plan import Plan
+from pairjax.runs import compile_programs, hyperparameters_of
+from pairjax.scoring import Asked, Correct
 from pairjax.training import RunState
 from pairjax.trials import Trial
 from pairjax.whole_pool import compile_whole_pool, factorises, whole_pool_accuracies
@@ -30,11 +30,20 @@ Run = tuple[Trial, int]  # a trial and a seed
 class Trainer:
     """The runs of one program on their devices: their state and what trains it."""
 
-    def __init__(self, plan: Plan, number: int):
-        """Compiles program `number`; computes nothing yet, so that any thread may do it."""
+    def __init__(self, plan: Plan, number: int, lane: Lane | None = None):
+        """Compiles program `number`; computes nothing yet, so that any thread may do it.
+
+        Args:
+          plan: of the experiment.
+          number: of the program in it.
+          lane: where it trains; by default on all devices that the config allows.
+        """
         self.runs = plan.runs(number)
         self.config = plan.programs[number][0].config
-        self.layout = choose_layout(len(self.runs), plan.config.runs, self.config.train.batch_size)
+        runs, batch_size = plan.config.runs, self.config.train.batch_size
+        self.layout = choose_layout(len(self.runs), runs, batch_size, lane and lane.devices)
+        # A second of half the devices is half a second of all, so that seconds add up.
+        self._share = lane.share if lane else 1.0
         self._pools = replicate(plan.pools, self.layout)
         seeds = [np.int32(seed) for _, seed in self.runs]
         hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
@@ -52,8 +61,8 @@ class Trainer:
 
     def __str__(self) -> str:
         return (
-            f'{len(self.runs)} runs on {self.layout.mesh.size} devices, {self.layout.per_batch} at '
-            f'a time on each; compiled in {self.compile_seconds:.1f} s'
+            f'{len(self.runs)} runs on {_devices(self.layout.mesh.size)}, {self.layout.per_batch} '
+            f'at a time on each; compiled in {self.compile_seconds:.1f} s'
         )
 
     def start(self, saved: RunState | None = None) -> None:
@@ -77,26 +86,32 @@ class Trainer:
         """The runs' state as host arrays, without padding."""
         return unstack_runs(self._state, self.layout)
 
-    def epoch(self, epoch: int, evaluate: bool) -> list[dict[str, Any]]:
+    def epoch(self, epoch: int, evaluate: bool, with_train: bool = True) -> list[dict[str, Any]]:
         """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
 
         Args:
           epoch: its number, from 1.
           evaluate: whether to measure accuracies after it.
+          with_train: whether on the train pairs, too.
         """
 
         def compute():
             self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
-            correct = self._programs.evaluate(self._pools, self._state) if evaluate else None
+            correct = None
+            if evaluate:
+                asked = Asked(self._pools, replicate(np.bool_(with_train), self.layout))
+                correct = self._programs.evaluate(asked, self._state)
             return losses, correct
 
         started = time.monotonic()
         losses, correct = collect_runs(compute, self.layout)
         clock = {
-            'train_seconds': (time.monotonic() - started) / len(self.runs),
+            'train_seconds': self._seconds_a_run(started),
             'compile_seconds': self._unreported_compile_seconds / len(self.runs),
         }
         self._unreported_compile_seconds = 0.0
+        if correct is not None and not with_train:
+            correct = correct.without_train()
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, **clock} for record in records]
 
@@ -111,8 +126,15 @@ class Trainer:
         field = 'exact_pair_accuracy' if factorises(self.config.model) else 'sampled_pair_accuracy'
         nothing = {'exact_pair_accuracy': None, 'sampled_pair_accuracy': None}
         records = [{**nothing, field: accuracy} for accuracy in accuracies]
-        seconds = (time.monotonic() - started) / len(self.runs)
+        seconds = self._seconds_a_run(started)
         return [{**record, 'whole_pool_seconds': seconds} for record in records]
+
+    def _seconds_a_run(self, started: float) -> float:
+        return (time.monotonic() - started) * self._share / len(self.runs)
+
+
+def _devices(count: int) -> str:
+    return '1 device' if count == 1 else f'{count} devices'
 
 
 def epoch_records(
@@ -124,8 +146,8 @@ def epoch_records(
       runs: trial and seed of each run.
       epoch: the epoch just trained, from 1.
       losses: (runs,) mean training losses; not-a-number marks a run that failed.
-      correct: right answers, each (runs,), or None where this epoch was not evaluated; logits
-        that are not finite mark a run that failed, too.
+      correct: right answers, each (runs,), or None where this epoch or set was not evaluated;
+        logits that are not finite mark a run that failed, too.
       data: config.data with the numbers of pairs.
     """
     records = []
@@ -142,6 +164,7 @@ def epoch_records(
             for name in ('train', 'validation', 'test'):
                 total = data[f'num_{name}_pairs'] * images_a_pair
                 key = f'{name}_accuracy' if kind == 'main' else f'{name}_digit_accuracy'
-                record[key] = None if counts is None else int(getattr(counts, name)[i]) / total
+                count = None if counts is None else getattr(counts, name)
+                record[key] = None if count is None else int(count[i]) / total
         records.append(record)
     return records

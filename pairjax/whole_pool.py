@@ -20,8 +20,9 @@ from pairjax.exact import (
     exact_probability_accuracy,
     sampled_pairs,
 )
+from pairjax.layout import RUNS, Layout, unstack_runs
 from pairjax.pairs import Pools, relation_table
-from pairjax.runs import RUNS, Layout, compiler_options, over_runs, unstack_runs
+from pairjax.runs import compiler_options, over_runs
 from pairjax.scoring import EVALUATION_BATCH_SIZE, predict
 from pairjax.training import RunState
 

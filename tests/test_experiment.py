@@ -14,10 +14,11 @@ from orbax.checkpoint import v1 as ocp
 from pairjax.checkpoints import Checkpoints
 from pairjax.errors import UserError
 from pairjax.evaluation import evaluate_workdir
-from pairjax.experiment import Interrupted, run_experiment
+from pairjax.experiment import run_experiment
 from pairjax.plan import make_plan
 from pairjax.progress import ProgressDisplay
 from pairjax.records import Metrics, checkpoint_directory
+from pairjax.stopping import Interrupted
 
 
 class InterruptAfter(ProgressDisplay):
@@ -278,6 +279,19 @@ def test_evaluating_less_often_changes_no_result(config, tmp_path, finished):
     assert all(r['train_loss'] is not None for r in records)
     for trial, other in zip(summary['trials'], finished[1]['trials'], strict=True):
         assert trial['final_test_accuracy'] == other['final_test_accuracy']
+
+
+def test_train_pairs_are_evaluated_less_often_where_asked(config, tmp_path, finished):
+    config.train.evaluate_train_every = 2
+    summary = run_experiment(config, tmp_path / 'thinned')
+    thinned, whole = (Metrics(workdir).read() for workdir in (tmp_path / 'thinned', finished[0]))
+    for line, other in zip(without_clock(thinned), without_clock(whole), strict=True):
+        if line['epoch'] == 1:
+            assert line['train_accuracy'] is None and other.pop('train_accuracy') is not None
+            line.pop('train_accuracy')
+        assert line == other
+    for trial, other in zip(summary['trials'], finished[1]['trials'], strict=True):
+        assert {**trial, 'hyperparameters': other['hyperparameters']} == other
 
 
 def test_param_range_keeps_what_lies_strictly_between(config, tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import make_small_config
 
-from pairjax import experiment
+from pairjax import programs
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
 from pairjax.plan import make_plan
@@ -27,21 +27,21 @@ def config(small_digits_path):
 def failing_trainer(widths, message, during_epoch=None):
     """A Trainer that fails for these widths, when it is made or at an epoch."""
 
-    class FailingTrainer(experiment.Trainer):
-        def __init__(self, plan, number):
+    class FailingTrainer(programs.Trainer):
+        def __init__(self, plan, number, lane=None):
             if during_epoch is None and self._hit(plan, number):
                 raise RuntimeError(message)
-            super().__init__(plan, number)
+            super().__init__(plan, number, lane)
             self.fails = self._hit(plan, number)
 
         @staticmethod
         def _hit(plan, number):
             return tuple(plan.programs[number][0].config.model.widths) in widths
 
-        def epoch(self, epoch, evaluate):
+        def epoch(self, epoch, *evaluate):
             if self.fails and epoch == during_epoch:
                 raise RuntimeError(message)
-            return super().epoch(epoch, evaluate)
+            return super().epoch(epoch, *evaluate)
 
     return FailingTrainer
 
@@ -53,7 +53,7 @@ def test_the_others_finish_and_the_failed_one_is_tried_again(
     whole = run_experiment(config, tmp_path / 'whole')
     workdir = tmp_path / 'failing'
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, 'Trainer', failing_trainer([(7,)], 'no luck', during_epoch))
+        patch.setattr(programs, 'Trainer', failing_trainer([(7,)], 'no luck', during_epoch))
         with pytest.raises(UserError, match=r'^1 of 3 programs failed.*\(7\) x 2 2/3.*no luck'):
             run_experiment(config, workdir)
     summary = read_json(workdir / 'summary.json')
@@ -64,17 +64,20 @@ def test_the_others_finish_and_the_failed_one_is_tried_again(
         else:
             assert trial == other and trial['failure'] is None
     assert 'Traceback' in (workdir / 'failures.log').read_text()
-    lines = len(Metrics(workdir).read())
+
+    def finished_lines():
+        return [line for line in Metrics(workdir).read() if line['trial'] not in (2, 3)]
+
+    lines = finished_lines()
     again = run_experiment(config, workdir)
     assert again['trials'] == whole['trials']
-    # The finished trials were not trained again: their lines stand where they stood.
-    kept = [r for r in Metrics(workdir).read()[:lines] if r['trial'] not in (2, 3)]
-    assert len(kept) == 2 * len(Metrics(workdir).read()) // 3
+    # The finished trials were not trained again: their lines have the same seconds.
+    assert finished_lines() == lines and len(lines) == 2 * len(Metrics(workdir).read()) // 3
 
 
 def test_when_everything_fails_there_is_no_summary(config, tmp_path, monkeypatch):
     failing = failing_trainer([(6,), (7,), (8,)], 'RESOURCE_EXHAUSTED: out of memory allocating')
-    monkeypatch.setattr(experiment, 'Trainer', failing)
+    monkeypatch.setattr(programs, 'Trainer', failing)
     with pytest.raises(UserError, match=r'3 of 3 programs failed.*out of memory'):
         run_experiment(config, tmp_path / 'workdir')
     assert not (tmp_path / 'workdir' / 'summary.json').exists()
@@ -84,7 +87,7 @@ def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeyp
     def disk_full(*_):
         raise UserError('the disk is full')
 
-    monkeypatch.setattr(experiment.Metrics, 'append', disk_full)
+    monkeypatch.setattr(programs.Metrics, 'append', disk_full)
     with pytest.raises(UserError, match='the disk is full'):
         run_experiment(config, tmp_path / 'workdir')
 
@@ -101,20 +104,20 @@ def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeyp
 @pytest.mark.parametrize('error', [RuntimeError('RESOURCE_EXHAUSTED: on'), MemoryError()])
 def test_out_of_memory_names_what_to_set(config, devices, per_batch, sentence, error):
     config.runs.devices, config.runs.per_batch = devices, per_batch
-    text = experiment.failure_sentence(make_plan(config), 0, error)
+    text = programs.failure_sentence(make_plan(config), 0, error)
     assert text.startswith('out of memory with ') and sentence in text
 
 
 def test_what_is_named_for_want_of_memory_helps_in_the_end(config, tmp_path, monkeypatch):
     """It trains as soon as two runs at a time are what fits, in the same workdir."""
 
-    class Small(experiment.Trainer):
-        def __init__(self, plan, number):
-            super().__init__(plan, number)
+    class Small(programs.Trainer):
+        def __init__(self, plan, number, lane=None):
+            super().__init__(plan, number, lane)
             if self.layout.per_batch > 2:
                 raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.')
 
-    monkeypatch.setattr(experiment, 'Trainer', Small)
+    monkeypatch.setattr(programs, 'Trainer', Small)
     config.runs.devices, config.runs.per_batch, tried = 1, 6, []
     while config.runs.per_batch not in tried:
         tried.append(config.runs.per_batch)

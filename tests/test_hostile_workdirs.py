@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pairjax import evaluation, experiment, figures, scoring, training
+from pairjax import evaluation, experiment, figures, programs, scoring, training
 from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.comparison.figure import draw_comparison
 from pairjax.comparison.paired import compare_workdirs
@@ -44,7 +44,7 @@ class Trains(Exception):
 class MadeUpTrainer:
     """Stands in for `trainer.Trainer`: states and accuracies at random, nothing compiled."""
 
-    def __init__(self, plan, number):
+    def __init__(self, plan, number, lane):
         self.runs, self.config = plan.runs(number), plan.programs[number][0].config
         self.random = np.random.default_rng(number)
         shapes = shapes_of(self.config, plan.pools, len(self.runs))
@@ -66,7 +66,7 @@ class MadeUpTrainer:
         accuracies = self.random.uniform(size=len(self.runs))
         return [{'exact_pair_accuracy': None, 'sampled_pair_accuracy': a} for a in accuracies]
 
-    def epoch(self, epoch, evaluate):
+    def epoch(self, epoch, evaluate, with_train):
         number = len(self.runs)
         self.state = self.state.replace(epoch=np.full(number, epoch, np.int32))
         counts = PairIndices(*self.random.integers(0, 8, (3, number)))
@@ -103,7 +103,7 @@ def config(small_digits_path):
 def trained(config, tmp_path_factory):
     """A workdir that nothing here changes: two trials of two seeds and two epochs."""
     workdir = tmp_path_factory.mktemp('hostile') / 'trained'
-    with mock.patch.object(experiment, 'Trainer', MadeUpTrainer):
+    with mock.patch.object(programs, 'Trainer', MadeUpTrainer):
         experiment.run_experiment(config, workdir, display=quiet())
     return workdir
 

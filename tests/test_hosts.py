@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from pairjax import runs
+from pairjax import layout
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.hosts import from_flags, from_scheduler, scheduler
@@ -370,23 +370,24 @@ def make_devices(counts):
 )
 def test_devices_are_taken_evenly_from_the_processes(monkeypatch, counts, count, chosen):
     monkeypatch.setattr(jax, 'devices', lambda: make_devices(counts))
-    assert [device.name for device in runs.spread_devices(count)] == chosen
+    assert [device.name for device in layout.spread_devices(jax.devices(), count)] == chosen
 
 
 def test_every_process_takes_part(monkeypatch):
     config = default_config()
     monkeypatch.setattr(jax, 'process_count', lambda: 4)
-    assert runs.choose_layout(3, config.runs, 100).mesh.size == 4
-    assert runs.choose_layout(3, config.runs, 100).padded == 4
+    assert layout.choose_layout(3, config.runs, 100).mesh.size == 4
+    assert layout.choose_layout(3, config.runs, 100).padded == 4
     config.runs.devices = 3
     with pytest.raises(UserError, match=r'runs\.devices=3, but there are 4 processes'):
-        runs.choose_layout(3, config.runs, 100)
+        layout.choose_layout(3, config.runs, 100)
 
 
 def test_uneven_shares_are_put_together_in_order(monkeypatch):
     """What two processes with two devices and one hold of five runs and one of padding."""
     shares = [{2: np.array([2, 3]), 0: np.array([0, 1])}], [{4: np.array([4, 4])}]
-    monkeypatch.setattr(runs, 'gather', lambda action: action() and list(shares))
-    layout = runs.choose_layout(5, default_config().runs, 100)
-    together = runs.unstack_runs(runs.stack_runs([np.int32(i) for i in range(5)], layout), layout)
+    monkeypatch.setattr(layout, 'gather', lambda action: action() and list(shares))
+    chosen = layout.choose_layout(5, default_config().runs, 100)
+    stacked = layout.stack_runs([np.int32(i) for i in range(5)], chosen)
+    together = layout.unstack_runs(stacked, chosen)
     np.testing.assert_array_equal(together, range(5))

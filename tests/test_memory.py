@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import make_small_config
 
+from pairjax.layout import choose_layout, replicate, stack_runs
 from pairjax.plan import make_plan
-from pairjax.runs import choose_layout, compile_programs, hyperparameters_of, replicate, stack_runs
+from pairjax.runs import compile_programs, hyperparameters_of
 
 
 def programs_of(plan, num_runs):

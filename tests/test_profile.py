@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from test_failures import failing_trainer
 
-from pairjax import experiment
+from pairjax import programs
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
 from pairjax.profile import Profile
@@ -79,7 +79,7 @@ def test_a_program_that_fails_while_it_is_traced_leaves_it_to_the_next(
     config, tmp_path, monkeypatch
 ):
     config.sweep.product = (('model.widths', ((6,), (7,))),)
-    monkeypatch.setattr(experiment, 'Trainer', failing_trainer([(6,)], 'no luck', 2))
+    monkeypatch.setattr(programs, 'Trainer', failing_trainer([(6,)], 'no luck', 2))
     with pytest.raises(UserError, match='1 of 2 programs failed'):
         run(config, tmp_path / 'workdir', tmp_path / 'profile')
     assert traced_epochs(tmp_path / 'profile')[-1] == [2]

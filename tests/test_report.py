@@ -238,8 +238,8 @@ def plain(monkeypatch):
             display.start('AuxNet2', first, total)
             for epoch in range(first + 1, last + 1):
                 clock.now += seconds_each
-                display.epoch(epoch, [dict(zip(names, values, strict=True))])
-            display.stop()
+                display.epoch('AuxNet2', epoch, [dict(zip(names, values, strict=True))])
+            display.stop('AuxNet2')
             display.note('y' * 300 + ' [bold]')
 
         *lines, note = printed(run_and_note).splitlines()
@@ -266,11 +266,12 @@ def test_on_a_terminal_there_is_a_bar_and_the_time_left(width):
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, _environ={'TERM': 'xterm'})
     display = ProgressDisplay(console)
-    display.start('AuxNet2 (16, 32, 256, 128) 1/31', 0, 25)
+    name = 'AuxNet2 (16, 32, 256, 128) 1/31'
+    display.start(name, 0, 25)
     for epoch in (1, 12):
-        display.epoch(epoch, [{'train_loss': 0.5, 'validation_accuracy': 0.875}])
-    display.stop()
-    display.stop()
+        display.epoch(name, epoch, [{'train_loss': 0.5, 'validation_accuracy': 0.875}])
+    display.stop(name)
+    display.stop(name)
     # The last of the lines that replaced each other, without its colours.
     line = re.sub(r'\x1b\[[\d;?]*[a-zA-Z]', '', file.getvalue().split('\r')[-1])
     assert line.startswith('AuxNet2 (16') and line.count('━') >= 5 and ' 12/25 ' in line

@@ -40,7 +40,8 @@ def test_every_config_of_the_reports_is_run():
 @pytest.mark.parametrize('path', FIRST_REPORT)
 def test_first_report_keeps_its_protocol(path):
     config = load(path)
-    expected = base_fields(default_config()) | {'model.name': config.model.name}
+    own = {'model.name': config.model.name, 'train.evaluate_train_every': 25}
+    expected = base_fields(default_config()) | own
     if config.model.name == 'BasicNet1':
         expected['loss.aux_weight'] = 0.0
     if path == 'report1/fastest':

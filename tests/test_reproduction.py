@@ -18,7 +18,6 @@ from made_results import (
 from pairjax.config import flatten, validate
 from pairjax.digits import Digits
 from pairjax.errors import UserError
-from pairjax.experiment import Interrupted
 from pairjax.pairs import make_pools
 from pairjax.plan import group_trials, load_config_digits
 from pairjax.records import write_json
@@ -28,6 +27,7 @@ from pairjax.reproduction.results import (
     MAJORITY_FILE,
     experiment_names,
 )
+from pairjax.stopping import Interrupted
 from pairjax.training import init_state
 from pairjax.trials import expand_trials
 
@@ -176,12 +176,12 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]
 from pathlib import Path
 from conftest import make_hyperparameters
 from made_results import make_trial, save_experiment, save_majority
-from pairjax import experiment
+from pairjax import stopping
 from pairjax.reproduction import running as reproduction
 
 def stub(configs, workdir, quick, display):
     if sys.argv[-1] == '--report=1':
-        raise experiment.Interrupted('stopped and saved after epoch 3')
+        raise stopping.Interrupted('stopped and saved after epoch 3')
     fields = {{'model.name': 'ShallowModel'}}
     save_experiment(workdir / 'shallow', [make_trial([0.8, 0.82, 0.81], fields=fields)])
     save_majority(workdir)

@@ -6,16 +6,10 @@ import pytest
 
 from pairjax.config import validate
 from pairjax.errors import UserError
+from pairjax.layout import choose_layout, place_runs, replicate, stack_runs, unstack_runs
 from pairjax.plan import make_plan
-from pairjax.runs import (
-    choose_layout,
-    compile_programs,
-    hyperparameters_of,
-    place_runs,
-    replicate,
-    stack_runs,
-    unstack_runs,
-)
+from pairjax.runs import compile_programs, hyperparameters_of
+from pairjax.scoring import Asked
 
 
 @pytest.fixture
@@ -46,7 +40,8 @@ def train_one_epoch(plan, seeds, devices, per_batch):
     initial = programs.init(pools, stacked, hyper)
     kept = jax.tree.map(np.copy, unstack_runs(initial, layout))
     trained, losses = programs.train_epoch(pools, initial, hyper)
-    counts = programs.evaluate(pools, trained)
+    asked = Asked(pools, replicate(np.bool_(True), layout))
+    counts = programs.evaluate(asked, trained)
     return kept, *(unstack_runs(tree, layout) for tree in (trained, losses, counts))
 
 

@@ -14,15 +14,17 @@ from rich.console import Console
 from test_failures import failing_trainer
 from test_locking import HOLD
 
-from pairjax import experiment
+from pairjax import programs
 from pairjax.config import default_config, validate
 from pairjax.errors import UserError
-from pairjax.experiment import Interrupted, note_failure, run_experiment
+from pairjax.experiment import run_experiment
 from pairjax.locking import Holder
+from pairjax.programs import note_failure
 from pairjax.progress import ProgressDisplay
 from pairjax.records import Metrics, open_workdir, write_json
 from pairjax.status import read_status
 from pairjax.status_table import duration, show_status
+from pairjax.stopping import Interrupted
 from pairjax.trials import expand_trials
 from pairjax.watching import Watcher
 
@@ -289,12 +291,13 @@ class LookAfter(Watcher):
     def __init__(self, workdir):
         self.workdir, self.seen = workdir, []
 
-    def epoch(self, epoch, records):
+    def epoch(self, name, epoch, records):
         self.seen.append(read_status(self.workdir))
 
 
 def make_real_config(path):
     config = make_small_config(path)
+    config.runs.devices = 1  # One program after another.
     config.model.name = 'ShallowModel'
     config.model.dropout_rate = config.loss.aux_weight = 0.0
     config.checkpoint.every_seconds = 0.0
@@ -307,7 +310,7 @@ def make_real_config(path):
 def test_a_real_experiment_is_followed_epoch_by_epoch(small_digits_path, tmp_path, monkeypatch):
     config, workdir = make_real_config(small_digits_path), tmp_path / 'workdir'
     look = LookAfter(workdir)
-    monkeypatch.setattr(experiment, 'Trainer', failing_trainer([(7,)], 'no luck', 2))
+    monkeypatch.setattr(programs, 'Trainer', failing_trainer([(7,)], 'no luck', 2))
     with pytest.raises(UserError, match='1 of 2 programs failed'):
         run_experiment(config, workdir, display=ProgressDisplay(others=[look]))
     assert [states(status) for status in look.seen] == [
@@ -398,7 +401,7 @@ def test_where_there_is_no_experiment_it_is_a_sentence(tmp_path, flags, expected
 
 def test_an_interrupted_experiment_is_begun(small_digits_path, tmp_path):
     class Stop(ProgressDisplay):
-        def epoch(self, epoch, records):
+        def epoch(self, name, epoch, records):
             if epoch == 2:
                 os.kill(os.getpid(), 2)
 

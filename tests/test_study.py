@@ -8,9 +8,9 @@ from fake_study import DEEP, DESIGN, SMALL, gains, train_nothing
 from rich.console import Console
 
 from pairjax.errors import UserError
-from pairjax.experiment import Interrupted
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_config
+from pairjax.stopping import Interrupted
 from pairjax.study.design import part_names
 from pairjax.study.document import write_study
 from pairjax.study.running import run_study

@@ -13,7 +13,7 @@ START = """
 import runpy, sys
 from pairjax.study import running as study
 from pairjax.study import document as study_report
-from pairjax.experiment import Interrupted
+from pairjax.stopping import Interrupted
 from pairjax.study.design import part_names
 
 def run_study(design, workdir, display):

@@ -130,7 +130,7 @@ class CrashAfter(Watcher):
     def __init__(self, epochs):
         self.epochs_left = epochs
 
-    def epoch(self, epoch, records):
+    def epoch(self, name, epoch, records):
         self.epochs_left -= 1
         if self.epochs_left == 0:
             raise Crash
@@ -145,7 +145,7 @@ class Live(Watcher):
     def open(self, plan, workdir):
         self.workdir = workdir
 
-    def epoch(self, epoch, records):
+    def epoch(self, name, epoch, records):
         assert_same_points(self.workdir)
         self.num_points.append(len(read_points(self.workdir)))
 
@@ -222,7 +222,7 @@ def watch(workdir, num_epochs, num_seeds=3, failed=()):
             for seed, value in values.items()
         ]
         Metrics(workdir).append(records)
-        watcher.epoch(epoch, records)
+        watcher.epoch('a program', epoch, records)
     return console.file.getvalue()
 
 

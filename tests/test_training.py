@@ -227,9 +227,14 @@ def test_evaluation_counts_what_the_model_answers():
     def evaluate(state):
         test_set = PairIndices(None, None, state.pairs.test)
         of_test = scoring.count_correct(config, pools, state, test_set)
-        return scoring.evaluate(config, pools, state), of_test
+        evaluations = [
+            scoring.evaluate(config, scoring.Asked(pools, w), state) for w in (True, False)
+        ]
+        return *evaluations, of_test
 
-    found, only_test = evaluate(state)
+    found, without_train, only_test = evaluate(state)
+    assert list(without_train.main) == [0, *expected[1:]] and without_train.finite
+    assert without_train.without_train().digits == PairIndices(None, *expected_digits[1:])
     assert list(found.main) == expected
     assert list(found.digits) == expected_digits
     assert only_test.main == PairIndices(None, None, expected[2])
@@ -239,5 +244,7 @@ def test_evaluation_counts_what_the_model_answers():
 def test_models_without_digit_heads_count_no_digits():
     config = make_config({})
     state = programs()[0](0, HYPERPARAMETERS)
-    correct = quick_jit(lambda state: scoring.evaluate(config, POOLS, state))(state)
+    correct = quick_jit(lambda state: scoring.evaluate(config, scoring.Asked(POOLS, True), state))(
+        state
+    )
     assert correct.digits is None and len(correct.main) == 3

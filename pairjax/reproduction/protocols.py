@@ -21,6 +21,8 @@ def first_report(name: str, model: str, widths: tuple[int, ...] = ()) -> ConfigD
     config = default_config()
     config.name = name
     config.num_seeds = 5
+    # A sixth of the time for a curve that the report does not have.
+    config.train.evaluate_train_every = config.train.num_epochs
     config.model.name = model
     if widths:
         config.model.widths = widths
