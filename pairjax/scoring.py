@@ -15,6 +15,8 @@ from pairjax.training import RunState, model_structure, over_members, standardiz
 # Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
 # result does not depend on which sets are evaluated with it.
 EVALUATION_BATCH_SIZE = 125
+# Stands for both images where a set of pairs is filled up; no answer to it is right.
+NO_PAIR = -1
 
 
 class Correct(NamedTuple):
@@ -72,7 +74,7 @@ def evaluate(config: Any, asked: Asked, state: RunState) -> Correct:
 def count_correct(
     config: Any, pools: Pools, state: RunState, sets: PairIndices, first: jax.Array | int = 0
 ) -> Correct:
-    """Right answers of a run on sets of pairs, each (n, 2) int32 or None.
+    """Right answers of a run on sets of pairs, each (n, 2) int32 or None; NO_PAIR counts nothing.
 
     Batches before number `first`, an int32 scalar, are not asked, and have no right answers.
     """
@@ -81,11 +83,13 @@ def count_correct(
         classes = pools.labels[indices]
         output = predict(config, pools.num_classes, state, pools.images[indices])
         finite = jnp.isfinite(output.main_logits).all()
-        main = output.main_logits.argmax(axis=1) == pair_targets(config.data.relation, classes)
+        targets = pair_targets(config.data.relation, classes)
+        main = (output.main_logits.argmax(axis=1) == targets) & (indices[:, 0] != NO_PAIR)
         if output.digit_logits_a is None:
             return main, None, finite
         digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
-        return main, digits.argmax(axis=2) == classes, finite & jnp.isfinite(digits).all()
+        right = (digits.argmax(axis=2) == classes) & (indices != NO_PAIR)
+        return main, right, finite & jnp.isfinite(digits).all()
 
     padded = [_pad_to_whole_batches(pairs) for pairs in jax.tree.leaves(sets)]
     starts = itertools.accumulate([0, *map(len, padded)])
@@ -113,4 +117,5 @@ def count_correct(
 
 
 def _pad_to_whole_batches(pairs: jax.Array) -> jax.Array:
-    return jnp.pad(pairs, ((0, -len(pairs) % EVALUATION_BATCH_SIZE), (0, 0)))
+    padding = ((0, -len(pairs) % EVALUATION_BATCH_SIZE), (0, 0))
+    return jnp.pad(pairs, padding, constant_values=NO_PAIR)

@@ -22,7 +22,7 @@ from pairjax.runs import compile_programs, hyperparameters_of
 from pairjax.scoring import Asked, Correct
 from pairjax.training import RunState
 from pairjax.trials import Trial
-from pairjax.whole_pool import compile_whole_pool, factorises, whole_pool_accuracies
+from pairjax.whole_pool import compile_digits_of, factorises, whole_pool_accuracies
 
 Run = tuple[Trial, int]  # a trial and a seed
 
@@ -52,7 +52,7 @@ class Trainer:
         self._programs = compile_programs(
             self.config, self.layout, self._pools, self._seeds, self._hyper
         )
-        self._whole_pool = compile_whole_pool(
+        self._digits_of = compile_digits_of(
             self.config, self.layout, self._pools, self._programs.state
         )
         self.compile_seconds = time.monotonic() - started
@@ -122,7 +122,8 @@ class Trainer:
         are for a run that failed) and whole_pool_seconds, the run's share of the time they took.
         """
         started = time.monotonic()
-        accuracies = whole_pool_accuracies(self._whole_pool, self.layout, self._pools, self._state)
+        compiled, where = (self._programs.evaluate, self._digits_of), (self.layout, self._pools)
+        accuracies = whole_pool_accuracies(self.config, *compiled, *where, self._state)
         field = 'exact_pair_accuracy' if factorises(self.config.model) else 'sampled_pair_accuracy'
         nothing = {'exact_pair_accuracy': None, 'sampled_pair_accuracy': None}
         records = [{**nothing, field: accuracy} for accuracy in accuracies]

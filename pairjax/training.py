@@ -18,6 +18,7 @@ from flax import nnx
 from pairjax import augmentation
 from pairjax.heads import with_main_logits
 from pairjax.layers import Dropout, count_dropout_units, random_bytes
+from pairjax.layout import SMALL_BATCH_SIZE
 from pairjax.losses import pair_loss
 from pairjax.models import build_model
 from pairjax.optimizers import Hyperparameters, make_tx
@@ -97,7 +98,7 @@ def init_state(
         mean = images.mean()
         # A pool of one constant colour has no deviation to divide by.
         deviation = jnp.maximum(images.std(ddof=1), 1e-6)
-    tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
+    tx = run_tx(config, hyperparameters)
 
     def init_member(member=None):
         key = run_key(seed, Purpose.PARAMS, *member_step(member))
@@ -139,6 +140,15 @@ def over_members(config: Any, fn: Callable, *learned: Any) -> Any:
 def num_steps(config: Any) -> int:
     """Training steps an epoch."""
     return -(-config.data.num_train_pairs // config.train.batch_size)
+
+
+def run_tx(config: Any, hyperparameters: Hyperparameters) -> optax.GradientTransformation:
+    """The optimizer of a run whose config is `config`."""
+    tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
+    # One kernel for all parameters compiles a second sooner than one for each. Steps with a few
+    # pairs are slower with it, and AdamW has to tell weights from biases.
+    flat = config.optimizer.name == 'adam' and config.train.batch_size >= SMALL_BATCH_SIZE
+    return optax.flatten(tx) if flat else tx
 
 
 def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphDef:
@@ -222,8 +232,7 @@ def make_train_step(
     `images` are the batch's raw images where they are not those of the pools.
     """
     structure = model_structure(config, pools.num_classes, training=True)
-    steps_an_epoch = num_steps(config)
-    tx = make_tx(config.optimizer, hyperparameters, steps_an_epoch * config.train.num_epochs)
+    tx = run_tx(config, hyperparameters)
 
     def loss_fn(params, batch_stats, batch):
         indices, images, noise, _ = batch

@@ -7,7 +7,7 @@ of pairs is asked.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,10 @@ from pairjax.exact import (
     exact_probability_accuracy,
     sampled_pairs,
 )
-from pairjax.layout import RUNS, Layout, unstack_runs
-from pairjax.pairs import Pools, relation_table
+from pairjax.layout import RUNS, Layout, place_runs, replicate, unstack_runs
+from pairjax.pairs import PairIndices, Pools, relation_table
 from pairjax.runs import compiler_options, over_runs
-from pairjax.scoring import EVALUATION_BATCH_SIZE, predict
+from pairjax.scoring import EVALUATION_BATCH_SIZE, NO_PAIR, Asked, predict
 from pairjax.training import RunState
 
 
@@ -32,90 +32,104 @@ def factorises(model: Any) -> bool:
     return model.head != 'learned'
 
 
-class WholePool(NamedTuple):
-    """A compiled question to all runs of a program, and what to make of one run's answer."""
-
-    ask: Callable
-    count: Callable
-
-
-def compile_whole_pool(config: Any, layout: Layout, pools: Pools, state: Any) -> WholePool:
-    """Compiles what `whole_pool_accuracies` asks.
-
-    Args:
-      config: of any trial of the program.
-      layout: of its runs.
-      pools: on the devices as the layout says.
-      state: the stacked runs, or their shapes and types.
-    """
-    labels = np.asarray(pools.labels)[pools.num_train :]
-    table = relation_table(config.data.relation, pools.num_classes)
-    pairs, count = (_digit_pairs if factorises(config.model) else _sample)(config, labels, table)
-    ask = partial(_ask, config, pairs + pools.num_train)
-    options, sharding = compiler_options(EVALUATION_BATCH_SIZE), NamedSharding(layout.mesh, RUNS)
-    shapes = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
-    )
-    return WholePool(over_runs(ask, layout, 1, options).lower(pools, shapes).compile(), count)
-
-
 def whole_pool_accuracies(
-    question: WholePool, layout: Layout, pools: Pools, state: RunState
+    config: Any,
+    evaluate: Callable,
+    digits_of: Callable | None,
+    layout: Layout,
+    pools: Pools,
+    state: RunState,
 ) -> list[float | None]:
     """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.
 
     Args:
-      question: compiled for these runs.
+      config: of any trial of the program.
+      evaluate: the compiled program that evaluates the runs.
+      digits_of: from `compile_digits_of` where the decision factorises.
       layout: of the runs.
       pools, state: on the devices as the layout says.
 
     Returns: fractions, None for a run that failed or whose answers are not finite.
     """
-    outputs = unstack_runs(question.ask(pools, state), layout)
-    failed = unstack_runs(state.failed, layout)
-    accuracies = []
-    for i in range(layout.num_runs):
-        mine = jax.tree.map(lambda leaf, i=i: leaf[i], outputs)
-        finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(mine))
-        accuracies.append(question.count(mine) if finite and not failed[i] else None)
-    return accuracies
+    if digits_of:
+        accuracies, finite = _exact(config, digits_of, layout, pools, state)
+    else:
+        accuracies, finite = _sampled(evaluate, layout, pools, state)
+    usable = finite & ~unstack_runs(state.failed, layout)
+    return [float(a) if ok else None for a, ok in zip(accuracies, usable, strict=True)]
 
 
-def _ask(config: Any, pairs: np.ndarray, pools: Pools, state: RunState) -> tuple:
-    """What one run says of pairs (n, 2): digit logits of both images, or the main logits alone."""
+def compile_digits_of(config: Any, layout: Layout, pools: Pools, state: Any) -> Callable | None:
+    """What reads every test image in both places of a pair; None where that decides nothing.
+
+    Args:
+      config: of any trial of the program.
+      layout: of its runs.
+      pools: on the devices as the layout says.
+      state: the shapes and types of the stacked runs.
+
+    Returns: a compiled function (pools, state) -> two arrays (runs, images, classes) of logits.
+    """
+    if not factorises(config.model):
+        return None
+    images = np.arange(pools.num_train, len(pools.labels), dtype=np.int32)
+    read = partial(_read, config, np.stack([images, images], axis=1))
+    options, sharding = compiler_options(EVALUATION_BATCH_SIZE), NamedSharding(layout.mesh, RUNS)
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
+    )
+    return over_runs(read, layout, 1, options).lower(pools, shapes).compile()
+
+
+def _read(config: Any, pairs: np.ndarray, pools: Pools, state: RunState) -> tuple:
+    """The digit logits of one run for both images of pairs (n, 2)."""
     short = -len(pairs) % EVALUATION_BATCH_SIZE
     batches = jnp.pad(pairs, ((0, short), (0, 0))).reshape(-1, EVALUATION_BATCH_SIZE, 2)
 
-    def ask(indices):
+    def read(indices):
         output = predict(config, pools.num_classes, state, pools.images[indices])
-        if factorises(config.model):
-            return output.digit_logits_a, output.digit_logits_b
-        return (output.main_logits,)
+        return output.digit_logits_a, output.digit_logits_b
 
-    answers = jax.lax.map(ask, batches)
-    return tuple(leaf.reshape(-1, leaf.shape[-1])[: len(pairs)] for leaf in answers)
+    logits = jax.lax.map(read, batches)
+    return tuple(leaf.reshape(-1, leaf.shape[-1])[: len(pairs)] for leaf in logits)
 
 
-def _sample(config: Any, labels: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, Callable]:
-    """The sampled pairs, and the share of right answers from one run's main logits."""
-    pairs = sampled_pairs(len(labels))
-    targets = table[labels[pairs[:, 0]], labels[pairs[:, 1]]]
+def _exact(
+    config: Any, digits_of: Callable, layout: Layout, pools: Pools, state: RunState
+) -> tuple[list[float], np.ndarray]:
+    """Each run's accuracy over all ordered pairs, and whether its logits are finite."""
+    labels = np.asarray(pools.labels)[pools.num_train :]
+    table = relation_table(config.data.relation, pools.num_classes)
+    both = unstack_runs(digits_of(pools, state), layout)
 
-    def count(logits):
-        return float((logits[0].argmax(axis=1) == targets).mean())
-
-    return pairs, count
-
-
-def _digit_pairs(config: Any, labels: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, Callable]:
-    """Pairs that hold each image in both places, and the accuracy from their digit logits."""
-    each = np.arange(len(labels), dtype=np.int32)
-
-    def count(logits):
+    def count(*places):
         if config.model.head == 'argmax':
-            first, second = (place.argmax(axis=1) for place in logits)
-            return exact_argmax_accuracy(first, second, labels, table)
-        first, second = (softmax(place.astype(np.float64), axis=1) for place in logits)
-        return exact_probability_accuracy(first, second, labels, table)
+            return exact_argmax_accuracy(*(p.argmax(axis=1) for p in places), labels, table)
+        beliefs = (softmax(place.astype(np.float64), axis=1) for place in places)
+        return exact_probability_accuracy(*beliefs, labels, table)
 
-    return np.stack([each, each], axis=1), count
+    finite = np.all([np.isfinite(place).all(axis=(1, 2)) for place in both], axis=0)
+    return [count(*places) for places in zip(*both, strict=True)], finite
+
+
+def _sampled(
+    evaluate: Callable, layout: Layout, pools: Pools, state: RunState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each run's accuracy over the sampled pairs, and whether its logits are finite.
+
+    They take the place of the run's own pairs, so that what evaluates these need not be compiled
+    once more.
+    """
+    pairs = sampled_pairs(len(pools.labels) - pools.num_train) + pools.num_train
+    sizes = [own.shape[1] for own in state.pairs]
+    padding = ((0, -len(pairs) % sum(sizes)), (0, 0))
+    asked = Asked(pools, replicate(np.bool_(True), layout))
+    right, finite = np.zeros(layout.num_runs, int), np.ones(layout.num_runs, bool)
+    for part in np.pad(pairs, padding, constant_values=NO_PAIR).reshape(-1, sum(sizes), 2):
+        sets = PairIndices(*np.split(part, np.cumsum(sizes)[:-1]))
+        stacked = jax.tree.map(lambda own: np.stack([own] * layout.num_runs), sets)
+        state = state.replace(pairs=place_runs(stacked, layout))
+        correct = unstack_runs(evaluate(asked, state), layout)
+        right += np.sum(correct.main, axis=0)
+        finite &= correct.finite
+    return right / len(pairs), finite

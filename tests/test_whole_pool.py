@@ -15,7 +15,7 @@ from pairjax.plan import make_plan
 from pairjax.records import Metrics
 from pairjax.scoring import predict
 from pairjax.trainer import Trainer
-from pairjax.whole_pool import compile_whole_pool, whole_pool_accuracies
+from pairjax.whole_pool import compile_digits_of, whole_pool_accuracies
 
 FIELDS = ('exact_pair_accuracy', 'sampled_pair_accuracy')
 
@@ -83,9 +83,10 @@ def stacked(trainer, head):
     ],
 )
 def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, decide):
-    runs = stacked(trainer[0], head)
-    question = compile_whole_pool(with_head(trainer[0], head), *runs)
-    found = whole_pool_accuracies(question, *runs)
+    config, runs = with_head(trainer[0], head), stacked(trainer[0], head)
+    digits_of = compile_digits_of(config, *runs)
+    assert (digits_of is None) == (head == 'learned')
+    found = whole_pool_accuracies(config, trainer[0]._programs.evaluate, digits_of, *runs)
     assert len(found) == 3
     for i, accuracy in enumerate(found):
         state = jax.tree.map(lambda leaf, i=i: leaf[i], trainer[0].host_state())
@@ -99,7 +100,7 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
     trainer, _ = trainer
     config = with_head(trainer, head)
     layout, pools, state = stacked(trainer, head)
-    question = compile_whole_pool(config, layout, pools, state)
+    digits_of = compile_digits_of(config, layout, pools, state)
 
     def poison(leaf):
         return leaf.at[1].set(np.nan)
@@ -110,7 +111,8 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
             learned=state.learned._replace(variables=jax.tree.map(poison, state.learned.variables))
         ),
     ):
-        found = whole_pool_accuracies(question, layout, pools, bad)
+        compiled = trainer._programs.evaluate, digits_of
+        found = whole_pool_accuracies(config, *compiled, layout, pools, bad)
         assert [accuracy is None for accuracy in found] == [False, True, False]
 
 
