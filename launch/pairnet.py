@@ -28,7 +28,9 @@ flags.adopt_module_key_flags(hosts)
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax import agreement, progress, runs, stopping, studies
+    from pairjax.augmentation_examples import distorted_examples, one_of_each_class
     from pairjax.pairnet_document import write_pairnet
+    from pairjax.plan import load_config_digits
 
     configs = Path(__file__).parents[1] / 'configs'
     experiments = []
@@ -48,9 +50,17 @@ def main() -> None:
     except stopping.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
+
+    def write() -> Path:
+        config = experiments[0][1]
+        digits = load_config_digits(config.data)
+        originals = one_of_each_class(digits)
+        distorted = distorted_examples(originals, digits.train_images.max(), config.augment)
+        return write_pairnet(workdirs, Path(OUT.value), originals, distorted)
+
     missing = [name for name in NAMES if name not in workdirs]
     if workdirs:
-        path = agreement.on_first(lambda: write_pairnet(workdirs, Path(OUT.value)))
+        path = agreement.on_first(write)
         display.note(f'what it reaches: {path}')
     if missing:
         raise UserError(

@@ -30,6 +30,10 @@ from jax import lax
 
 from pairjax import winograd
 
+# XLA:CPU may fuse the search for each window's winner into what reads it, and then searches all
+# places once more for every place. A loop keeps the two apart; for few places it gains nothing.
+MOST_FUSED_PLACES = 9
+
 
 class Geometry(NamedTuple):
     """The static shape of one convolution with its pool."""
@@ -143,6 +147,11 @@ def relu_pool(outputs, bias):
 
 def unpool(gradient, winner, num_places):
     """Each window's gradient at the place that won, 0 elsewhere: (num_places, ...)."""
+    if num_places > MOST_FUSED_PLACES:
+        return lax.map(
+            lambda place: jnp.where(winner == place, gradient, 0),
+            jnp.arange(num_places, dtype=jnp.int8),
+        )
     places = lax.broadcasted_iota(jnp.int8, (num_places,) + (1,) * gradient.ndim, 0)
     return jnp.where(winner == places, gradient, 0)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from pairjax.augmentation_figure import draw_augmentations
 from pairjax.comparison.paired import Comparison, compare_workdirs
+from pairjax.figures import save_figure
 from pairjax.markdown import paragraph, table
 from pairjax.records import read_config, read_json, writing
 from pairjax.statistics import describe
@@ -20,12 +22,18 @@ MEASURES = {
 }
 
 
-def write_pairnet(workdirs: Mapping[str, Path], out: Path) -> Path:
-    """Writes out/pairnet.md.
+def write_pairnet(
+    workdirs: Mapping[str, Path],
+    out: Path,
+    originals: np.ndarray,
+    distorted: Mapping[str, np.ndarray],
+) -> Path:
+    """Writes out/pairnet.md, and a picture of the distortions in out/figures.
 
     Args:
       workdirs: of pairnet, pairnet_ensemble, pairnet_ablation and heads, those that are finished.
       out: the directory; made where it is missing.
+      originals, distorted: digits, see `augmentation_figure.draw_augmentations`.
 
     Returns: the path of pairnet.md.
     Raises: UserError where a file cannot be read or written.
@@ -38,6 +46,9 @@ def write_pairnet(workdirs: Mapping[str, Path], out: Path) -> Path:
         parts += ['## What each ingredient is worth', ablation(workdirs['pairnet_ablation'])]
     if 'heads' in workdirs:
         parts += ['## Comparing without parameters', heads(workdirs['heads'])]
+    picture = out / 'figures' / 'pairnet_augmentations.png'
+    save_figure(draw_augmentations(originals, distorted), picture)
+    parts += ['## What it trains on', distortions(picture.name)]
     path = out / 'pairnet.md'
     with writing(path):
         out.mkdir(parents=True, exist_ok=True)
@@ -149,6 +160,16 @@ def heads(workdir: Path) -> str:
         'difference from the first, points',
     )
     return f'{text}\n\n{table(headings, rows)}'
+
+
+def distortions(picture: str) -> str:
+    """The picture, and what it shows."""
+    text = paragraph(
+        'In every epoch each image is distorted anew. First the original, then each distortion',
+        'alone at its strength in `configs/pairnet.py` (degrees, logarithm of a factor, shear,',
+        'pixels, pixels, logarithm of an exponent), then three draws of all together.',
+    )
+    return f'![digits and their distortions](figures/{picture})\n\n{text}'
 
 
 def against_first(workdir: Path, measure: str) -> Comparison:

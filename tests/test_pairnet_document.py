@@ -7,6 +7,8 @@ from scipy import stats
 from pairjax.experiment import run_experiment
 from pairjax.pairnet_document import write_pairnet
 
+DIGITS = np.eye(14)[None], {'rotation 90': np.eye(14)[None, ::-1]}
+
 
 @pytest.fixture
 def workdir(small_config, tmp_path):
@@ -26,7 +28,7 @@ def cells(text, begins):
 def test_figures_are_those_of_the_summaries(workdir, tmp_path):
     path, summary = workdir
     names = ('pairnet', 'pairnet_ablation', 'heads')
-    document = write_pairnet(dict.fromkeys(names, path), tmp_path / 'out').read_text()
+    document = write_pairnet(dict.fromkeys(names, path), tmp_path / 'out', *DIGITS).read_text()
     first, second = summary['trials']
     exact = np.array([trial['exact_pair_accuracy']['values'] for trial in (first, second)])
     assert (exact > 0).all() and exact.shape == (2, 3)
@@ -50,5 +52,5 @@ def test_figures_are_those_of_the_summaries(workdir, tmp_path):
 
 
 def test_what_is_not_finished_is_left_out(workdir, tmp_path):
-    document = write_pairnet({'pairnet': workdir[0]}, tmp_path / 'out').read_text()
+    document = write_pairnet({'pairnet': workdir[0]}, tmp_path / 'out', *DIGITS).read_text()
     assert '## What it reaches' in document and 'ingredient is worth' not in document

@@ -63,8 +63,15 @@ def reproduction_document(
         parts += first_report(results, rows, figures)
     if 2 in reports:
         parts += second_report(results, figures)
-    parts += ['## What ran', ran_table(results.experiments)]
+    parts += ['## What ran', ran_table(results.experiments), _clock()]
     return '\n\n'.join(parts) + '\n'
+
+
+def _clock() -> str:
+    return paragraph(
+        'Training, evaluation included, adds up to the wall clock: programs that train side by',
+        'side count in parts. Compilation goes on while others train.',
+    )
 
 
 def _opening(
