@@ -3,9 +3,9 @@
 Six batch sizes at learning rate 5e-3, five seeds each. The report gives no figures for this search.
 
 command: python launch/main.py --config=configs/report1/auxnet2_batch_sizes.py
-cost:   30 runs, 57 s on 2 cores that had other work, compilation included.
-result: at the best epoch on test, in percent by batch size: 25: 92.7 +- 2.4, 50: 94.3 +- 0.5,
-        100: 93.4 +- 0.7, 200: 93.4 +- 0.9, 500: 89.5 +- 1.0, 1000: 83.5 +- 2.3 (full MNIST, n =
+cost:   30 runs, 53 s on 2 cores, compilation included.
+result: at the best epoch on test, in percent by batch size: 25: 92.2 +- 3.5, 50: 94.0 +- 0.6,
+        100: 93.9 +- 0.8, 200: 93.4 +- 0.3, 500: 89.6 +- 0.9, 1000: 83.3 +- 2.3 (full MNIST, n =
         5).
 """
 
