@@ -7,8 +7,10 @@ apart.
 command: python launch/main.py --config=configs/pairnet_ablation.py
          python launch/compare.py runs/pairnet_ablation:all --against_first
                 --measure=final_validation_accuracy
-cost:   by the speed of pairnet a quarter of an hour on 2 cores.
-result: written to docs/pairnet.md by launch/pairnet.py.
+cost:   150 runs, about 20 minutes on 2 cores.
+result: on 5,000 validation pairs a seed, in points: distortions +0.47, sharing +0.26, label
+        smoothing +0.18, gamma and normalisation about +0.09; elastic distortion, dropout, averaged
+        parameters and weight decay within 0.02 of nothing (full MNIST, n = 10). docs/pairnet.md.
 """
 
 import pathlib

@@ -1,13 +1,13 @@
 """What PairNet reaches and what each of its ingredients is worth, as a document. No jax in here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pairjax.augmentation_figure import draw_augmentations
-from pairjax.comparison.paired import Comparison, compare_workdirs
+from pairjax.comparison.paired import Pair, compare_workdirs
 from pairjax.figures import save_figure
 from pairjax.markdown import paragraph, table
 from pairjax.records import read_config, read_json, writing
@@ -101,16 +101,18 @@ def reached(workdirs: list[Path]) -> str:
 def ablation(workdir: Path) -> str:
     """One row an arm: what it changes, and the paired difference from the first trial."""
     trials = read_json(workdir / 'summary.json')['trials']
-    compared = {measure: against_first(workdir, measure) for measure in MEASURES}
-    first = compared['final_validation_accuracy']
+    compared = {measure: differences(workdir, trials, measure) for measure in MEASURES}
     rows = []
-    for number, trial in enumerate(trials[1:]):
-        pairs = [compared[measure].pairs[number] for measure in MEASURES]
+    for number, trial in enumerate(trials[1:], 1):
+        pairs = [compared[measure].get(number) for measure in MEASURES]
         rows.append(
             [
                 changes(trial['hyperparameters'], trials[0]['hyperparameters']),
                 f'{trial["num_params"]:,}',
-                *(f'{points(p.paired.mean)} {points_span(*interval(p.paired))}' for p in pairs),
+                *(
+                    f'{points(p.paired.mean)} {points_span(*interval(p.paired))}' if p else '-'
+                    for p in pairs
+                ),
                 f'{pairs[0].adjusted_p:.2g}',
             ]
         )
@@ -119,7 +121,7 @@ def ablation(workdir: Path) -> str:
     text = paragraph(
         'Each row changes one ingredient of `pairnet`, in',
         f'{config["train"]["num_epochs"]} epochs; differences from it in percentage',
-        f'points over the same n = {len(first.seeds)} seeds, with 95 % intervals. The first',
+        f'points over the same n = {len(trials[0]["seeds"])} seeds, with 95 % intervals. The first',
         f'column of differences is on {data["num_validation_pairs"]:,} validation pairs a',
         'seed, which is what settings were chosen on; p is its sign-flip test, adjusted by',
         "Holm's method over all rows.",
@@ -131,7 +133,7 @@ def ablation(workdir: Path) -> str:
 def heads(workdir: Path) -> str:
     """One row a head of AuxNet2, and its paired difference from the learned one."""
     trials = read_json(workdir / 'summary.json')['trials']
-    compared = against_first(workdir, 'final_test_accuracy')
+    compared = compare_workdirs([f'{workdir}:all'], 'final_test_accuracy', against_first=True)
     rows = []
     for number, (trial, values) in enumerate(zip(trials, compared.values, strict=True)):
         hyper = trial['hyperparameters']
@@ -172,9 +174,14 @@ def distortions(picture: str) -> str:
     return f'![digits and their distortions](figures/{picture})\n\n{text}'
 
 
-def against_first(workdir: Path, measure: str) -> Comparison:
-    """Every trial of a workdir against its first."""
-    return compare_workdirs([f'{workdir}:all'], measure, against_first=True)
+def differences(
+    workdir: Path, trials: Sequence[Mapping[str, Any]], measure: str
+) -> dict[int, Pair]:
+    """By number, each trial against the first; without those that lack the figure."""
+    numbers = [number for number, trial in enumerate(trials) if trial[measure] is not None]
+    arms = [f'{workdir}:{number}' for number in numbers]
+    compared = compare_workdirs(arms, measure, against_first=True)
+    return dict(zip(numbers[1:], compared.pairs, strict=True))
 
 
 def changes(setting: Mapping[str, Any], first: Mapping[str, Any]) -> str:

@@ -20,6 +20,8 @@ from pairjax.stopping import Interrupted, StopRequest
 from pairjax.trainer import Trainer
 from pairjax.trials import trial_name
 
+SECONDS_BETWEEN_SIGNALS = 0.05
+
 
 @dataclass
 class Work:
@@ -89,6 +91,9 @@ def train_side_by_side(
         ended = [
             executor.submit(train_lane, work, numbers, epochs, lane, ahead=False) for lane in lanes
         ]
+        # Handlers of signals run in this thread alone, and only while it runs.
+        while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
+            pass
     for future in ended:
         future.result()
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -98,16 +99,16 @@ def undisturbed(small_digits_path, tmp_path_factory):
 
 
 class Names(ProgressDisplay):
-    """Remembers which programs were under way at the same time, and does something at an epoch."""
+    """Remembers which threads trained and what is under way, and does something at an epoch."""
 
     def __init__(self, at_epoch=lambda name, epoch: None):
         super().__init__()
-        self.under_way, self.most, self.at_epoch = set(), 0, at_epoch
+        self.under_way, self.threads, self.at_epoch = set(), set(), at_epoch
 
     def start(self, name, first_epoch, num_epochs):
         super().start(name, first_epoch, num_epochs)
         self.under_way.add(name)
-        self.most = max(self.most, len(self.under_way))
+        self.threads.add(threading.get_ident())
 
     def epoch(self, name, epoch, records):
         super().epoch(name, epoch, records)
@@ -121,11 +122,11 @@ class Names(ProgressDisplay):
 def test_what_two_lanes_write_is_what_one_lane_writes(config, tmp_path, monkeypatch):
     display = Names()
     summary = run_experiment(config, tmp_path / 'workdir', display=display)
-    assert display.most == 2 and not display.under_way
+    assert len(display.threads) == 2 and not display.under_way
     assert summary['timing']['devices'] == 2
     monkeypatch.setattr(experiment, 'choose_lanes', lambda sizes, runs: choose_lanes([], runs))
     in_one_lane = run_experiment(config, tmp_path / 'in one lane', display=(display := Names()))
-    assert display.most == 1 and in_one_lane['timing']['devices'] == 2
+    assert len(display.threads) == 1 and in_one_lane['timing']['devices'] == 2
     both = zip(
         *(Metrics(tmp_path / name).read() for name in ('workdir', 'in one lane')), strict=True
     )

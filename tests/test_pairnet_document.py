@@ -54,3 +54,21 @@ def test_figures_are_those_of_the_summaries(workdir, tmp_path):
 def test_what_is_not_finished_is_left_out(workdir, tmp_path):
     document = write_pairnet({'pairnet': workdir[0]}, tmp_path / 'out', *DIGITS).read_text()
     assert '## What it reaches' in document and 'ingredient is worth' not in document
+
+
+def test_an_arm_that_lacks_a_figure_has_a_dash_there(small_config, tmp_path):
+    """A learned head decides no pair by digits alone, so that there is no exact accuracy."""
+    small_config.train.num_epochs = 1
+    small_config.sweep.product = (
+        ('model.head', ('probability', 'learned')),
+        ('loss.main_weight', (0.0, 1.0)),
+    )
+    run_experiment(small_config, tmp_path / 'run')
+    document = write_pairnet({'pairnet_ablation': tmp_path / 'run'}, tmp_path / 'out', *DIGITS)
+    text = document.read_text()
+    learned, probability = (
+        cells(text, f'| {changes}')
+        for changes in ('`loss.main_weight=1`, `model.head=learned`', '`loss.main_weight=1` ')
+    )
+    assert learned[3] == '-' and '-' not in (learned[2], learned[4])
+    assert '-' not in probability[2:5]
