@@ -7,7 +7,7 @@ apart.
 command: python launch/main.py --config=configs/pairnet_ablation.py
          python launch/compare.py runs/pairnet_ablation:all --against_first
                 --measure=final_validation_accuracy
-cost:   150 runs, about 20 minutes on 2 cores.
+cost:   150 runs of 50 epochs; not timed without other work beside it.
 result: on 5,000 validation pairs a seed, in points: distortions +0.47, sharing +0.26, label
         smoothing +0.18, gamma and normalisation about +0.09; elastic distortion, dropout, averaged
         parameters and weight decay within 0.02 of nothing (full MNIST, n = 10). docs/pairnet.md.

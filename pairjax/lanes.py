@@ -12,6 +12,9 @@ import jax
 
 from pairjax.layout import allowed_devices
 
+# Programs that train at the same time lie in memory at the same time: for less, not more of them.
+WORTHWHILE = 1.05
+
 
 class Lane(NamedTuple):
     """Devices that train one program after another; `share` is their part of all that train."""
@@ -28,7 +31,7 @@ class Size(NamedTuple):
 
 
 def choose_lanes(programs: Sequence[Size], runs: Any) -> list[Lane]:
-    """Splits the devices that config.runs allows into the lanes that are done first.
+    """Splits the devices that config.runs allows into the fewest lanes that are done early.
 
     On an accelerator, where one device trains many runs at once, and among several processes
     there is one lane with all devices.
@@ -49,7 +52,8 @@ def choose_lanes(programs: Sequence[Size], runs: Any) -> list[Lane]:
             heapq.heapreplace(ends, ends[0] + runs_a_device * program.num_epochs)
         return max(ends)
 
-    num_lanes = min(range(1, most + 1), key=epochs_one_after_another)
+    ends = {num_lanes: epochs_one_after_another(num_lanes) for num_lanes in range(1, most + 1)}
+    num_lanes = min(n for n, end in ends.items() if end <= WORTHWHILE * min(ends.values()))
     width = len(devices) // num_lanes
     return [
         Lane(devices[start : start + width], 1 / num_lanes)

@@ -11,11 +11,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pairjax.agreement import gather
 from pairjax.errors import UserError
+from pairjax.training import SMALL_BATCH_SIZE
 
 RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
-# Below so many pairs a step is mostly overhead, which several runs together share.
-SMALL_BATCH_SIZE = 8
 
 
 class Layout(NamedTuple):

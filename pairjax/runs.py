@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding
 
 from pairjax import scoring, training
 from pairjax.cache import compiled_programs_directory
-from pairjax.layout import REPLICATED, RUNS, SMALL_BATCH_SIZE, Layout, choose_layout, replicate
+from pairjax.layout import REPLICATED, RUNS, Layout, choose_layout, replicate
 from pairjax.optimizers import Hyperparameters
 
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
@@ -142,7 +142,11 @@ def known_compiler_options(platform: str) -> dict[str, Any]:
 
 def compiler_options(batch_size: int) -> dict[str, Any]:
     """Options of the programs that train and evaluate with that batch size."""
-    return known_compiler_options(jax.default_backend()) if batch_size >= SMALL_BATCH_SIZE else {}
+    return (
+        known_compiler_options(jax.default_backend())
+        if batch_size >= training.SMALL_BATCH_SIZE
+        else {}
+    )
 
 
 def compile_programs(

@@ -18,11 +18,13 @@ from flax import nnx
 from pairjax import augmentation
 from pairjax.heads import with_main_logits
 from pairjax.layers import Dropout, count_dropout_units, random_bytes
-from pairjax.layout import SMALL_BATCH_SIZE
 from pairjax.losses import pair_loss
 from pairjax.models import build_model
 from pairjax.optimizers import Hyperparameters, make_tx
 from pairjax.pairs import PairIndices, Pools, draw_pairs, pair_targets
+
+# Below so many pairs a step is mostly overhead.
+SMALL_BATCH_SIZE = 8
 
 
 class Purpose(enum.IntEnum):

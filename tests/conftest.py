@@ -77,6 +77,14 @@ def make_small_config(path):
     return config
 
 
+def make_shallow_config(path):
+    """`make_small_config` with networks that compile in a second."""
+    config = make_small_config(path)
+    config.model.name = 'ShallowModel'
+    config.model.dropout_rate = config.loss.aux_weight = 0.0
+    return config
+
+
 @pytest.fixture
 def small_config(small_digits_path):
     """A fresh config of `make_small_config` for one test to change."""

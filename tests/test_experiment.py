@@ -8,7 +8,7 @@ import signal
 import jax
 import numpy as np
 import pytest
-from conftest import make_small_config
+from conftest import make_shallow_config
 from orbax.checkpoint import v1 as ocp
 
 from pairjax.checkpoints import Checkpoints
@@ -47,9 +47,7 @@ class CrashAfter(InterruptAfter):
 
 def make_sweep_config(path):
     """Two programs of two trials each; networks that compile in a second."""
-    config = make_small_config(path)
-    config.model.name = 'ShallowModel'
-    config.model.dropout_rate = config.loss.aux_weight = 0.0
+    config = make_shallow_config(path)
     config.train.shuffle = True
     config.checkpoint.every_seconds = 0.0
     config.runs.devices = 2

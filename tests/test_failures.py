@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import make_small_config
+from conftest import make_shallow_config
 
 from pairjax import programs
 from pairjax.errors import UserError
@@ -14,9 +14,7 @@ from pairjax.records import Metrics, read_json
 
 @pytest.fixture
 def config(small_digits_path):
-    config = make_small_config(small_digits_path)
-    config.model.name = 'ShallowModel'
-    config.model.dropout_rate = config.loss.aux_weight = 0.0
+    config = make_shallow_config(small_digits_path)
     config.sweep.product = (
         ('model.widths', ((6,), (7,), (8,))),
         ('optimizer.learning_rate', (1e-3, 1e-2)),

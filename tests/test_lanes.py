@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
-from conftest import make_small_config
+from conftest import make_shallow_config
 from processes import ROOT, assert_same_outcome, outcome_of
 from test_failures import failing_trainer
 
@@ -50,6 +50,7 @@ def widths_of_lanes(num_devices, programs, **runs):
         (2, [(5, 250), (1, 1)], [2]),  # a short program is no reason to slow a long one down
         (1, [(5, 25)] * 31, [1]),
         (2, [], [2]),
+        (8, [(1001, 25)] * 64, [8]),  # a hundredth of the time is not worth eight times the memory
     ],
 )
 def test_the_devices_are_split_where_that_is_sooner_done(num_devices, programs, lanes):
@@ -73,10 +74,8 @@ KEPT = ('trial', 'seed', 'epoch', 'train_accuracy', 'validation_accuracy', 'test
 
 def make_sweep_config(path):
     """Four programs of three runs: two lanes on two devices."""
-    config = make_small_config(path)
+    config = make_shallow_config(path)
     config.num_seeds = 3
-    config.model.name = 'ShallowModel'
-    config.model.dropout_rate = config.loss.aux_weight = 0.0
     config.train.shuffle = True
     config.train.num_epochs = 4
     config.checkpoint.every_seconds = 0.0
@@ -187,8 +186,6 @@ def test_what_stops_one_lane_stops_all(config, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r'^no space is left$'):
         run_experiment(config, workdir)
     assert {line['trial'] for line in Metrics(workdir).read()} <= {0, 1}
-    saved = [len(list(path.iterdir())) for path in (workdir / 'checkpoints').iterdir()]
-    assert len(saved) <= 2
 
 
 def test_a_second_interruption_ends_all_lanes_at_once(small_digits_path, tmp_path):

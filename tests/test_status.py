@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_small_config
+from conftest import make_shallow_config
 from rich.console import Console
 from test_failures import failing_trainer
 from test_locking import HOLD
@@ -296,10 +296,8 @@ class LookAfter(Watcher):
 
 
 def make_real_config(path):
-    config = make_small_config(path)
+    config = make_shallow_config(path)
     config.runs.devices = 1  # One program after another.
-    config.model.name = 'ShallowModel'
-    config.model.dropout_rate = config.loss.aux_weight = 0.0
     config.checkpoint.every_seconds = 0.0
     config.sweep.product = (('model.widths', ((8,), (5,), (6,), (7,))),)
     # A ShallowModel has 392 h + h + 2 h + 2 parameters: 8 and 5 are left out.
