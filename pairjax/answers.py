@@ -14,7 +14,7 @@ from pairjax.config import flatten, validate
 from pairjax.errors import UserError
 from pairjax.evaluation import ask_runs, own_digits
 from pairjax.pairs import Pools, make_pools, pair_targets
-from pairjax.plan import group_trials, runs_of, trials_in_range
+from pairjax.plan import checked_trials, group_trials, runs_of, trials_in_range
 from pairjax.records import checkpoint_directory, read_config
 from pairjax.restoration import restore_program
 
@@ -33,7 +33,7 @@ def ask_trial(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
     config = validate({**flatten(saved['config']), 'data.download': False})
     trained_on = saved['data']
     digits = own_digits(config, trained_on)
-    trials, _ = trials_in_range(config, trained_on['num_classes'])
+    trials, _ = trials_in_range(config, checked_trials(config), trained_on['num_classes'])
     number, program = next(
         (number, program)
         for number, program in enumerate(group_trials(trials))

@@ -1,9 +1,11 @@
 """What can be set, and what may be set. No jax in here."""
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
@@ -63,13 +65,19 @@ def default_config() -> ConfigDict:
                 'batch_size': 100,
                 'shuffle': False,
                 'evaluate_every': 1,  # epochs; the last one is always evaluated
-                'evaluate_train_every': 1,  # of the evaluated ones, those that count train pairs
+                'evaluate_all_every': 1,  # of those; in the others only test pairs count
             },
             'runs': {'per_batch': 0, 'devices': 0},  # 0: chosen for the backend
             'checkpoint': {'every_seconds': 30.0, 'keep': 1},
             'sweep': {'product': (), 'settings': (), 'param_range': ()},
         }
     )
+
+
+@functools.cache
+def _default_fields() -> Mapping[str, Any]:
+    """The fields of default_config(), flat; a sweep checks thousands of configs."""
+    return MappingProxyType(flatten(default_config()))
 
 
 # A sweep.settings of widths has four levels: settings, setting, field, widths.
@@ -111,7 +119,7 @@ _RANGES = {
     'train.num_epochs': Range(1, 10**7),
     'train.batch_size': Range(1, 10**7),
     'train.evaluate_every': Range(1, 10**7),
-    'train.evaluate_train_every': Range(1, 10**7),
+    'train.evaluate_all_every': Range(1, 10**7),
     'runs.per_batch': Range(0, 10**6, '0 chooses for the backend'),
     'runs.devices': Range(0, 10**6, '0 takes every device'),
     'checkpoint.every_seconds': Range(0.0, 1e9, '0 saves after every epoch'),
@@ -145,7 +153,7 @@ def _as_tuple(name, value, levels=MOST_LEVELS):
 
 def check_field_names(names: Sequence[str], prefix: str = '') -> None:
     """Raises UserError with "did you mean" for the first name that no config has."""
-    known = set(flatten(default_config()))
+    known = set(_default_fields())
     groups = {name.rpartition('.')[0] for name in known} - {''}
     for name in names:
         if name in groups:
@@ -177,7 +185,7 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
     Returns: the config, frozen.
     Raises: UserError naming the first field that is wrong and what would be right.
     """
-    flat, defaults = flatten(config), flatten(default_config())
+    flat, defaults = flatten(config), _default_fields()
     check_field_names(list(flat))
     for name, default in defaults.items():
         if name not in flat:

@@ -21,7 +21,7 @@ from pairjax.pairs import (
     make_pools,
 )
 from pairjax.plan import (
-    check_trials,
+    checked_trials,
     describe_data,
     group_trials,
     load_config_digits,
@@ -56,9 +56,9 @@ def evaluate_workdir(
     saved = read_config(workdir)
     config, trained_on = validate(saved['config']), saved['data']
     check_shape(trained_on, DATA, workdir / 'config.json')
-    check_trials(config)
+    trials = checked_trials(config)
     digits = _load_digits(config, trained_on, source, directory)
-    trials, _ = trials_in_range(config, digits.num_classes)
+    trials, _ = trials_in_range(config, trials, digits.num_classes)
     rows = []
     for number, program in enumerate(group_trials(trials)):
         runs = runs_of(program, config)

@@ -65,9 +65,9 @@ def make_plan(config: Any) -> Plan:
     Raises: UserError for everything that can be known to be wrong before training.
     """
     config = validate(config)
-    check_trials(config)
+    trials = checked_trials(config)
     digits = load_config_digits(config.data)
-    trials, num_params = trials_in_range(config, digits.num_classes)
+    trials, num_params = trials_in_range(config, trials, digits.num_classes)
     for trial in trials:
         check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
     check_memory(config, trials, num_params)
@@ -76,11 +76,16 @@ def make_plan(config: Any) -> Plan:
     return Plan(config, trials, num_params, group_trials(trials), pools, data, shared)
 
 
-def check_trials(config: Any) -> None:
-    """Raises UserError where a checked config asks for a network or optimizer that is not there."""
-    for trial in expand_trials(config):
+def checked_trials(config: Any) -> list[Trial]:
+    """The trials of a checked config, of which all ask for networks and optimizers that exist.
+
+    Raises: UserError where one does not.
+    """
+    trials = expand_trials(config)
+    for trial in trials:
         check_model_config(trial.config)
         check_optimizer_config(trial.config.optimizer)
+    return trials
 
 
 def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> None:
@@ -124,9 +129,10 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
     }
 
 
-def trials_in_range(config: Any, num_classes: int) -> tuple[list[Trial], list[int]]:
-    """The trials of a checked config that sweep.param_range admits, with their sizes."""
-    trials = expand_trials(config)
+def trials_in_range(
+    config: Any, trials: list[Trial], num_classes: int
+) -> tuple[list[Trial], list[int]]:
+    """Those of a config's trials that its sweep.param_range admits, with their sizes."""
     # Trials of one structure have one network, and a sweep may hold thousands of them.
     models = {trial.structure: trial.config.model for trial in trials}
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}

@@ -14,7 +14,7 @@ from pairjax.cache import cache_directory
 from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
-from pairjax.plan import group_trials, load_config_digits, runs_of, trials_in_range
+from pairjax.plan import checked_trials, group_trials, load_config_digits, runs_of, trials_in_range
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_config, read_json
 from pairjax.restoration import restore_program
@@ -89,7 +89,7 @@ def restore_networks(
     """
     saved = read_config(workdir)
     config, data = validate(saved['config']), saved['data']
-    trials, _ = trials_in_range(config, data['num_classes'])
+    trials, _ = trials_in_range(config, checked_trials(config), data['num_classes'])
     summary = _summary(workdir)
     index = _selected_trial(workdir, summary, len(trials)) if trial is None else trial
     if not 0 <= index < len(trials):

@@ -236,11 +236,11 @@ def train_program(work: Work, number: int, epoch: int, trainer: Trainer) -> int:
             while epoch < num_epochs and not stopping:
                 epoch += 1
                 last = epoch == num_epochs
-                due, with_train = (
+                due, all_sets = (
                     last or epoch % every == 0
-                    for every in (train.evaluate_every, train.evaluate_train_every)
+                    for every in (train.evaluate_every, train.evaluate_all_every)
                 )
-                records = trainer.epoch(epoch, due, with_train)
+                records = trainer.epoch(epoch, due, all_sets)
                 if last:
                     pool = trainer.whole_pool_records()
                     records = [{**a, **b} for a, b in zip(records, pool, strict=True)]

@@ -116,7 +116,7 @@ class Programs(NamedTuple):
 
     init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
     hyperparameters) -> (state, losses), reusing the old state's memory;
-    evaluate(Asked(pools, with_train), state) -> Correct.
+    evaluate(Asked(pools, all_sets), state) -> Correct.
     """
 
     init: Callable

@@ -29,9 +29,9 @@ class Correct(NamedTuple):
     digits: PairIndices | None
     finite: jax.Array
 
-    def without_train(self) -> 'Correct':
-        """The same where the train pairs were not asked."""
-        main, digits = (c if c is None else c._replace(train=None) for c in self[:2])
+    def of_test(self) -> 'Correct':
+        """The same where only the test pairs were asked."""
+        main, digits = (c and PairIndices(None, None, c.test) for c in self[:2])
         return self._replace(main=main, digits=digits)
 
 
@@ -56,18 +56,22 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
 
 
 class Asked(NamedTuple):
-    """What an evaluation is of: the pools, and whether the train pairs are asked, too (bool)."""
+    """What an evaluation is of: the pools, and whether all sets are asked or test pairs alone."""
 
     pools: Pools
-    with_train: jax.Array | bool
+    all_sets: jax.Array | bool
 
 
 def evaluate(config: Any, asked: Asked, state: RunState) -> Correct:
     """Right answers on the train, validation and test pairs, from one pass over each.
 
-    Without the train pairs, which saves their time, the number of right answers on them is 0.
+    Where only the test pairs are asked, the number of right answers on the others is 0.
     """
-    first = jnp.where(asked.with_train, 0, -(-len(state.pairs.train) // EVALUATION_BATCH_SIZE))
+    batches_before_test = sum(
+        -(-len(pairs) // EVALUATION_BATCH_SIZE)
+        for pairs in (state.pairs.train, state.pairs.validation)
+    )
+    first = jnp.where(asked.all_sets, 0, batches_before_test)
     return count_correct(config, asked.pools, state, state.pairs, first)
 
 

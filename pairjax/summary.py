@@ -40,8 +40,9 @@ def summarize(
 def summarize_trial(frame: pd.DataFrame) -> dict[str, Any]:
     """One trial's figures over its seeds, from its rows of the metrics.
 
-    Each choice of an epoch is made per seed, the first on ties. A seed whose
-    loss became not-a-number is listed in failed_seeds and counts nowhere.
+    Each choice of an epoch is made per seed, among those where the accuracy was measured, the
+    first on ties. A seed whose loss became not-a-number is listed in failed_seeds and counts
+    nowhere.
     """
     failed = sorted(int(s) for s in frame[frame.train_loss.isna()].seed.unique())
     seeds = sorted(int(s) for s in frame.seed.unique())

@@ -86,20 +86,20 @@ class Trainer:
         """The runs' state as host arrays, without padding."""
         return unstack_runs(self._state, self.layout)
 
-    def epoch(self, epoch: int, evaluate: bool, with_train: bool = True) -> list[dict[str, Any]]:
+    def epoch(self, epoch: int, evaluate: bool, all_sets: bool = True) -> list[dict[str, Any]]:
         """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
 
         Args:
           epoch: its number, from 1.
           evaluate: whether to measure accuracies after it.
-          with_train: whether on the train pairs, too.
+          all_sets: whether on the train and validation pairs, too.
         """
 
         def compute():
             self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
             correct = None
             if evaluate:
-                asked = Asked(self._pools, replicate(np.bool_(with_train), self.layout))
+                asked = Asked(self._pools, replicate(np.bool_(all_sets), self.layout))
                 correct = self._programs.evaluate(asked, self._state)
             return losses, correct
 
@@ -110,8 +110,8 @@ class Trainer:
             'compile_seconds': self._unreported_compile_seconds / len(self.runs),
         }
         self._unreported_compile_seconds = 0.0
-        if correct is not None and not with_train:
-            correct = correct.without_train()
+        if correct is not None and not all_sets:
+            correct = correct.of_test()
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, **clock} for record in records]
 

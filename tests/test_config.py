@@ -50,7 +50,7 @@ STRUCTURAL = {
     'train.batch_size': 10,
     'train.shuffle': True,
     'train.evaluate_every': 2,
-    'train.evaluate_train_every': 3,
+    'train.evaluate_all_every': 3,
 }
 OTHER_VALUES = {**TRACED, **STRUCTURAL}
 

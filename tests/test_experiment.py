@@ -279,17 +279,21 @@ def test_evaluating_less_often_changes_no_result(config, tmp_path, finished):
         assert trial['final_test_accuracy'] == other['final_test_accuracy']
 
 
-def test_train_pairs_are_evaluated_less_often_where_asked(config, tmp_path, finished):
-    config.train.evaluate_train_every = 2
+def test_train_and_validation_pairs_are_evaluated_less_often_where_asked(
+    config, tmp_path, finished
+):
+    config.train.evaluate_all_every = 2
     summary = run_experiment(config, tmp_path / 'thinned')
     thinned, whole = (Metrics(workdir).read() for workdir in (tmp_path / 'thinned', finished[0]))
     for line, other in zip(without_clock(thinned), without_clock(whole), strict=True):
         if line['epoch'] == 1:
-            assert line['train_accuracy'] is None and other.pop('train_accuracy') is not None
-            line.pop('train_accuracy')
+            for name in ('train_accuracy', 'validation_accuracy'):
+                assert line.pop(name) is None and other.pop(name) is not None
         assert line == other
     for trial, other in zip(summary['trials'], finished[1]['trials'], strict=True):
-        assert {**trial, 'hyperparameters': other['hyperparameters']} == other
+        # An epoch without validation pairs cannot be the best on them.
+        own = ('hyperparameters', 'best_validation_epoch_test_accuracy')
+        assert {**trial, **{name: other[name] for name in own}} == other
 
 
 def test_param_range_keeps_what_lies_strictly_between(config, tmp_path):

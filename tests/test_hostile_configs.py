@@ -67,7 +67,7 @@ def judge(config):
     """Everything that is checked without digits; returns the config where it is accepted."""
     try:
         checked = validate(config)
-        plan.check_trials(checked)
+        plan.checked_trials(checked)
     except UserError as error:
         one_line(error)
         return None
@@ -178,7 +178,7 @@ def test_a_sweep_without_end_is_refused_at_once(product):
     config.sweep.product = product
     started = time.monotonic()
     with pytest.raises(UserError, match='more than 10,000 trials'):
-        plan.check_trials(validate(config))
+        plan.checked_trials(validate(config))
     assert time.monotonic() - started < 5
 
 

@@ -66,7 +66,7 @@ class MadeUpTrainer:
         accuracies = self.random.uniform(size=len(self.runs))
         return [{'exact_pair_accuracy': None, 'sampled_pair_accuracy': a} for a in accuracies]
 
-    def epoch(self, epoch, evaluate, with_train):
+    def epoch(self, epoch, evaluate, all_sets):
         number = len(self.runs)
         self.state = self.state.replace(epoch=np.full(number, epoch, np.int32))
         counts = PairIndices(*self.random.integers(0, 8, (3, number)))

@@ -8,7 +8,7 @@ import pytest
 from made_results import base_fields
 
 from pairjax.config import default_config, flatten, validate
-from pairjax.plan import group_trials, trials_in_range
+from pairjax.plan import checked_trials, group_trials, trials_in_range
 from pairjax.reproduction.recorded import read_report, recorded_learning_rates, recorded_widths
 from pairjax.reproduction.report2_claims import SETTINGS
 from pairjax.reproduction.results import EXPERIMENTS
@@ -40,7 +40,7 @@ def test_every_config_of_the_reports_is_run():
 @pytest.mark.parametrize('path', FIRST_REPORT)
 def test_first_report_keeps_its_protocol(path):
     config = load(path)
-    own = {'model.name': config.model.name, 'train.evaluate_train_every': 25}
+    own = {'model.name': config.model.name, 'train.evaluate_all_every': 25}
     expected = base_fields(default_config()) | own
     if config.model.name == 'BasicNet1':
         expected['loss.aux_weight'] = 0.0
@@ -67,7 +67,7 @@ def test_the_budget_admits_the_widths_that_are_recorded(model):
     recorded = set(recorded_widths(model))
     some = tuple(widths for i, widths in enumerate(values) if widths in recorded or i % 30 == 0)
     config = validate({**flatten(config), 'sweep.product': ((field, some),)})
-    trials, num_params = trials_in_range(config, num_classes=10)
+    trials, num_params = trials_in_range(config, checked_trials(config), num_classes=10)
     assert {tuple(trial.config.model.widths) for trial in trials} == recorded
     assert all(65_000 < n < 75_000 for n in num_params) and len(some) > len(recorded) + 20
 

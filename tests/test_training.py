@@ -232,9 +232,10 @@ def test_evaluation_counts_what_the_model_answers():
         ]
         return *evaluations, of_test
 
-    found, without_train, only_test = evaluate(state)
-    assert list(without_train.main) == [0, *expected[1:]] and without_train.finite
-    assert without_train.without_train().digits == PairIndices(None, *expected_digits[1:])
+    found, test_asked, only_test = evaluate(state)
+    assert list(test_asked.main) == [0, 0, expected[2]] and test_asked.finite
+    assert test_asked.of_test().main == PairIndices(None, None, expected[2])
+    assert test_asked.of_test().digits == PairIndices(None, None, expected_digits[2])
     assert list(found.main) == expected
     assert list(found.digits) == expected_digits
     assert only_test.main == PairIndices(None, None, expected[2])

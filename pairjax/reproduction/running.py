@@ -17,7 +17,7 @@ from pairjax.config import flatten, validate
 from pairjax.digits import Digits
 from pairjax.experiment import run_experiment
 from pairjax.pairs import check_test_pool, draw_test_pairs, make_pools, pair_targets
-from pairjax.plan import group_trials, load_config_digits, seeds_of, trials_in_range
+from pairjax.plan import checked_trials, group_trials, load_config_digits, seeds_of, trials_in_range
 from pairjax.progress import ProgressDisplay
 from pairjax.records import write_json, writing
 from pairjax.reproduction.results import EXPERIMENTS, MAJORITY_FILE
@@ -64,7 +64,8 @@ def quick_config(config: ConfigDict, num_classes: int) -> ConfigDict:
         product = config.sweep.product
         quick.sweep.product = tuple((field, values[::QUICK_STRIDE]) for field, values in product)
     if fields:
-        trials, _ = trials_in_range(validate(quick), num_classes)
+        checked = validate(quick)
+        trials, _ = trials_in_range(checked, checked_trials(checked), num_classes)
         programs = group_trials(trials)
         count = min(QUICK_PROGRAMS, len(programs))
         chosen = np.linspace(0, len(programs) - 1, count).round().astype(int)
