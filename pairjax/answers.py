@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pairjax import scoring, training
+from pairjax import scoring
 from pairjax.answer_analysis import Answers, Readings
 from pairjax.config import flatten, validate
 from pairjax.errors import UserError
@@ -17,6 +17,7 @@ from pairjax.pairs import Pools, make_pools, pair_targets
 from pairjax.plan import checked_trials, group_trials, runs_of, trials_in_range
 from pairjax.records import checkpoint_directory, read_config
 from pairjax.restoration import restore_program
+from pairjax.run_state import RunState
 
 
 def ask_trial(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
@@ -70,7 +71,7 @@ class _Reply(NamedTuple):
     readings: Readings | None
 
 
-def _ask_about_test_pairs(config: Any, pools: Pools, state: training.RunState) -> _Reply:
+def _ask_about_test_pairs(config: Any, pools: Pools, state: RunState) -> _Reply:
     def ask(indices):
         classes = pools.labels[indices]
         output = scoring.predict(config, pools.num_classes, state, pools.images[indices])

@@ -7,7 +7,6 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
-from pairjax import training
 from pairjax.config import validate
 from pairjax.digits import Digits, load_digits
 from pairjax.errors import UserError
@@ -30,6 +29,7 @@ from pairjax.plan import (
 )
 from pairjax.records import read_config
 from pairjax.restoration import restore_program
+from pairjax.run_state import Purpose, RunState, run_key
 from pairjax.runs import compiler_options, over_runs
 from pairjax.scoring import EVALUATION_BATCH_SIZE, Correct, count_correct
 from pairjax.shapes import DATA, check_shape
@@ -111,7 +111,7 @@ def _load_digits(
 
 
 def ask_runs(
-    question: Callable, pools: Pools, state: training.RunState, num_runs: int, per_batch: int
+    question: Callable, pools: Pools, state: RunState, num_runs: int, per_batch: int
 ) -> Any:
     """What question(pools, state) of one run gives for every stacked run, as host arrays."""
     # The devices may be fewer than it was trained on.
@@ -127,7 +127,7 @@ def _evaluate_program(
     run_options: Any,
     digits: Digits,
     epoch: int,
-    state: training.RunState,
+    state: RunState,
 ) -> list[dict[str, Any]]:
     structure = runs[0][0].config
     question = partial(_count_on_test_pairs, structure)
@@ -148,7 +148,7 @@ def _evaluate_program(
     ]
 
 
-def _count_on_test_pairs(config: Any, pools: Pools, state: training.RunState) -> Correct:
-    key = training.run_key(state.seed, training.Purpose.PAIRS)
+def _count_on_test_pairs(config: Any, pools: Pools, state: RunState) -> Correct:
+    key = run_key(state.seed, Purpose.PAIRS)
     test_pairs = draw_test_pairs(key, config.data.num_test_pairs, pools)
     return count_correct(config, pools, state, PairIndices(None, None, test_pairs))

@@ -20,10 +20,9 @@ from pairjax.records import (
     Metrics,
     checkpoint_directory,
     open_workdir,
-    read_json,
+    read_summary,
     write_json,
 )
-from pairjax.shapes import check_summary
 from pairjax.summary import summarize
 from pairjax.trainer import Run
 
@@ -131,12 +130,9 @@ def look_into(
     """The epoch that each program goes on from, and the summary where all of them are done."""
     epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
     finished = all(epoch >= plan.num_epochs(n) for n, epoch in enumerate(epochs))
-    path = workdir / 'summary.json'
-    if not finished or not path.exists():
+    if not finished or not (workdir / 'summary.json').exists():
         return epochs, None
-    summary = read_json(path)
-    check_summary(summary, path)
-    return epochs, summary
+    return epochs, read_summary(workdir)
 
 
 def summarize_experiment(

@@ -10,7 +10,7 @@ from pairjax.augmentation_figure import draw_augmentations
 from pairjax.comparison.paired import Pair, compare_workdirs
 from pairjax.figures import save_figure
 from pairjax.markdown import paragraph, table
-from pairjax.records import read_config, read_json, writing
+from pairjax.records import read_config, read_summary, writing
 from pairjax.statistics import describe
 from pairjax.wording import interval, points, points_span
 
@@ -76,7 +76,7 @@ def reached(workdirs: list[Path]) -> str:
     """One row an experiment."""
     rows = []
     for workdir in workdirs:
-        summary = read_json(workdir / 'summary.json')
+        summary = read_summary(workdir)
         for trial in summary['trials']:
             rows.append(
                 [
@@ -100,7 +100,7 @@ def reached(workdirs: list[Path]) -> str:
 
 def ablation(workdir: Path) -> str:
     """One row an arm: what it changes, and the paired difference from the first trial."""
-    trials = read_json(workdir / 'summary.json')['trials']
+    trials = read_summary(workdir)['trials']
     compared = {measure: differences(workdir, trials, measure) for measure in MEASURES}
     rows = []
     for number, trial in enumerate(trials[1:], 1):
@@ -132,7 +132,7 @@ def ablation(workdir: Path) -> str:
 
 def heads(workdir: Path) -> str:
     """One row a head of AuxNet2, and its paired difference from the learned one."""
-    trials = read_json(workdir / 'summary.json')['trials']
+    trials = read_summary(workdir)['trials']
     compared = compare_workdirs([f'{workdir}:all'], 'final_test_accuracy', against_first=True)
     rows = []
     for number, (trial, values) in enumerate(zip(trials, compared.values, strict=True)):

@@ -18,8 +18,8 @@ from pairjax.errors import UserError
 from pairjax.layout import Layout, choose_layout
 from pairjax.pairs import draw_pairs, pair_targets
 from pairjax.plan import Plan
+from pairjax.run_state import Purpose, run_key
 from pairjax.scoring import EVALUATION_BATCH_SIZE
-from pairjax.training import Purpose, run_key
 
 PEERS = ('eager', 'strongest')
 # A peer trains one run after another, so a few of a core's share tell what all of them cost.

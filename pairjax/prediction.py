@@ -16,11 +16,11 @@ from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
 from pairjax.plan import checked_trials, group_trials, load_config_digits, runs_of, trials_in_range
 from pairjax.progress import ProgressDisplay
-from pairjax.records import read_config, read_json
+from pairjax.records import read_config, read_summary
 from pairjax.restoration import restore_program
+from pairjax.run_state import RunState
 from pairjax.runs import compiler_options
 from pairjax.scoring import predict
-from pairjax.training import RunState
 from pairjax.trials import Trial, trial_name
 
 # How a relation of pairs.RELATIONS reads; one that is missing here is shown by its name.
@@ -114,8 +114,7 @@ def restore_networks(
 
 
 def _summary(workdir: Path) -> dict[str, Any] | None:
-    path = workdir / 'summary.json'
-    return read_json(path) if path.exists() else None
+    return read_summary(workdir) if (workdir / 'summary.json').exists() else None
 
 
 def _selected_trial(workdir: Path, summary: dict[str, Any] | None, num_trials: int) -> int:

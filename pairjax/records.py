@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pairjax
 from pairjax.config import flatten
 from pairjax.errors import UserError
-from pairjax.shapes import LINE, mismatch, parse_json
+from pairjax.shapes import LINE, check_summary, mismatch, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -169,6 +169,17 @@ def read_config(workdir: Path) -> dict[str, Any]:
                 'another workdir'
             )
     return content
+
+
+def read_summary(workdir: Path) -> dict[str, Any]:
+    """summary.json of a workdir.
+
+    Raises: UserError where it is missing, damaged or contradicts itself.
+    """
+    path = workdir / 'summary.json'
+    summary = read_json(path)
+    check_summary(summary, path)
+    return summary
 
 
 def mean_of_known(values: Iterable[float | None]) -> float | None:

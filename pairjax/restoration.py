@@ -12,12 +12,13 @@ from pairjax import training
 from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.pairs import Pools
 from pairjax.records import checkpoint_directory
+from pairjax.run_state import RunState
 from pairjax.runs import hyperparameters_of
 
 
 def restore_program(
     workdir: Path, number: int, config: Any, seeds: Sequence[int], trained_on: dict[str, Any]
-) -> tuple[int, training.RunState] | None:
+) -> tuple[int, RunState] | None:
     """The newest checkpoint of program `number`: its epoch and its stacked host arrays.
 
     Args:

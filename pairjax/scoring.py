@@ -10,7 +10,8 @@ from flax import nnx
 from pairjax.heads import with_main_logits
 from pairjax.networks import PairOutput
 from pairjax.pairs import PairIndices, Pools, pair_targets
-from pairjax.training import RunState, model_structure, over_members, standardize
+from pairjax.run_state import RunState, over_members
+from pairjax.training import model_structure, standardize
 
 # Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
 # result does not depend on which sets are evaluated with it.

@@ -11,7 +11,7 @@ from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
 from pairjax.progress import ProgressDisplay
-from pairjax.records import read_config, read_json
+from pairjax.records import read_config, read_summary
 from pairjax.stopping import Interrupted, StopRequest
 
 
@@ -65,7 +65,7 @@ def is_finished(config: Any, workdir: Path) -> bool:
     """
     if not (workdir / 'summary.json').exists():
         return False
-    if any(trial.get('failure') for trial in read_json(workdir / 'summary.json')['trials']):
+    if any(trial.get('failure') for trial in read_summary(workdir)['trials']):
         return False
     wanted = json.loads(json.dumps(validate(config).to_dict()))
     return read_config(workdir)['config'] == wanted

@@ -18,9 +18,9 @@ from pairjax.layout import (
     unstack_runs,
 )
 from pairjax.plan import Plan
+from pairjax.run_state import RunState
 from pairjax.runs import compile_programs, hyperparameters_of
 from pairjax.scoring import Asked, Correct
-from pairjax.training import RunState
 from pairjax.trials import Trial
 from pairjax.whole_pool import compile_digits_of, factorises, whole_pool_accuracies
 

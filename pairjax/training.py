@@ -4,16 +4,16 @@ A run is a function of (trial, seed) alone. Arrays go in and come out; nothing
 here touches the disk, and nothing knows that many runs are stacked.
 """
 
-import enum
+import functools
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from ml_collections import FrozenConfigDict
 
 from pairjax import augmentation
 from pairjax.heads import with_main_logits
@@ -21,65 +21,19 @@ from pairjax.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.losses import pair_loss
 from pairjax.models import build_model
 from pairjax.optimizers import Hyperparameters, make_tx
-from pairjax.pairs import PairIndices, Pools, draw_pairs, pair_targets
+from pairjax.pairs import Pools, draw_pairs, pair_targets
+from pairjax.run_state import (
+    Learned,
+    Purpose,
+    RunState,
+    Variables,
+    member_step,
+    over_members,
+    run_key,
+)
 
 # Below so many pairs a step is mostly overhead.
 SMALL_BATCH_SIZE = 8
-
-
-class Purpose(enum.IntEnum):
-    """What a run's key is folded with, so that no two uses share random bits."""
-
-    PAIRS = 0
-    PARAMS = 1
-    SHUFFLE = 2
-    DROPOUT = 3
-    AUGMENT = 4
-
-
-class Variables(NamedTuple):
-    """A model's parameters, and the running averages of its normalisation layers if it has any."""
-
-    params: Any
-    batch_stats: Any
-
-
-class Learned(NamedTuple):
-    """What training changes of a network.
-
-    variables, opt_state: the model's and the optimizer's trees. average: the moving average of
-    the variables, which is what is evaluated, or None.
-    """
-
-    variables: Variables
-    average: Variables | None
-    opt_state: Any
-
-
-@flax.struct.dataclass
-class RunState:
-    """Everything that a run carries from epoch to epoch.
-
-    seed, epoch: int32 scalars. pairs: indices into the pools. mean, deviation:
-    float32 scalars that standardise its images. learned: of its network; where a
-    run has several, they lie on a leading axis. failed: bool, whether a loss was not finite.
-    """
-
-    seed: jax.Array
-    epoch: jax.Array
-    pairs: PairIndices
-    mean: jax.Array
-    deviation: jax.Array
-    learned: Learned
-    failed: jax.Array
-
-
-def run_key(seed: jax.Array, purpose: Purpose, *steps: jax.Array | int) -> jax.Array:
-    """The typed key of one use of a run's randomness, for a recurring use at one step."""
-    key = jax.random.fold_in(jax.random.key(seed), purpose)
-    for step in steps:
-        key = jax.random.fold_in(key, step)
-    return key
 
 
 def init_state(
@@ -120,25 +74,6 @@ def init_state(
     )
 
 
-def member_step(member: jax.Array | None) -> tuple:
-    """What a key of a run is folded with for one of its networks; nothing where it has but one."""
-    return () if member is None else (member,)
-
-
-def over_members(config: Any, fn: Callable, *learned: Any) -> Any:
-    """fn(*learned) of a run's one network; of several, fn(*learned, member) of each, stacked.
-
-    On CPU one after the other, since a wider batch leaves the cache.
-    """
-    num_members = config.model.num_members
-    if num_members == 1:
-        return fn(*learned)
-    stacked = (*learned, jnp.arange(num_members))
-    if jax.default_backend() == 'cpu':
-        return jax.lax.map(lambda arguments: fn(*arguments), stacked)
-    return jax.vmap(fn)(*stacked)
-
-
 def num_steps(config: Any) -> int:
     """Training steps an epoch."""
     return -(-config.data.num_train_pairs // config.train.batch_size)
@@ -155,9 +90,16 @@ def run_tx(config: Any, hyperparameters: Hyperparameters) -> optax.GradientTrans
 
 def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphDef:
     """The static part of the model; `nnx.merge(structure, *variables)` is the model."""
+    return _model_structure(FrozenConfigDict(config.model), num_classes, training)
 
+
+# Every program of a structure asks for it.
+@functools.lru_cache(maxsize=16)
+def _model_structure(
+    model_config: FrozenConfigDict, num_classes: int, training: bool
+) -> nnx.GraphDef:
     def make():
-        model = build_model(config.model, num_classes, nnx.Rngs(params=jax.random.key(0)))
+        model = build_model(model_config, num_classes, nnx.Rngs(params=jax.random.key(0)))
         model.train() if training else model.eval()
         return model
 

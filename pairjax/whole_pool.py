@@ -22,9 +22,9 @@ from pairjax.exact import (
 )
 from pairjax.layout import RUNS, Layout, place_runs, replicate, unstack_runs
 from pairjax.pairs import PairIndices, Pools, relation_table
+from pairjax.run_state import RunState
 from pairjax.runs import compiler_options, over_runs
 from pairjax.scoring import EVALUATION_BATCH_SIZE, NO_PAIR, Asked, predict
-from pairjax.training import RunState
 
 
 def factorises(model: Any) -> bool:

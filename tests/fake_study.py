@@ -18,7 +18,8 @@ DESIGN = Design(
     first_pilot_seed=1000,
     num_pilot_seeds=2,
 )
-DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'fingerprint': 'f00d'}
+DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'num_classes': 10}
+DATA['fingerprint'] = 'f00d'
 
 
 def train_nothing(accuracies, failed=()):
@@ -43,6 +44,7 @@ def train_nothing(accuracies, failed=()):
             for t in trials
         ]
         summary = {'name': config.name, 'data': DATA, **summarize(records, rows)}
+        summary['timing']['devices'] = 2
         workdir.mkdir(parents=True)
         saved = {'config': config.to_dict(), 'data': DATA, 'versions': {}}
         (workdir / 'config.json').write_text(json.dumps(saved))

@@ -11,6 +11,7 @@ from pairjax.summary import summarize, summarize_trial
 from pairjax.trials import Trial as ConfigTrial
 
 DATA = {'source': 'idx', 'train_pool': 60_000, 'test_pool': 10_000, 'num_classes': 10}
+DATA['fingerprint'] = 'f00d'
 TIMING = {'train_seconds': 2.0, 'compile_seconds': 1.0, 'seconds_per_run': 0.5, 'devices': 2}
 VERSIONS = dict.fromkeys(('pairjax', 'python', 'jax', 'flax'), '1.2.3')
 HYPERPARAMETERS = ConfigTrial(0, validate(default_config())).hyperparameters
@@ -57,7 +58,7 @@ def make_results(trials, majority=0.55):
 
 def save_experiment(workdir, trials, data=DATA):
     """The same on disk, as an experiment leaves it."""
-    workdir.mkdir(parents=True)
+    workdir.mkdir(parents=True, exist_ok=True)
     lines = [
         {**json.loads(line), 'trial': index}
         for index, trial in enumerate(trials)

@@ -8,7 +8,6 @@ import pytest
 from conftest import quick_jit
 from flax import nnx
 
-from pairjax import training
 from pairjax.answers import ask_trial
 from pairjax.config import validate
 from pairjax.digits import load_digits
@@ -17,6 +16,7 @@ from pairjax.evaluation import evaluate_workdir
 from pairjax.models import build_model
 from pairjax.pairs import draw_pairs, make_pools
 from pairjax.records import read_config
+from pairjax.run_state import Purpose, run_key
 from pairjax.trials import expand_trials
 
 
@@ -59,13 +59,13 @@ def test_probabilities_are_those_of_the_network(small_sweep):
     digits = load_digits('npz', str(small_sweep / 'digits.npz'))
     config = validate(read_config(small_sweep / 'run')['config'])
     config = expand_trials(config)[1].config
-    pairs = draw_pairs(training.run_key(2, training.Purpose.PAIRS), config.data, make_pools(digits))
+    pairs = draw_pairs(run_key(2, Purpose.PAIRS), config.data, make_pools(digits))
     train = digits.train_images[np.asarray(pairs.train)].astype(np.float64)
     images = (digits.test_images[answers.pairs[1]] - train.mean()) / train.std(ddof=1)
 
     @quick_jit
     def look(images):
-        rngs = nnx.Rngs(params=training.run_key(2, training.Purpose.PARAMS))
+        rngs = nnx.Rngs(params=run_key(2, Purpose.PARAMS))
         return build_model(config.model, 3, rngs)(images)
 
     output = look(images.astype(np.float32))

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from pairjax import training
 from pairjax.pairs import draw_pairs
 from pairjax.plan import make_plan
+from pairjax.run_state import Purpose, run_key
 
 ROOT = Path(__file__).parents[1]
 MNIST = ROOT.parent / 'shared' / 'mnist'
@@ -29,7 +29,7 @@ def test_no_image_of_a_round_is_in_two_of_its_sets(source):
     images = np.asarray(plan.pools.images)
     assert not contents(images[: plan.pools.num_train]) & contents(images[plan.pools.num_train :])
     for seed in range(20):
-        key = training.run_key(seed, training.Purpose.PAIRS)
+        key = run_key(seed, Purpose.PAIRS)
         pairs = jax.jit(draw_pairs, static_argnums=1)(key, plan.config.data, plan.pools)
         sets = [contents(images[np.ravel(part)]) for part in pairs]
         assert [len(found) for found in sets] == [2000, 1000, 2000]

@@ -14,6 +14,7 @@ from pairjax.config import validate
 from pairjax.heads import compare_digits
 from pairjax.losses import cross_entropy
 from pairjax.plan import make_plan
+from pairjax.run_state import Purpose, run_key
 
 HYPERPARAMETERS = make_hyperparameters(main_weight=0.0, aux_weight=1.0, dropout_rate=0.25)
 
@@ -102,7 +103,7 @@ def test_running_averages_follow_the_batches(trained):
     """The first layer's mean after a step: 0.9 of the old one, a tenth of the batch's."""
     plan, (before, after, *_) = trained
     state = before
-    key = training.run_key(state.seed, training.Purpose.AUGMENT, state.epoch)
+    key = run_key(state.seed, Purpose.AUGMENT, state.epoch)
     images = training.augmented_images(plan.config, key, plan.pools, state.pairs.train)
     images = np.asarray(training.standardize(state, images), np.float64).reshape(-1, 14, 14)
     kernel = nnx.to_pure_dict(state.learned.variables.params)['encoder']['module']['blocks'][0]
@@ -122,7 +123,7 @@ def test_an_image_is_changed_by_run_and_epoch_and_not_by_its_place(trained):
 
     @quick_jit
     def changed(seed, epoch, pairs):
-        key = training.run_key(seed, training.Purpose.AUGMENT, epoch)
+        key = run_key(seed, Purpose.AUGMENT, epoch)
         return training.augmented_images(plan.config, key, plan.pools, pairs)
 
     images = changed(0, 0, pairs)

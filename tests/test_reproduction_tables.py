@@ -11,6 +11,7 @@ from made_results import (
 )
 
 from pairjax.errors import UserError
+from pairjax.records import read_json, write_json
 from pairjax.reproduction.recorded import recorded_final
 from pairjax.reproduction.results import (
     BEST,
@@ -68,6 +69,17 @@ def test_experiments_on_other_digits_are_refused(tmp_path):
         read_results({name: tmp_path / name for name in ('deep', 'shallow')}, tmp_path)
     with pytest.raises(UserError, match='no experiment is finished'):
         read_results({}, tmp_path)
+
+
+def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
+    save_experiment(tmp_path / 'deep', [around(0.8)])
+    save_majority(tmp_path)
+    path = tmp_path / 'deep' / 'summary.json'
+    summary = read_json(path)
+    summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
+    write_json(path, summary)
+    with pytest.raises(UserError, match='deep/summary.json contradicts itself'):
+        read_results({'deep': tmp_path / 'deep'}, tmp_path)
 
 
 def test_seconds_of_an_epoch_are_the_median_of_all():

@@ -1,15 +1,16 @@
 """Many experiments in a row: all run, failures stand aside, finished ones are skipped."""
 
-import json
 import os
 import signal
 
 import pytest
+from made_results import make_trial, save_experiment
 from rich.console import Console
 
 from pairjax.config import default_config, validate
 from pairjax.errors import UserError
 from pairjax.progress import ProgressDisplay
+from pairjax.records import read_json, write_json
 from pairjax.stopping import Interrupted, StopRequest
 from pairjax.studies import run_experiments
 
@@ -33,11 +34,12 @@ class Runs:
         self.names.append(workdir.name)
         if workdir.name in self.errors:
             raise self.errors[workdir.name]
-        workdir.mkdir(parents=True, exist_ok=True)
+        save_experiment(workdir, [make_trial([0.5, 0.6])] * 2)
         content = {'config': validate(config).to_dict(), 'data': {}, 'versions': {}}
-        (workdir / 'config.json').write_text(json.dumps(content))
-        summary = {'trials': [{'failure': None}, {'failure': self.failure}]}
-        (workdir / 'summary.json').write_text(json.dumps(summary))
+        write_json(workdir / 'config.json', content)
+        summary = read_json(workdir / 'summary.json')
+        summary['trials'][1]['failure'] = self.failure
+        write_json(workdir / 'summary.json', summary)
 
 
 @pytest.fixture

@@ -183,6 +183,16 @@ def test_failed_seeds_are_left_out_where_results_are_read(tmp_path):
     assert all(row.paired.n == 5 for row in analyse(DESIGN, results).sharing)
 
 
+def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
+    workdirs = run_study(DESIGN, tmp_path, train_nothing(gains()))
+    path = tmp_path / SMALL.name / 'summary.json'
+    summary = json.loads(path.read_text())
+    summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
+    path.write_text(json.dumps(summary))
+    with pytest.raises(UserError, match='summary.json contradicts itself'):
+        read_results(DESIGN, workdirs)
+
+
 def test_parts_that_saw_other_digits_are_refused(tmp_path):
     workdirs = run_study(DESIGN, tmp_path, train_nothing(gains()))
     path = tmp_path / SMALL.name / 'summary.json'

@@ -198,7 +198,7 @@ def test_parts_are_named_and_found(tmp_path):
     [
         ('AuxNet2-pilt', "did you mean 'AuxNet2-pilot'"),
         ('DeepModel-train_pairs', "'DeepModel-train_pairs' does not exist"),
-        ('AuxNet2', 'AuxNet2-pilot/summary.json, which does not exist; train AuxNet2-pilot'),
+        ('AuxNet2', 'AuxNet2-pilot, where nothing is finished; train AuxNet2-pilot'),
     ],
 )
 def test_a_part_that_cannot_be_made_says_why(tmp_path, part, message):

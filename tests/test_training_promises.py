@@ -15,7 +15,7 @@ from pairjax.models import MODELS
 from pairjax.networks import PairModel, PairOutput
 from pairjax.optimizers import check_optimizer_config
 from pairjax.pairs import make_pools
-from pairjax.training import Purpose, run_key
+from pairjax.run_state import Purpose, run_key
 
 SHALLOW = {'model.name': 'ShallowModel', 'model.widths': (4,)}
 TINY = {'model.name': 'TinyNet', 'model.widths': (16,), 'optimizer.name': 'adamw'}

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pairjax.errors import UserError, shown, unknown_name
-from pairjax.records import read_config, read_json
-from pairjax.shapes import check_summary
+from pairjax.records import read_config, read_summary
 
 
 class Arm(NamedTuple):
@@ -41,7 +40,7 @@ def read_arms(arguments: Sequence[str]) -> list[Arm]:
         path, _, which = argument.rpartition(':')
         if not path or os.path.isdir(argument):
             path, which = argument, ''
-        summary = read_summary(Path(path))
+        summary = finished_summary(Path(path))
         for index in _trial_indices(argument, which, summary):
             found.append((Path(path), index, summary))
     if len(found) < 2:
@@ -62,7 +61,7 @@ def read_arms(arguments: Sequence[str]) -> list[Arm]:
     return list(arms.values())
 
 
-def read_summary(workdir: Path) -> dict[str, Any]:
+def finished_summary(workdir: Path) -> dict[str, Any]:
     """summary.json of a finished workdir.
 
     Raises: UserError where the directory is no workdir, is not finished, or its file is damaged.
@@ -76,9 +75,7 @@ def read_summary(workdir: Path) -> dict[str, Any]:
             f'{path} does not exist yet: the training is not finished; the command that began it '
             'goes on with it'
         )
-    summary = read_json(path)
-    check_summary(summary, path)
-    return summary
+    return read_summary(workdir)
 
 
 def _trial_indices(argument: str, which: str, summary: Mapping[str, Any]) -> Sequence[int]:

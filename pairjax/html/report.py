@@ -9,7 +9,7 @@ import pandas as pd
 
 import pairjax
 from pairjax.answer_analysis import Answers
-from pairjax.comparison.arms import Arm, read_summary
+from pairjax.comparison.arms import Arm, finished_summary
 from pairjax.comparison.paired import seed_list
 from pairjax.config import flatten
 from pairjax.errors import UserError
@@ -88,7 +88,7 @@ def read_experiments(workdirs: Sequence[Path]) -> list[Experiment]:
 
 def read_experiment(workdir: Path) -> Experiment:
     """Reads one finished workdir."""
-    summary, config = read_summary(workdir), read_config(workdir)
+    summary, config = finished_summary(workdir), read_config(workdir)
     check_shape(config['config'], REPORTED_CONFIG, workdir / 'config.json')
     metrics = pd.DataFrame.from_records(Metrics(workdir).read())
     if metrics.empty:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pairjax.errors import UserError
-from pairjax.records import Metrics, read_config, read_json
+from pairjax.records import Metrics, read_config, read_json, read_summary
 from pairjax.statistics import PairedComparison, compare_paired
 from pairjax.trials import trial_names
 
@@ -146,7 +146,7 @@ def read_experiment(name: str, workdir: Path) -> Experiment:
 
     Raises: UserError where a file is missing or damaged.
     """
-    summary = read_json(workdir / 'summary.json')
+    summary = read_summary(workdir)
     metrics = pd.DataFrame.from_records(Metrics(workdir).read())
     trials = [
         Trial(t['hyperparameters'], t['num_params'], t, metrics[metrics.trial == index])

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from pairjax import training
 from pairjax.agreement import on_first, together
 from pairjax.config import flatten, validate
 from pairjax.digits import Digits
@@ -21,6 +20,7 @@ from pairjax.plan import checked_trials, group_trials, load_config_digits, seeds
 from pairjax.progress import ProgressDisplay
 from pairjax.records import write_json, writing
 from pairjax.reproduction.results import EXPERIMENTS, MAJORITY_FILE
+from pairjax.run_state import Purpose, run_key
 from pairjax.studies import run_experiments
 
 QUICK_SEEDS, QUICK_EPOCHS = 2, 3
@@ -90,7 +90,7 @@ def majority_accuracies(config: Any, digits: Digits) -> dict[str, float]:
     pools, seeds = make_pools(digits), seeds_of(config)
 
     def count_true(seed: jax.Array) -> jax.Array:
-        key = training.run_key(seed, training.Purpose.PAIRS)
+        key = run_key(seed, Purpose.PAIRS)
         pairs = draw_test_pairs(key, config.data.num_test_pairs, pools)
         return pair_targets(config.data.relation, pools.labels[pairs]).sum()
 

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from pairjax.config import default_config
 from pairjax.errors import UserError, unknown_name
-from pairjax.records import read_json
+from pairjax.records import read_summary
 
 PILOT, TRAIN_PAIRS = '-pilot', '-train_pairs'
 
@@ -158,13 +158,13 @@ def part_config(design: Design, part: str, workdir: str = 'runs/study') -> Confi
     network = next(n for n in design.networks if n.name == part.partition('-')[0])
     if part.endswith(PILOT):
         return pilot_config(design, network)
-    pilot = Path(workdir) / (network.name + PILOT) / 'summary.json'
-    if not pilot.exists():
+    pilot = Path(workdir) / (network.name + PILOT)
+    if not (pilot / 'summary.json').exists():
         raise UserError(
-            f'{part} takes its learning rates from {pilot}, which does not exist; train '
+            f'{part} takes its learning rates from {pilot}, where nothing is finished; train '
             f'{network.name}{PILOT} there first'
         )
-    picks = pick_learning_rates(network, read_json(pilot))
+    picks = pick_learning_rates(network, read_summary(pilot))
     configs = dict(trained_configs(design, network, picks))
     if part not in configs:
         raise UserError(f'{part} has no learning rates: every run that {pilot} tells of failed')

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pairjax.errors import UserError
-from pairjax.records import read_json
+from pairjax.records import read_summary
 from pairjax.study.design import PILOT, TRAIN_PAIRS, Design, Network, arm_of
 
 
@@ -60,7 +60,7 @@ def read_results(design: Design, workdirs: Mapping[str, Path]) -> Results:
 
     Raises: UserError where nothing is finished, or where parts saw different digits.
     """
-    summaries = {name: read_json(path / 'summary.json') for name, path in workdirs.items()}
+    summaries = {name: read_summary(path) for name, path in workdirs.items()}
     if not summaries:
         raise UserError('no part of the study is finished, so there is nothing to write')
     first, *others = summaries

@@ -8,7 +8,7 @@ from typing import Any
 from pairjax.agreement import on_first
 from pairjax.experiment import run_experiment
 from pairjax.progress import ProgressDisplay
-from pairjax.records import read_json
+from pairjax.records import read_summary
 from pairjax.studies import run_experiments
 from pairjax.study.design import (
     PILOT,
@@ -43,7 +43,7 @@ def run_study(
     for network in design.networks:
         pilot = finished.get(network.name + PILOT)
         if pilot is not None:
-            summary = on_first(partial(read_json, pilot / 'summary.json'))
+            summary = on_first(partial(read_summary, pilot))
             picks = pick_learning_rates(network, summary)
             following += trained_configs(design, network, picks)
     return finished | run_experiments(following, workdir, run, display)
