@@ -78,7 +78,7 @@ def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
     summary = read_json(path)
     summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
     write_json(path, summary)
-    with pytest.raises(UserError, match='deep/summary.json contradicts itself'):
+    with pytest.raises(UserError, match=r'deep/summary\.json contradicts itself'):
         read_results({'deep': tmp_path / 'deep'}, tmp_path)
 
 

@@ -189,7 +189,7 @@ def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
     summary = json.loads(path.read_text())
     summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
     path.write_text(json.dumps(summary))
-    with pytest.raises(UserError, match='summary.json contradicts itself'):
+    with pytest.raises(UserError, match=r'summary\.json contradicts itself'):
         read_results(DESIGN, workdirs)
 
 
