@@ -303,6 +303,18 @@ def test_the_figure_shows_every_seed_and_every_difference(workdir):
     np.testing.assert_allclose(dots[0], np.subtract(A, B) / 10)
 
 
+def test_long_names_leave_room_for_the_figure(workdir):
+    comparison = compare(workdir('a', trial(A)), workdir('b', trial(B)))
+    path = '/scratch/' + 'a_long_name/' * 12
+    arms = [arm._replace(name=f'auxnet2 in {path}{arm.name}') for arm in comparison.arms]
+    pairs = [pair._replace(a=arms[0].name, b=arms[1].name) for pair in comparison.pairs]
+    figure = draw_comparison(comparison._replace(arms=arms, pairs=pairs))
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+        assert box.width > 2 and box.height > 1.5
+
+
 def test_the_figure_of_equal_arms_is_drawn_and_saved_twice(workdir, tmp_path):
     comparison = compare(workdir('a', trial(A)), workdir('b', trial([a + 1 for a in A])))
     plot_comparison(comparison, tmp_path / 'new' / 'comparison.png')

@@ -1,5 +1,6 @@
 """The picture of a paired comparison. No jax in here."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ from pairjax.figures import LOOKS, STYLE, new_figure, save_figure, set_title
 from pairjax.statistics import describe
 
 SEEDS = '#888888'  # Grey beside LOOKS: what single seeds did stays behind what they say together.
+CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a picture is wide.
 ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would hide.
 
 
@@ -19,15 +21,25 @@ ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would h
 def draw_comparison(comparison: Comparison) -> Figure:
     """Every seed through all arms on the left, paired differences with intervals on the right."""
     widths = (max(4.0, 1.5 + 0.7 * len(comparison.arms)), 4.5)
-    names = max(len(pair.a) + len(pair.b) for pair in comparison.pairs)
-    height = max(4.0, 1.6 + 0.42 * len(comparison.pairs))
-    figure = new_figure(sum(widths) + 0.08 * names, height)
+    arms = [textwrap.fill(arm.name, CHARACTERS) for arm in comparison.arms]
+    pairs = [
+        f'{textwrap.fill(f"{pair.a} - {pair.b}", CHARACTERS)}\n(Holm p {pair.adjusted_p:.2g})'
+        for pair in comparison.pairs
+    ]
+    lines = sum(label.count('\n') + 1 for label in pairs)
+    # The labels of the arms lie aslant.
+    height = max(4.0, 1.6 + 0.1 * len(pairs) + 0.16 * lines) + 0.04 * _longest_line(arms)
+    figure = new_figure(sum(widths) + 0.08 * _longest_line(pairs), height)
     left, right = figure.subplots(1, 2, width_ratios=widths)
-    _draw_arms(left, comparison)
-    _draw_differences(right, comparison)
+    _draw_arms(left, comparison, arms)
+    _draw_differences(right, comparison, pairs)
     name, n = measure_name(comparison.measure), len(comparison.seeds)
     set_title(figure, f'{name}, paired over n = {n} seeds: means with 95 % intervals')
     return figure
+
+
+def _longest_line(labels: list[str]) -> int:
+    return max(len(line) for label in labels for line in label.split('\n'))
 
 
 def plot_comparison(comparison: Comparison, path: Path) -> None:
@@ -38,7 +50,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
     save_figure(draw_comparison(comparison), path)
 
 
-def _draw_arms(axes: Axes, comparison: Comparison) -> None:
+def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     places = np.arange(len(comparison.arms))
     values, look = 100 * np.array(comparison.values), LOOKS[0]
     axes.plot(places - ASIDE, values, '.-', color=SEEDS, linewidth=0.8, markersize=6, alpha=0.6)
@@ -47,13 +59,13 @@ def _draw_arms(axes: Axes, comparison: Comparison) -> None:
     half_widths = [np.ptp(figure['ci95']) / 2 for figure in figures]
     style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'linestyle': 'none'}
     axes.errorbar(places, means, half_widths, capsize=4, zorder=3, **style)
-    axes.set_xticks(places, [arm.name for arm in comparison.arms], rotation=30, ha='right')
+    axes.set_xticks(places, labels, rotation=30, ha='right')
     axes.set(xlim=(-0.5, len(places) - 0.5), ylabel=f'{measure_name(comparison.measure)} (%)')
     axes.set_title('each line is one seed')
     axes.grid(False, axis='x')
 
 
-def _draw_differences(axes: Axes, comparison: Comparison) -> None:
+def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     pairs, look = comparison.pairs, LOOKS[0]
     axes.axvline(0, color='black', linewidth=0.8)
     for place, pair in enumerate(pairs):
@@ -66,7 +78,6 @@ def _draw_differences(axes: Axes, comparison: Comparison) -> None:
         inside = look.colour if pair.adjusted_p <= LEVEL else 'white'
         style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'capsize': 4}
         axes.errorbar(mean, place, xerr=half_width, zorder=3, markerfacecolor=inside, **style)
-    labels = [f'{pair.a} - {pair.b}\n(Holm p {pair.adjusted_p:.2g})' for pair in pairs]
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
     axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}; dots: single seeds')
