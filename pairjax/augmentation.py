@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pairjax.digits import SIDE
+from pairjax.shrinking import SIDE
 
 # Nodes of the elastic displacement along each side.
 ELASTIC_NODES = 4

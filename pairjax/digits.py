@@ -22,17 +22,12 @@ from pairjax.digit_files import (
     read_npz,
 )
 from pairjax.errors import UserError, unknown_name
+from pairjax.shrinking import check_image_shape, shrink
 from pairjax.tfds_features import check_tfds_features
 
-SIDE = 14
-MIN_SOURCE_SIDE = 4
 # Every class becomes an output of a network: a label beyond this is a mistake.
 MAX_CLASSES = 10_000
 BUNDLED_TRAIN_PER_CLASS = 300
-# ITU-R 601, red, green and blue: the weights behind Pillow's mode 'L'.
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-# Values held as float32 at a time while shrinking: 16 MB.
-_CHUNK_VALUES = 2**22
 _TFDS_BATCH = 1000
 
 
@@ -99,45 +94,6 @@ def count_shared_images(digits: Digits) -> int:
 
     train = set(hashes(digits.train_images))
     return sum(value in train for value in hashes(digits.test_images))
-
-
-def shrink(images: np.ndarray) -> np.ndarray:
-    """Makes images grey and 14 x 14: luminance, then the average over each pixel's area.
-
-    For 28 x 28 that is exactly the mean of 2 x 2 pixels; smaller images are enlarged by
-    the same rule. An alpha channel is ignored.
-
-    Args:
-        images: (n, side, side), or (n, side, side, channels) with 1, 3 or 4 channels.
-
-    Returns:
-        (n, 14, 14) float32 on the same scale; uint8 images of that size stay uint8.
-    """
-    if images.ndim == 4 and images.shape[3] == 1:
-        images = images[..., 0]
-    if images.shape[1:] == (SIDE, SIDE) and images.dtype == np.uint8:
-        return images
-    weights = area_weights(images.shape[1], SIDE)
-    small = np.empty((len(images), SIDE, SIDE), np.float32)
-    step = max(1, _CHUNK_VALUES // images[0].size)
-    for start in range(0, len(images), step):
-        chunk = images[start : start + step].astype(np.float32)
-        if chunk.ndim == 4:
-            chunk = chunk[..., :3] @ LUMINANCE
-        small[start : start + step] = weights @ chunk @ weights.T
-    return small
-
-
-def area_weights(num_inputs: int, num_outputs: int) -> np.ndarray:
-    """(outputs, inputs) float32: the share of each output pixel that each input pixel covers."""
-    # In units of 1 / outputs of an input pixel all edges are whole numbers, so that nothing is
-    # rounded before the one division.
-    output_start = np.arange(num_outputs)[:, None] * num_inputs
-    input_start = np.arange(num_inputs) * num_outputs
-    overlap = np.minimum(output_start + num_inputs, input_start + num_outputs) - np.maximum(
-        output_start, input_start
-    )
-    return (overlap.clip(min=0) / num_inputs).astype(np.float32)
 
 
 def _load_bundled(request: Request) -> Digits:
@@ -226,7 +182,7 @@ def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
             f'{directory} is prepared as {", ".join(formats) or "an unknown format"}, which only '
             'TensorFlow reads; prepare it again with --file_format=array_record.'
         )
-    _check_image_shape(features['image'].shape, f'image of {directory}')
+    check_image_shape(features['image'].shape, f'image of {directory}')
     arrays = []
     for split, size in sizes.items():
         if not size:
@@ -268,7 +224,7 @@ def _checked_digits(arrays: Iterable[np.ndarray], names: Iterable[str]) -> Digit
 def _checked_pool(
     images: np.ndarray, images_name: str, labels: np.ndarray, labels_name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    _check_image_shape(images.shape[1:], images_name)
+    check_image_shape(images.shape[1:], images_name)
     if images.dtype.kind not in 'uif':
         raise UserError(f'{images_name} has type {images.dtype}; expected whole or real numbers.')
     if not len(images):
@@ -296,16 +252,6 @@ def _checked_pool(
             f'{images_name} holds values that are infinite or not a number; expected finite ones.'
         )
     return images, labels.astype(np.int32)
-
-
-def _check_image_shape(shape: tuple, name: str) -> None:
-    """Checks (height, width) or (height, width, channels)."""
-    good = len(shape) in (2, 3) and None not in shape and shape[0] == shape[1] >= MIN_SOURCE_SIDE
-    if not good or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        raise UserError(
-            f'{name} has images of shape {tuple(shape)}; expected (side, side) or (side, side, '
-            f'channels) with a side of at least {MIN_SOURCE_SIDE} and 1, 3 or 4 channels.'
-        )
 
 
 SOURCES: dict[str, Callable[[Request], Digits]] = {

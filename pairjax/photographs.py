@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from pairjax.digit_files import describe
-from pairjax.digits import LUMINANCE, MIN_SOURCE_SIDE, SIDE, area_weights, shrink
 from pairjax.errors import UserError
+from pairjax.shrinking import LUMINANCE, MIN_SOURCE_SIDE, SIDE, area_weights, shrink
 
 # MNIST: digits in a box of 20 x 20, in a field of 28 x 28 with their centre of mass in its middle.
 BOX, FIELD = 20, 28

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from pairjax import digits as digits_module
-from pairjax.digits import SOURCES, load_digits, shrink
+from pairjax import shrinking
+from pairjax.digits import SOURCES, load_digits
 from pairjax.errors import UserError
+from pairjax.shrinking import shrink
 
 SHARED = Path(__file__).resolve().parents[2] / 'shared'
 
@@ -61,7 +63,7 @@ def test_whole_factors_agree_with_pillow(side):
 
 def test_chunks_do_not_show():
     images = np.random.default_rng(0).integers(0, 256, (70, 256, 256), dtype=np.uint8)
-    assert images.size > digits_module._CHUNK_VALUES
+    assert images.size > shrinking._CHUNK_VALUES
     expected = np.concatenate([shrink(images[start : start + 1]) for start in range(70)])
     np.testing.assert_array_equal(shrink(images), expected)
 
