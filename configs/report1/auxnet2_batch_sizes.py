@@ -3,8 +3,8 @@
 Six batch sizes at learning rate 5e-3, five seeds each. The report gives no figures for this search.
 
 command: python launch/main.py --config=configs/report1/auxnet2_batch_sizes.py
-cost:   30 runs, 53 s on 2 cores, compilation included.
-result: at the best epoch on test, in percent by batch size: 25: 92.2 +- 3.5, 50: 94.0 +- 0.6,
+cost:   30 runs, 42 s on 2 cores, compilation included.
+result: at the best epoch on test, in percent by batch size: 25: 92.3 +- 2.9, 50: 94.0 +- 0.6,
         100: 93.9 +- 0.8, 200: 93.4 +- 0.3, 500: 89.6 +- 0.9, 1000: 83.3 +- 2.3 (full MNIST, n =
         5).
 """

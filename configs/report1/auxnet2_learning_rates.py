@@ -3,7 +3,7 @@
 Five learning rates at batch size 100, five seeds each, all in one compiled program.
 
 command: python launch/main.py --config=configs/report1/auxnet2_learning_rates.py
-cost:   25 runs, 33 s on 2 cores, compilation included.
+cost:   25 runs, 22 s on 2 cores, compilation included.
 result: at the best epoch on test, in percent by learning rate: 0.0001: 74.9 +- 3.5, 0.0005: 87.7
         +- 0.7, 0.001: 90.1 +- 0.5, 0.005: 93.9 +- 0.8, 0.01: 91.5 +- 1.9 (full MNIST, n = 5).
 """
