@@ -4,9 +4,9 @@ The report's final setting in batches of 1, 5, 10, 25, 50 and 100, ten seeds eac
 batch size.
 
 command: python launch/main.py --config=configs/report2/deep_batch_sizes.py
-cost:   60 runs, 5 minutes on 2 cores that had other work, compilation included.
+cost:   60 runs, 86 s on 2 cores that had other work, compilation included.
 result: at the final epoch (best on test) in percent by batch size 1: 89.5 (91.5), 5: 90.3 (91.1),
-        10: 89.3 (90.0), 25: 88.1 (88.8), 50: 86.7 (87.6), 100: 84.2 (85.8) (full MNIST, n = 10).
+        10: 89.2 (90.2), 25: 88.4 (88.7), 50: 87.1 (87.8), 100: 83.9 (85.9) (full MNIST, n = 10).
 """
 
 from pairjax.reproduction.protocols import deep_model, sweep_batch_sizes

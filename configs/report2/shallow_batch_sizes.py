@@ -4,9 +4,9 @@ The report's final setting in batches of 1, 5, 10, 25, 50 and 100, ten seeds eac
 batch size.
 
 command: python launch/main.py --config=configs/report2/shallow_batch_sizes.py
-cost:   60 runs, 3 minutes on 2 cores that had other work, compilation included.
+cost:   60 runs, 73 s on 2 cores that had other work, compilation included.
 result: at the final epoch (best on test) in percent by batch size 1: 80.3 (81.8), 5: 78.4 (79.1),
-        10: 77.5 (78.0), 25: 77.7 (78.0), 50: 70.4 (75.5), 100: 74.4 (75.0) (full MNIST, n = 10).
+        10: 77.6 (78.1), 25: 77.8 (78.0), 50: 70.4 (75.5), 100: 74.4 (75.0) (full MNIST, n = 10).
 """
 
 from pairjax.reproduction.protocols import shallow_model, sweep_batch_sizes
