@@ -65,7 +65,7 @@ def default_config() -> ConfigDict:
                 'batch_size': 100,
                 'shuffle': False,
                 'evaluate_every': 1,  # epochs; the last one is always evaluated
-                'evaluate_all_every': 1,  # of those; in the others only test pairs count
+                'evaluate_all_every': 1,  # of those, all sets; test pairs alone in others
             },
             'runs': {'per_batch': 0, 'devices': 0},  # 0: chosen for the backend
             'checkpoint': {'every_seconds': 30.0, 'keep': 1},

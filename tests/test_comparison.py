@@ -313,6 +313,9 @@ def test_long_names_leave_room_for_the_figure(workdir):
     for axes in figure.axes:
         box = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
         assert box.width > 2 and box.height > 1.5
+    # Where the layout fails, labels stick out of the page instead.
+    box = figure.get_tightbbox()
+    assert min(box.min) > -0.1 and all(box.max < figure.get_size_inches() + 0.1)
 
 
 def test_the_figure_of_equal_arms_is_drawn_and_saved_twice(workdir, tmp_path):

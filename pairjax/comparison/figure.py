@@ -27,8 +27,8 @@ def draw_comparison(comparison: Comparison) -> Figure:
         for pair in comparison.pairs
     ]
     lines = sum(label.count('\n') + 1 for label in pairs)
-    # The labels of the arms lie aslant.
-    height = max(4.0, 1.6 + 0.1 * len(pairs) + 0.16 * lines) + 0.04 * _longest_line(arms)
+    # The labels of the arms lie aslant or stand.
+    height = max(4.0, 1.6 + 0.1 * len(pairs) + 0.16 * lines) + 0.06 * _longest_line(arms)
     figure = new_figure(sum(widths) + 0.08 * _longest_line(pairs), height)
     left, right = figure.subplots(1, 2, width_ratios=widths)
     _draw_arms(left, comparison, arms)
@@ -59,7 +59,9 @@ def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     half_widths = [np.ptp(figure['ci95']) / 2 for figure in figures]
     style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'linestyle': 'none'}
     axes.errorbar(places, means, half_widths, capsize=4, zorder=3, **style)
-    axes.set_xticks(places, labels, rotation=30, ha='right')
+    aslant = not any('\n' in label for label in labels)  # Lines below lines would overlap then.
+    tilt = {'rotation': 30, 'ha': 'right'} if aslant else {'rotation': 90}
+    axes.set_xticks(places, labels, **tilt)
     axes.set(xlim=(-0.5, len(places) - 0.5), ylabel=f'{measure_name(comparison.measure)} (%)')
     axes.set_title('each line is one seed')
     axes.grid(False, axis='x')
@@ -80,5 +82,5 @@ def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> 
         axes.errorbar(mean, place, xerr=half_width, zorder=3, markerfacecolor=inside, **style)
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
-    axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}; dots: single seeds')
+    axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds')
     axes.grid(False, axis='y')

@@ -23,7 +23,7 @@ from pairjax.reproduction.results import EXPERIMENTS, MAJORITY_FILE
 from pairjax.run_state import Purpose, run_key
 from pairjax.studies import run_experiments
 
-QUICK_SEEDS, QUICK_EPOCHS = 2, 3
+QUICK_SEEDS, QUICK_EPOCHS = 2, 2
 # Compiling is what takes time in a quick reproduction.
 QUICK_PROGRAMS = 2
 # Counting the parameters of a thousand networks takes longer than training two. Every seventh of
