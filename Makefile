@@ -10,7 +10,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Kills a training 20 times and compares what comes out with one that was left alone.
 stress: $(VENV)/tests-installed

@@ -5,12 +5,14 @@ Five runs on two devices take as long as six, and on sixteen devices eleven are 
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
+from pairjax.flops import epoch_flops
 from pairjax.layout import allowed_devices
+from pairjax.plan import Plan
 
 # Programs that train at the same time lie in memory at the same time: for less, not more of them.
 WORTHWHILE = 1.05
@@ -59,3 +61,14 @@ def choose_lanes(programs: Sequence[Size], runs: Any) -> list[Lane]:
         Lane(devices[start : start + width], 1 / num_lanes)
         for start in range(0, num_lanes * width, width)
     ]
+
+
+def longest_first(plan: Plan, numbers: Iterable[int]) -> Iterator[int]:
+    """Numbers of programs, what takes longest first, so that lanes end at about the same time."""
+
+    def computation(number):
+        config = plan.programs[number][0].config
+        flops, _ = epoch_flops(config, plan.pools.num_classes)
+        return flops * config.train.num_epochs * len(plan.runs(number))
+
+    return iter(sorted(numbers, key=computation, reverse=True))

@@ -10,15 +10,25 @@ from flax import nnx
 from pairjax.convolution import conv_relu_pool
 from pairjax.tiled_convolution import convolve, max_pool, relu_pool_places
 
+
+def unless_no_key(init: Callable) -> Callable:
+    """An initialiser that for the key None returns shape and type alone, not an array."""
+
+    def init_or_describe(key, shape, dtype=jnp.float32):
+        return jax.ShapeDtypeStruct(shape, dtype) if key is None else init(key, shape, dtype)
+
+    return init_or_describe
+
+
 # Uniform in +-1/sqrt(fan_in), PyTorch's default for the weights of Conv2d and Linear.
-kernel_init = nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+kernel_init = unless_no_key(nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
 
 
 def bias_init(fan_in: int) -> Callable:
     """Uniform in +-1/sqrt(fan_in), PyTorch's default for the biases of Conv2d and Linear."""
     bound = fan_in**-0.5
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
-        key, shape, dtype, -bound, bound
+    return unless_no_key(
+        lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pairjax.agreement import any_of, gather, is_first, on_first, together, within_first
 from pairjax.checkpoints import Checkpoints, check_origin
 from pairjax.errors import UserError
-from pairjax.lanes import Lane
+from pairjax.lanes import Lane, longest_first
 from pairjax.layout import choose_layout
 from pairjax.plan import Plan
 from pairjax.progress import ProgressDisplay
@@ -67,11 +67,11 @@ def train_programs(
     Raises: UserError for what would stop every program; Interrupted.
     """
     with StopRequest() as stop:
-        work, numbers = Work(plan, workdir, display, stop), iter(epochs)
+        work = Work(plan, workdir, display, stop)
         if len(lanes) == 1:
-            train_lane(work, numbers, epochs, lanes[0], ahead=True)
+            train_lane(work, iter(epochs), epochs, lanes[0], ahead=True)
         else:
-            train_side_by_side(work, numbers, epochs, lanes)
+            train_side_by_side(work, longest_first(plan, epochs), epochs, lanes)
         unfinished = [
             n
             for n, start in epochs.items()

@@ -17,9 +17,11 @@ from pairjax.optimizers import Hyperparameters
 from pairjax.records import write_json
 from pairjax.runs import configure_jax
 
-# The user's own cache is left alone, and tests share what they compile.
-os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')
-atexit.register(shutil.rmtree, os.environ['PAIRJAX_CACHE_DIR'], ignore_errors=True)
+# The user's own cache is left alone, and tests share what they compile: pytest's workers inherit
+# the variable from the process that starts them.
+if 'PYTEST_XDIST_WORKER' not in os.environ:
+    os.environ['PAIRJAX_CACHE_DIR'] = tempfile.mkdtemp(prefix='pairjax-tests-')
+    atexit.register(shutil.rmtree, os.environ['PAIRJAX_CACHE_DIR'], ignore_errors=True)
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
 

@@ -18,7 +18,7 @@ from test_failures import failing_trainer
 from pairjax import experiment, programs
 from pairjax.errors import UserError
 from pairjax.experiment import run_experiment
-from pairjax.lanes import Size, choose_lanes
+from pairjax.lanes import Size, choose_lanes, longest_first
 from pairjax.plan import make_plan
 from pairjax.progress import ProgressDisplay
 from pairjax.records import Metrics
@@ -65,6 +65,17 @@ def test_several_processes_and_accelerators_have_one_lane(monkeypatch):
         monkeypatch.setattr(jax, 'devices', lambda devices=devices: devices)
         monkeypatch.setattr(jax, 'process_count', lambda count=num_processes: count)
         assert [lane.devices for lane in choose_lanes(programs, settings)] == [devices]
+
+
+def test_what_takes_longest_comes_first(config):
+    config.num_seeds = 1
+    config.sweep.settings = tuple(
+        (('model.widths', (width,)), ('train.num_epochs', epochs))
+        for width, epochs in ((5, 2), (9, 2), (5, 3), (9, 1), (5, 4))
+    )
+    config.sweep.product = ()
+    assert list(longest_first(make_plan(config), [0, 1, 2, 3, 4])) == [4, 1, 2, 0, 3]
+    assert list(longest_first(make_plan(config), [0, 3])) == [0, 3]
 
 
 # ------------------------------------------------------------------------- whole experiments
@@ -178,14 +189,15 @@ def test_what_stops_one_lane_stops_all(config, tmp_path, monkeypatch):
     workdir, append = tmp_path / 'workdir', programs.Metrics.append
 
     def disk_full(metrics, records):
-        if records[0]['trial'] == 0 and records[0]['epoch'] == 2:
+        if records[0]['trial'] == 3 and records[0]['epoch'] == 2:
             raise UserError('no space is left')
         append(metrics, records)
 
     monkeypatch.setattr(programs.Metrics, 'append', disk_full)
     with pytest.raises(UserError, match=r'^no space is left$'):
         run_experiment(config, workdir)
-    assert {line['trial'] for line in Metrics(workdir).read()} <= {0, 1}
+    # What takes longest came first.
+    assert {line['trial'] for line in Metrics(workdir).read()} <= {2, 3}
 
 
 def test_a_second_interruption_ends_all_lanes_at_once(small_digits_path, tmp_path):
