@@ -4,7 +4,7 @@ All 31 layer widths from 16, 32, 64, 128, 256 and 512 that give it 65,000 to 75,
 five seeds each.
 
 command: python launch/main.py --config=configs/report1/auxnet2_widths.py
-cost:   155 runs, 7 minutes on 2 cores, compilation included.
+cost:   155 runs, 6 minutes on 2 cores, compilation included.
 result: validation selects (16, 32, 64, 256) with 94.3 +- 0.7 % at the final epoch, 94.3 +- 0.6 %
         at the best on test; at the best on test the 31 trials lie between 60.2 and 94.3 % (full
         MNIST, n = 5).
