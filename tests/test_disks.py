@@ -143,7 +143,7 @@ def flip_a_bit(path):
 
 def test_a_damaged_checkpoint_is_named_and_can_be_deleted(launcher, left_alone, stopped, tmp_path):
     workdir = shutil.copytree(stopped, tmp_path / 'workdir')
-    newest = max(workdir.glob('checkpoints/program_0001/*'), key=lambda path: int(path.name))
+    newest = max(workdir.glob('checkpoints/program_0002/*'), key=lambda path: int(path.name))
     largest = max(newest.rglob('*'), key=lambda path: path.stat().st_size)
     whole = largest.read_bytes()
     for damage in (cut_in_half, flip_a_bit):

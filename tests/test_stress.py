@@ -117,7 +117,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alon
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_path, number):
     rng = random.Random(int(number))
-    for moment in (training, between_programs):
+    for moment in (between_programs, training):
         process = launcher.start(tmp_path)
         assert has_come(moment(tmp_path, rng), process)
         process.send_signal(number)
