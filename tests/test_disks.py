@@ -16,10 +16,10 @@ from pairjax.records import Metrics
 
 @pytest.fixture(scope='module')
 def stopped(launcher, left_alone, tmp_path_factory):
-    """A workdir that was asked to stop in its first two programs; not to be changed."""
+    """A workdir that was asked to stop in programs 2 and 3, the first two; not to be changed."""
     workdir = tmp_path_factory.mktemp('stopped') / 'workdir'
     process = launcher.start(workdir)
-    while len(Metrics(workdir).read()) < 100:
+    while not {6, 9} <= {line['trial'] for line in Metrics(workdir).read() if line['epoch'] > 4}:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
