@@ -1,12 +1,10 @@
 """What several test files share: eight CPU devices, and a small set of digits."""
 
 import atexit
-import functools
 import os
 import shutil
 import tempfile
 
-import jax
 import numpy as np
 import pytest
 from processes import Launcher, outcome_of
@@ -26,9 +24,6 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:
 os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_backend_optimization_level=0'
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
-
-
-quick_jit = functools.partial(jax.jit, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def make_hyperparameters(**fields):

@@ -5,7 +5,6 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from conftest import quick_jit
 from flax import nnx
 
 from pairjax.answers import ask_trial
@@ -63,7 +62,7 @@ def test_probabilities_are_those_of_the_network(small_sweep):
     train = digits.train_images[np.asarray(pairs.train)].astype(np.float64)
     images = (digits.test_images[answers.pairs[1]] - train.mean()) / train.std(ddof=1)
 
-    @quick_jit
+    @jax.jit
     def look(images):
         rngs = nnx.Rngs(params=run_key(2, Purpose.PARAMS))
         return build_model(config.model, 3, rngs)(images)

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import quick_jit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ml_collections import FrozenConfigDict
@@ -46,12 +45,12 @@ def keys_from(seed, num_keys):
     return jax.random.split(jax.random.key(seed), num_keys)
 
 
-run = quick_jit(augment_images, static_argnums=3)
-points_of = quick_jit(affine_points)
-sampled = quick_jit(sample)
-upsampled = quick_jit(upsample)
-distortions_of = quick_jit(jax.vmap(draw_distortion, (0, None)), static_argnums=1)
-nodes_of = quick_jit(jax.vmap(draw_elastic, (0, None)))
+run = jax.jit(augment_images, static_argnums=3)
+points_of = jax.jit(affine_points)
+sampled = jax.jit(sample)
+upsampled = jax.jit(upsample)
+distortions_of = jax.jit(jax.vmap(draw_distortion, (0, None)), static_argnums=1)
+nodes_of = jax.jit(jax.vmap(draw_elastic, (0, None)))
 
 
 def make_affine(angle=0.0, factors=(1.0, 1.0), shear=0.0, shift=(0.0, 0.0)):
@@ -327,7 +326,7 @@ def test_only_what_is_on_is_compiled():
 
 def test_a_config_group_serves_as_strengths():
     config = FrozenConfigDict(STRENGTHS._asdict())
-    ours = quick_jit(lambda *args: augment_images(*args, config))
+    ours = jax.jit(lambda *args: augment_images(*args, config))
     keys = keys_from(0, 40)
     np.testing.assert_array_equal(ours(keys, IMAGES, 255.0), run(keys, IMAGES, 255.0, STRENGTHS))
     assert is_on(config) and not is_on(FrozenConfigDict(Strengths()._asdict()))
@@ -369,7 +368,7 @@ def test_gradients_are_finite():
     def brightness(images):
         return augment_images(keys_from(6, 40), images, 255.0, STRENGTHS).sum()
 
-    gradient = np.asarray(quick_jit(jax.grad(brightness))(images))
+    gradient = np.asarray(jax.jit(jax.grad(brightness))(images))
     assert np.isfinite(gradient).all() and gradient.any(axis=(1, 2)).all()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from conftest import quick_jit
 from flax import nnx
 
 from pairjax import benchmark, benchmark_report, flops, peers
@@ -185,7 +184,7 @@ def test_what_the_peers_lack_is_refused(small_config, field, value):
 
 def test_peers_get_the_pairs_of_the_run(quick_config):
     plan = make_plan(quick_config)
-    init = quick_jit(functools.partial(init_state, plan.config))
+    init = jax.jit(functools.partial(init_state, plan.config))
     state = init(plan.pools, np.int32(1), hyperparameters_of(plan.config))
     for name, (images, classes, targets) in peers.drawn_pairs(plan, 1).items():
         indices = getattr(state.pairs, name)
@@ -229,7 +228,7 @@ def test_torch_network_is_the_same_function(name, weight_sharing):
     config = model_config(name, widths, weight_sharing)
     model = build_model(config, 10, nnx.Rngs(0))
     images = np.random.default_rng(0).standard_normal((4, 2, 14, 14), np.float32)
-    expected = quick_jit(lambda model, images: model(images))(model, images)
+    expected = jax.jit(lambda model, images: model(images))(model, images)
     for concatenate in (False, True):
         network = Network(config.to_dict(), 10, concatenate)
         copy_parameters(model, network, torch)

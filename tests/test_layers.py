@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import quick_jit
 from flax import nnx
 
 from pairjax.layers import (
@@ -34,7 +33,7 @@ def normal(*shape):
 @functools.cache
 def dropout_of(shape):
     """A compiled function of the rate and the input."""
-    return quick_jit(lambda rate, x: make_dropout(KEY, rate)(x.reshape(shape)))
+    return jax.jit(lambda rate, x: make_dropout(KEY, rate)(x.reshape(shape)))
 
 
 def kept(rate, shape=(400, 250)):
@@ -83,7 +82,7 @@ def test_any_shape_even_where_no_multiple_of_four(shape):
 
 
 def test_every_call_draws_a_mask_of_its_own_from_the_key():
-    @quick_jit
+    @jax.jit
     def masks(seed):
         dropout = make_dropout(jax.random.key(seed), 0.5)
         return [dropout(jnp.ones((20, 20))) for _ in range(3)]
@@ -98,7 +97,7 @@ def test_every_call_draws_a_mask_of_its_own_from_the_key():
 def test_rate_is_traced_one_compilation_serves_all_rates():
     traces = []
 
-    @quick_jit
+    @jax.jit
     def apply(rate):
         traces.append(rate)
         return make_dropout(KEY, rate)(jnp.ones((30, 30)))
@@ -110,7 +109,7 @@ def test_rate_is_traced_one_compilation_serves_all_rates():
 
 
 def test_dropped_units_get_no_gradient():
-    gradient = quick_jit(jax.grad(lambda x: make_dropout(KEY, 0.5)(x).sum()))(
+    gradient = jax.jit(jax.grad(lambda x: make_dropout(KEY, 0.5)(x).sum()))(
         np.ones((3, 5), np.float32)
     )
     np.testing.assert_array_equal(gradient, kept(0.5, (3, 5)))
@@ -167,7 +166,7 @@ def test_encoder_makes_one_feature_vector_of_each_image():
             ]
         )
     )
-    apply = quick_jit(encoder)
+    apply = jax.jit(encoder)
     images = normal(6, 3, 14, 14)
     features = apply(images)
     assert features.shape == (6, 2 * 2 * 5)
@@ -188,7 +187,7 @@ def head_by_hand(head, x):
 def test_head_is_dense_layers_with_relu_between_and_dropout_before_each(widths):
     head = filled(functools.partial(Head, widths))
     x = normal(8, widths[0])
-    out = quick_jit(head)(x)
+    out = jax.jit(head)(x)
     assert out.shape == (8, widths[-1])
     np.testing.assert_allclose(out, head_by_hand(head, x), rtol=1e-5, atol=1e-5)
 
@@ -206,7 +205,7 @@ def test_branches_equal_two_calls(weight_sharing):
         head_by_hand(branches.module, a),
         head_by_hand(branches.second_module or branches.module, b),
     )
-    np.testing.assert_allclose(quick_jit(branches)(a, b), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(branches)(a, b), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize('weight_sharing', [True, False])
@@ -215,5 +214,5 @@ def test_both_branches_have_dropout_masks_of_their_own(weight_sharing):
     if not weight_sharing:
         branches.second_module = branches.module
     x = normal(50, 16)
-    out_a, out_b = quick_jit(lambda x: branches(x, x, make_dropout(KEY, 0.5)))(x)
+    out_a, out_b = jax.jit(lambda x: branches(x, x, make_dropout(KEY, 0.5)))(x)
     assert not np.allclose(out_a, out_b)

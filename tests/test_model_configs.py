@@ -6,7 +6,6 @@ import math
 import jax
 import numpy as np
 import pytest
-from conftest import quick_jit
 from flax import nnx
 
 from pairjax.config import default_config
@@ -104,7 +103,7 @@ def test_the_first_reports_numbers_of_width_combinations(name, combinations):
 def test_parameters_start_as_pytorchs_defaults(name, widths):
     config = model_config(name, widths, not MODELS[name].has_branches)
 
-    @quick_jit
+    @jax.jit
     def init(seed):
         return nnx.state(build_model(config, 10, nnx.Rngs(jax.random.key(seed))), nnx.Param)
 

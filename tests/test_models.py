@@ -5,7 +5,6 @@ import functools
 import jax
 import numpy as np
 import pytest
-from conftest import quick_jit
 from flax import nnx
 
 from pairjax.config import default_config
@@ -120,7 +119,7 @@ def built(name, weight_sharing=True):
     def call(params, images, *dropout):
         return nnx.merge(structure, params)(images, *dropout)
 
-    return quick_jit(call), params
+    return jax.jit(call), params
 
 
 def assert_outputs_equal(one, two):
@@ -169,7 +168,7 @@ def test_branches_share_their_parameters_or_have_their_own(name):
 def test_a_shared_encoder_learns_from_both_images(weight_sharing):
     call, params = built('AuxNet1', weight_sharing)
 
-    @quick_jit
+    @jax.jit
     def gradient(weight_a, weight_b):
         def weighted(params):
             _, digits_a, digits_b = call.__wrapped__(params, make_images())
@@ -212,7 +211,7 @@ def test_dropout_stands_before_each_dense_layer_of_the_heads(name, inputs):
 def test_dropout_is_random_by_key_and_absent_without_one():
     call, params = built('AuxNet1')
     images = make_images()
-    drop = quick_jit(
+    drop = jax.jit(
         lambda seed: call.__wrapped__(
             params, images, Dropout(random_bytes(jax.random.key(seed), 1, 10_000)[0], 0.5)
         )

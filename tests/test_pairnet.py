@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_hyperparameters, make_small_config, quick_jit
+from conftest import make_hyperparameters, make_small_config
 from flax import nnx
 
 from pairjax import scoring, training
@@ -39,8 +39,8 @@ def plan_of(small_digits_path):
 
 def train(plan, seed=0, num_epochs=1):
     """The states of one run, from the initial one to that after the last epoch."""
-    init = quick_jit(functools.partial(training.init_state, plan.config))
-    train_epoch = quick_jit(functools.partial(training.train_epoch, plan.config))
+    init = jax.jit(functools.partial(training.init_state, plan.config))
+    train_epoch = jax.jit(functools.partial(training.train_epoch, plan.config))
     states = [init(plan.pools, seed, HYPERPARAMETERS)]
     for _ in range(num_epochs):
         state, loss = train_epoch(plan.pools, states[-1], HYPERPARAMETERS)
@@ -57,7 +57,7 @@ def trained(plan_of):
 
 
 def ask(plan, state, images):
-    return quick_jit(functools.partial(scoring.predict, plan.config, plan.pools.num_classes))(
+    return jax.jit(functools.partial(scoring.predict, plan.config, plan.pools.num_classes))(
         state, images
     )
 
@@ -121,7 +121,7 @@ def test_an_image_is_changed_by_run_and_epoch_and_not_by_its_place(trained):
     plan, states = trained
     pairs = np.asarray(states[0].pairs.train)
 
-    @quick_jit
+    @jax.jit
     def changed(seed, epoch, pairs):
         key = run_key(seed, Purpose.AUGMENT, epoch)
         return training.augmented_images(plan.config, key, plan.pools, pairs)
@@ -168,7 +168,7 @@ def test_members_answer_with_their_mean_softmax(ensemble):
     probabilities = []
     for member in range(3):
         variables = jax.tree.map(lambda leaf, m=member: leaf[m], state.learned.average)
-        output = quick_jit(nnx.merge(structure, *variables))(training.standardize(state, images))
+        output = jax.jit(nnx.merge(structure, *variables))(training.standardize(state, images))
         probabilities.append([jax.nn.softmax(digits) for digits in output[1:]])
     mean = np.mean(probabilities, axis=0)
     found = ask(plan, state, images)
@@ -190,8 +190,8 @@ def test_smoothing_spreads_a_part_of_the_target(smoothing):
 
 def test_the_probability_head_learns_from_the_pair_alone(plan_of):
     plan = plan_of(model__head='probability', loss__main_weight=1.0, loss__aux_weight=0.0)
-    init = quick_jit(functools.partial(training.init_state, plan.config))
-    train_epoch = quick_jit(functools.partial(training.train_epoch, plan.config))
+    init = jax.jit(functools.partial(training.init_state, plan.config))
+    train_epoch = jax.jit(functools.partial(training.train_epoch, plan.config))
     hyperparameters = make_hyperparameters(main_weight=1.0, learning_rate=0.02)
     state, losses = init(plan.pools, 0, hyperparameters), []
     for _ in range(15):

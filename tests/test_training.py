@@ -7,7 +7,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from conftest import make_hyperparameters, quick_jit
+from conftest import make_hyperparameters
 from flax import nnx
 
 from pairjax import scoring, training
@@ -48,8 +48,8 @@ def programs(**fields):
     """(init(seed, hyperparameters), train_epoch(state, hyperparameters)) of group__field=value."""
     config = make_config({name.replace('__', '.'): value for name, value in fields.items()})
     return (
-        quick_jit(lambda seed, h: training.init_state(config, POOLS, seed, h)),
-        quick_jit(lambda state, h: training.train_epoch(config, POOLS, state, h)),
+        jax.jit(lambda seed, h: training.init_state(config, POOLS, seed, h)),
+        jax.jit(lambda state, h: training.train_epoch(config, POOLS, state, h)),
     )
 
 
@@ -188,7 +188,7 @@ def test_images_of_one_colour_do_not_divide_by_zero():
     black = [np.zeros((n, 14, 14), np.uint8) for n in (24, 12)]
     digits = DIGITS._replace(train_images=black[0], test_images=black[1])
     pools, config = make_pools(digits), make_config({})
-    state = quick_jit(lambda: training.init_state(config, pools, 0, HYPERPARAMETERS))()
+    state = jax.jit(lambda: training.init_state(config, pools, 0, HYPERPARAMETERS))()
     seen = training.standardize(state, pools.images[state.pairs.train])
     np.testing.assert_array_equal(seen, np.zeros((7, 2, 14, 14)))
 
@@ -202,7 +202,7 @@ def test_evaluation_counts_what_the_model_answers():
     pools = make_pools(digits)
     sizes = {'num_train_pairs': 103, 'num_validation_pairs': 7, 'num_test_pairs': 100}
     config = make_config({**AUXNET, **{f'data.{k}': v for k, v in sizes.items()}})
-    state = quick_jit(lambda seed: training.init_state(config, pools, seed, HYPERPARAMETERS))(0)
+    state = jax.jit(lambda seed: training.init_state(config, pools, seed, HYPERPARAMETERS))(0)
     rng = np.random.default_rng(12)
     params = jax.tree.map(
         lambda p: rng.normal(size=p.shape).astype(np.float32), state.learned.variables.params
@@ -214,7 +214,7 @@ def test_evaluation_counts_what_the_model_answers():
     pairs = np.concatenate(state.pairs)
     images = (np.concatenate([digits.train_images, digits.test_images]) - state.mean)[pairs]
     classes = np.concatenate([digits.train_labels, digits.test_labels])[pairs]
-    output = quick_jit(nnx.merge(structure, *state.learned.variables))(images / state.deviation)
+    output = jax.jit(nnx.merge(structure, *state.learned.variables))(images / state.deviation)
     right = output.main_logits.argmax(axis=1) == (classes[:, 0] <= classes[:, 1])
     right_digits = np.stack(output[1:], axis=1).argmax(axis=2) == classes
     # No answer is that of all images.
@@ -223,7 +223,7 @@ def test_evaluation_counts_what_the_model_answers():
     expected = [part.sum() for part in np.split(np.asarray(right), ends)]
     expected_digits = [part.sum() for part in np.split(right_digits, ends)]
 
-    @quick_jit
+    @jax.jit
     def evaluate(state):
         test_set = PairIndices(None, None, state.pairs.test)
         of_test = scoring.count_correct(config, pools, state, test_set)
@@ -245,7 +245,7 @@ def test_evaluation_counts_what_the_model_answers():
 def test_models_without_digit_heads_count_no_digits():
     config = make_config({})
     state = programs()[0](0, HYPERPARAMETERS)
-    correct = quick_jit(lambda state: scoring.evaluate(config, scoring.Asked(POOLS, True), state))(
+    correct = jax.jit(lambda state: scoring.evaluate(config, scoring.Asked(POOLS, True), state))(
         state
     )
     assert correct.digits is None and len(correct.main) == 3

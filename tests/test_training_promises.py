@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import make_hyperparameters, quick_jit
+from conftest import make_hyperparameters
 
 from pairjax import training
 from pairjax.config import default_config
@@ -63,7 +63,7 @@ def make_config(fields):
 HYPERPARAMETERS = make_hyperparameters()
 
 
-def programs(fields, pools=POOLS, jit=quick_jit):
+def programs(fields, pools=POOLS, jit=jax.jit):
     """(init(seed, hyperparameters), train_epoch(state, hyperparameters)) of a config."""
     config = make_config(fields)
     return (
@@ -92,7 +92,7 @@ def of_run(stacked, i):
 
 
 def test_a_run_that_diverges_is_marked_and_its_neighbour_is_not_touched():
-    init, train_epoch = programs(SHALLOW, jit=lambda f: quick_jit(jax.vmap(f)))
+    init, train_epoch = programs(SHALLOW, jit=lambda f: jax.jit(jax.vmap(f)))
 
     def train(first_learning_rate):
         rates = np.float32([first_learning_rate, 0.01])
@@ -132,7 +132,7 @@ def test_every_hyperparameter_is_traced_and_has_its_effect():
     traces = []
     config = make_config(TINY)
 
-    @quick_jit
+    @jax.jit
     def train_epoch(state, hyperparameters):
         traces.append(hyperparameters)
         return training.train_epoch(config, POOLS, state, hyperparameters)
