@@ -1,6 +1,7 @@
 """Asks a trained network about two pictures: python launch/predict.py --workdir=DIR a.png b.png
 
-Or about a CSV of pairs: python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
+Or about a CSV of pairs, or every ordered pair of the pictures in a folder:
+python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
 """
 
 import runpy
@@ -27,25 +28,28 @@ AS_IT_IS = flags.DEFINE_bool(
     'make pictures only grey, square and 14 x 14, for networks trained on other things than '
     'light digits on a dark ground',
 )
-OUT = flags.DEFINE_string('out', None, 'where the answers to a CSV go; standard output by default')
+OUT = flags.DEFINE_string(
+    'out', None, 'where the answers to a CSV or a folder go; standard output by default'
+)
 
-WANTED = 'two pictures, or one .csv with the header a,b and two paths of pictures in each row'
+WANTED = (
+    'two pictures, a folder of pictures, or one .csv with the header a,b and two paths of pictures '
+    'in each row'
+)
 
 
 def main(arguments: list[str]) -> None:
     paths = [Path(argument) for argument in arguments]
     for path in paths:
-        if path.is_dir():
-            raise UserError(
-                f'{path} is a folder, which does not say what to compare with what; name {WANTED}'
-            )
         if not path.exists():
             raise UserError(f'{path} does not exist; name {WANTED}')
-    is_list = len(paths) == 1 and paths[0].suffix.lower() == '.csv'
+    is_list = len(paths) == 1 and (paths[0].suffix.lower() == '.csv' or paths[0].is_dir())
     if not is_list and len(paths) != 2:
         raise UserError(f'{len(paths)} files are named; name {WANTED}')
     if OUT.value is not None and not is_list:
-        raise UserError('--out is for the answers to a .csv; leave it out for two pictures')
+        raise UserError(
+            '--out is for the answers to a .csv or a folder; leave it out for two pictures'
+        )
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax import asking, runs, stopping
 

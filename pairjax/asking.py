@@ -1,4 +1,4 @@
-"""A person's question to a trained network: two pictures, answered in words, or a CSV of pairs."""
+"""A person's question to a trained network: two pictures, answered in words, or a list of pairs."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from pairjax.errors import UserError
-from pairjax.pair_lists import answer_pairs, read_pairs
+from pairjax.pair_lists import answer_pairs, list_pairs
 from pairjax.photographs import Picture, read_picture
 from pairjax.prediction import (
     Networks,
@@ -74,10 +74,10 @@ def ask_about_pair(path_a: Path, path_b: Path, as_it_is: bool, choice: Choice) -
 
 
 def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice) -> None:
-    """Answers a CSV of pairs with a CSV; what else there is to say goes to standard error.
+    """Answers a list of pairs with a CSV; what else there is to say goes to standard error.
 
     Args:
-      path: see `pair_lists.read_pairs`.
+      path: a CSV or a folder, see `pair_lists.list_pairs`.
       out: the file; standard output where it is None.
       as_it_is: see `photographs.read_picture`.
       choice: who is asked.
@@ -86,14 +86,16 @@ def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice)
     """
     if out is not None and out.resolve() == path.resolve():
         raise UserError(f'--out={out} is the list of pairs itself; name another file')
-    num_pairs = sum(1 for _ in read_pairs(path))
+    listed = list_pairs(path)
     read, console = make_reader(as_it_is), _standard_error()
     display = ProgressDisplay(console)
     networks, who = choice.restore(display)
     display.note(who)
+    if listed.words:
+        display.note(listed.words)
     predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
-    with _writing(out) as file, bar(console, path.name, num_pairs) as advance:
-        counts = answer_pairs(path, file, predictor, read, advance)
+    with _writing(out) as file, bar(console, path.name, listed.count) as advance:
+        counts = answer_pairs(listed, file, predictor, read, advance)
     display.note(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; pictures that were dark '
         f'on light and were taken as their negatives: {counts.inverted:,}'

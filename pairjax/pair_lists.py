@@ -1,10 +1,10 @@
-"""Answers for a CSV of pairs of pictures, row by row, however many there are. No jax in here."""
+"""Answers for a CSV of pairs or all pairs of a folder, row by row, however many. No jax in here."""
 
 import csv
 import itertools
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.photographs import Picture
+from pairjax.photographs import Picture, picture_names
 
 COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error')
 # Each decoder holds one undecoded picture, which may be large; more gain nothing in Python.
@@ -21,6 +21,19 @@ NUM_DECODERS = 4
 BATCHES_AHEAD = 4
 # 800 bytes each.
 KEPT_PICTURES = 50_000
+
+
+class PairList(NamedTuple):
+    """Pairs to be answered.
+
+    pairs: the two names of each, relative to `folder`. count: how many there are. words: what
+    there is to say of them beforehand, or ''.
+    """
+
+    folder: Path
+    pairs: Iterable[tuple[str, str]]
+    count: int
+    words: str
 
 
 class Counts(NamedTuple):
@@ -69,6 +82,28 @@ class PictureReader:
         return picture
 
 
+def list_pairs(path: Path) -> PairList:
+    """The rows of a CSV, see `read_pairs`; of a folder every ordered pair of two of its pictures.
+
+    A folder's pictures are the files right in it whose names end like a picture's, in the order
+    of their names.
+
+    Raises: UserError where the CSV cannot be read, or the folder has fewer than two pictures.
+    """
+    if not path.is_dir():
+        return PairList(path.parent, read_pairs(path), sum(1 for _ in read_pairs(path)), '')
+    names, num_others = picture_names(path)
+    if len(names) < 2:
+        raise UserError(
+            f'{path} holds {len(names)} files that are named like pictures (.png, .jpg and so '
+            'on); two or more make pairs'
+        )
+    words = f'every ordered pair of the {len(names):,} pictures in {path}'
+    if num_others:
+        words += f'; left out, not being named like pictures: {num_others:,}'
+    return PairList(path, itertools.permutations(names, 2), len(names) * (len(names) - 1), words)
+
+
 def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """The columns a and b of a CSV with a header, row by row; '' where a row is too short.
 
@@ -97,19 +132,19 @@ def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def answer_pairs(
-    path: Path,
+    listed: PairList,
     out: TextIO,
     predictor: Any,
     read: Callable[[str], Picture],
     advance: Callable[[int], None],
 ) -> Counts:
-    """Writes a CSV with an answer for each row of a CSV of pairs, in its order.
+    """Writes a CSV with an answer for each pair of a list, in its order.
 
     A picture that cannot be read leaves its row without an answer and says why in its last
     column; the others go on.
 
     Args:
-      path: the CSV, see `read_pairs`; its paths are relative to its own folder.
+      listed: the pairs.
       out: where the rows of `COLUMNS` go.
       predictor: answers for arrays of pictures, a `prediction.Predictor`.
       read: reads one picture, raising UserError.
@@ -121,7 +156,7 @@ def answer_pairs(
     writer.writerow(COLUMNS)
     num_pairs = num_failed = 0
     with PictureReader(read) as pictures:
-        for pairs, futures in _requested_ahead(path, pictures, predictor.batch_size):
+        for pairs, futures in _requested_ahead(listed, pictures, predictor.batch_size):
             both = [[future.result() for future in pair] for pair in futures]
             answers = _answers(predictor, both)
             writer.writerows((*pair, *answer) for pair, answer in zip(pairs, answers, strict=True))
@@ -131,11 +166,11 @@ def answer_pairs(
         return Counts(num_pairs, num_failed, len(pictures.inverted))
 
 
-def _requested_ahead(path: Path, pictures: PictureReader, size: int) -> Iterator[tuple]:
+def _requested_ahead(listed: PairList, pictures: PictureReader, size: int) -> Iterator[tuple]:
     """Batches of pairs with their pictures, which are being read from some batches ahead on."""
-    waiting, rows = deque(), read_pairs(path)
+    waiting, rows = deque(), iter(listed.pairs)
     while pairs := list(itertools.islice(rows, size)):
-        waiting.append((pairs, [[_request(pictures, path.parent, n) for n in p] for p in pairs]))
+        waiting.append((pairs, [[_request(pictures, listed.folder, n) for n in p] for p in pairs]))
         if len(waiting) > BATCHES_AHEAD:
             yield waiting.popleft()
     yield from waiting

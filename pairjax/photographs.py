@@ -65,6 +65,24 @@ def read_picture(path: Path | str, as_it_is: bool = False) -> Picture:
     return Picture(shrink(grey[None])[0], inverted)
 
 
+def picture_names(folder: Path) -> tuple[list[str], int]:
+    """The files in a folder whose names end like a picture's, sorted, and how many do not.
+
+    Hidden files and folders count as neither.
+
+    Raises: UserError where the folder cannot be read.
+    """
+    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    try:
+        files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith('.')]
+    except OSError as error:
+        raise UserError(
+            f'{folder} cannot be read ({error.strerror}); name another folder'
+        ) from None
+    names = sorted(path.name for path in files if path.suffix.lower() in endings)
+    return names, len(files) - len(names)
+
+
 def read_grey(path: Path | str) -> np.ndarray:
     """A picture's luminance, (height, width) float32 from 0 to 255, upright as EXIF says.
 

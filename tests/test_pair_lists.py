@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import threading
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from pairjax.errors import UserError
-from pairjax.pair_lists import COLUMNS, PictureReader, answer_pairs, read_pairs
+from pairjax.pair_lists import COLUMNS, PictureReader, answer_pairs, list_pairs, read_pairs
 from pairjax.photographs import Picture
 
 
@@ -46,7 +47,7 @@ def answers(directory, text, predictor=None, steps=None):
     path.write_text(text)
     out = io.StringIO()
     advance = (lambda step: None) if steps is None else steps.append
-    counts = answer_pairs(path, out, predictor or Sums(), read, advance)
+    counts = answer_pairs(list_pairs(path), out, predictor or Sums(), read, advance)
     header, *rows = csv.reader(io.StringIO(out.getvalue()))
     assert tuple(header) == COLUMNS
     return rows, counts
@@ -97,7 +98,7 @@ def test_columns_are_found_by_name_and_paths_from_the_csv(tmp_path):
         asked.append(name)
         return read(name)
 
-    answer_pairs(path, io.StringIO(), Sums(), read_and_note, lambda step: None)
+    answer_pairs(list_pairs(path), io.StringIO(), Sums(), read_and_note, lambda step: None)
     assert sorted(asked) == [str(tmp_path / '2, two.png'), str(tmp_path / 'sub' / '1.png')]
 
 
@@ -115,6 +116,30 @@ def test_what_is_no_list_of_pairs_is_named(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         list(read_pairs(path))
+
+
+def test_of_a_folder_every_ordered_pair_of_its_pictures_is_answered(tmp_path):
+    pictures = ['1.png', '2.JPEG', '4.tif', 'x.gif']
+    for name in (*reversed(pictures), 'notes.txt', 'answers.csv', '.3.png'):
+        (tmp_path / name).touch()
+    (tmp_path / '5.png').mkdir()
+    listed, out = list_pairs(tmp_path), io.StringIO()
+    assert listed.count == 12
+    assert f'the 4 pictures in {tmp_path}; ' in listed.words and listed.words.endswith(': 2')
+    assert answer_pairs(listed, out, Sums(), read, lambda step: None) == (12, 6, 0)
+    _, *rows = csv.reader(io.StringIO(out.getvalue()))
+    assert [tuple(row[:2]) for row in rows] == list(itertools.permutations(pictures, 2))
+    for a, b, answer, *_, error in rows:
+        broken = 'x.gif' in (a, b)
+        assert answer == ('' if broken else 'yes' if a <= b else 'no')
+        assert error == ('x.gif is broken' if broken else '')
+
+
+def test_a_folder_without_two_pictures_is_named(tmp_path):
+    (tmp_path / '1.png').touch()
+    (tmp_path / 'notes.txt').touch()
+    with pytest.raises(UserError, match=f'{tmp_path} holds 1 files that are named like pictures'):
+        list_pairs(tmp_path)
 
 
 def test_a_list_that_is_not_there_is_named(tmp_path):
@@ -152,10 +177,11 @@ def test_a_picture_that_is_still_being_read_is_not_read_again():
 
 
 def test_an_error_that_is_no_user_s_mistake_stops_everything(tmp_path):
-    (tmp_path / 'pairs.csv').write_text('a,b\n1.png,2.png\n')
+    path = tmp_path / 'pairs.csv'
+    path.write_text('a,b\n1.png,2.png\n')
 
     def fail(path):
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        answer_pairs(tmp_path / 'pairs.csv', io.StringIO(), Sums(), fail, lambda step: None)
+        answer_pairs(list_pairs(path), io.StringIO(), Sums(), fail, lambda step: None)

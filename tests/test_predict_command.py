@@ -33,6 +33,10 @@ def directory(small_digits_path, tmp_path_factory):
     Image.fromarray(sheet).save(path / 'light.png')
     Image.fromarray(255 - sheet).save(path / 'dark.png')
     (path / 'broken.png').write_bytes((path / 'light.png').read_bytes()[:60])
+    (path / 'folder').mkdir()
+    (path / 'folder' / 'dark.png').write_bytes((path / 'dark.png').read_bytes())
+    (path / 'folder' / 'light.png').write_bytes((path / 'light.png').read_bytes())
+    (path / 'empty').mkdir()
     (path / 'good.csv').write_text('a,b\n' + 'light.png,dark.png\n' * 3)
     (path / 'bad.csv').write_text('a,b\nlight.png,dark.png\nlight.png,broken.png\nno.png,a\n')
     (path / 'wrong.csv').write_text('first,second\n')
@@ -51,7 +55,8 @@ def answered(directory):
         'bad list': (of_workdir, directory / 'bad.csv', f'--out={directory / "out.csv"}'),
         'nothing': (of_workdir,),
         'three': (of_workdir, light, dark, light),
-        'folder': (of_workdir, directory),
+        'folder': (of_workdir, directory / 'folder'),
+        'empty': (of_workdir, directory / 'empty'),
         'missing': (of_workdir, light, directory / 'no.png'),
         'broken': (of_workdir, light, directory / 'broken.png'),
         'columns': (of_workdir, directory / 'wrong.csv'),
@@ -88,6 +93,20 @@ def test_a_list_goes_to_standard_output_alone(answered):
     assert '3 pairs in' in process.stderr and 'taken as their negatives: 1\n' in process.stderr
 
 
+def test_a_folder_is_a_list_of_all_its_pairs(answered, directory):
+    process = answered['folder']
+    assert process.returncode == 0, process.stderr
+    rows = list(csv.DictReader(io.StringIO(process.stdout)))
+    assert [(row['a'], row['b']) for row in rows] == [
+        ('dark.png', 'light.png'),
+        ('light.png', 'dark.png'),
+    ]
+    (of_list, *_) = csv.DictReader(io.StringIO(answered['list'].stdout))
+    assert all(row[name] == of_list[name] for row in rows for name in ('answer', 'probability'))
+    said = ' '.join(process.stderr.split())
+    assert f'the 2 pictures in {directory / "folder"}' in said
+
+
 def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
     process = answered['bad list']
     assert process.returncode == 1 and process.stdout == ''
@@ -104,7 +123,7 @@ def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
     [
         ('nothing', ('0 files', 'two pictures', '.csv')),
         ('three', ('3 files', 'two pictures')),
-        ('folder', ('is a folder', 'header a,b')),
+        ('empty', ('empty holds 0 files', 'two or more')),
         ('missing', ('no.png does not exist',)),
         ('broken', ('broken.png cannot be read as a picture',)),
         ('columns', ('wrong.csv', "'first', 'second'")),
