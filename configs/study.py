@@ -1,8 +1,9 @@
 """The study: what weight sharing and the auxiliary loss are worth, arm by arm, seed by seed.
 
 Parts: NETWORK-pilot (learning rates, on validation pairs and seeds of its own), NETWORK (every arm
-at every aux weight) and AuxNet2-train_pairs. The last two take their learning rates from the
-pilot in runs/study; NETWORK:DIR takes them from another workdir of launch/study.py.
+at every aux weight) and AuxNet2-train_pairs; AuxNet2-heads-pilot and AuxNet2-heads (what compares
+without parameters). The others take their learning rates from the pilots in runs/study;
+NETWORK:DIR takes them from another workdir of launch/study.py.
 
 command: python launch/study.py runs every part and writes docs/study.md; one part alone:
          python launch/main.py --config=configs/study.py:AuxNet2-pilot
@@ -12,7 +13,8 @@ cost:   3,450 runs: 270 a pilot (DeepModel 180), then AuxNet2 900 and 600 over t
 result: docs/study.md
 """
 
-from pairjax.study.design import Design, Network, part_config
+from pairjax.study.design import Design, Network
+from pairjax.study.parts import part_config
 
 # Cut widths are the common factor on all widths with which two separate branches come nearest to
 # the shared network's parameters.
@@ -33,7 +35,10 @@ DEEP_MODEL = Network(
 
 DESIGN = Design(
     networks=(
-        AUXNET2._replace(train_pairs=(100, 250, 500)),
+        AUXNET2._replace(
+            train_pairs=(100, 250, 500),
+            heads=(('argmax', 0.0), ('probability', 0.0), ('probability', 1.0)),
+        ),
         Network('AuxNet1', (32, 32, 64, 512), cut_widths=(23, 23, 45, 364), num_seeds=20),
         Network('AuxNet3', (16, 32, 64, 128), cut_widths=(13, 25, 51, 101), num_seeds=20),
         DEEP_MODEL,
@@ -50,7 +55,7 @@ DESIGN = Design(
 # Shows in minutes that everything works, and nothing else.
 QUICK = Design(
     networks=(
-        AUXNET2._replace(num_seeds=3, train_pairs=(500,)),
+        AUXNET2._replace(num_seeds=3, train_pairs=(500,), heads=(('argmax', 0.0),)),
         DEEP_MODEL._replace(num_seeds=3),
     ),
     aux_weights=(0.0, 0.5, 2.0),

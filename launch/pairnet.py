@@ -11,7 +11,7 @@ from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
-NAMES = ('pairnet', 'pairnet_ensemble', 'heads', 'pairnet_ablation')
+NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
 NUM_SEEDS = flags.DEFINE_integer(
     'num_seeds', 20, 'seeds of pairnet and pairnet_ensemble', lower_bound=2
 )

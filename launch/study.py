@@ -22,8 +22,8 @@ flags.adopt_module_key_flags(hosts)
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax import agreement, progress, runs, stopping
-    from pairjax.study.design import part_names
     from pairjax.study.document import write_study
+    from pairjax.study.parts import part_names
     from pairjax.study.running import run_study
 
     config_file = Path(__file__).parents[1] / 'configs' / 'study.py'

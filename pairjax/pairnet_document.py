@@ -11,7 +11,6 @@ from pairjax.comparison.paired import Pair, compare_workdirs
 from pairjax.figures import save_figure
 from pairjax.markdown import paragraph, table
 from pairjax.records import read_config, read_summary, writing
-from pairjax.statistics import describe
 from pairjax.wording import interval, points, points_span
 
 # Figures of summary.json in which arms are compared, and what they are over.
@@ -31,7 +30,7 @@ def write_pairnet(
     """Writes out/pairnet.md, and a picture of the distortions in out/figures.
 
     Args:
-      workdirs: of pairnet, pairnet_ensemble, pairnet_ablation and heads, those that are finished.
+      workdirs: of pairnet, pairnet_ensemble and pairnet_ablation, those that are finished.
       out: the directory; made where it is missing.
       originals, distorted: digits, see `augmentation_figure.draw_augmentations`.
 
@@ -44,8 +43,6 @@ def write_pairnet(
         parts += ['## What it reaches', reached([workdirs[name] for name in networks])]
     if 'pairnet_ablation' in workdirs:
         parts += ['## What each ingredient is worth', ablation(workdirs['pairnet_ablation'])]
-    if 'heads' in workdirs:
-        parts += ['## Comparing without parameters', heads(workdirs['heads'])]
     picture = out / 'figures' / 'pairnet_augmentations.png'
     save_figure(draw_augmentations(originals, distorted), picture)
     parts += ['## What it trains on', distortions(picture.name)]
@@ -127,40 +124,6 @@ def ablation(workdir: Path) -> str:
         "Holm's method over all rows.",
     )
     headings = ('changed', 'parameters', *MEASURES.values(), 'Holm p')
-    return f'{text}\n\n{table(headings, rows)}'
-
-
-def heads(workdir: Path) -> str:
-    """One row a head of AuxNet2, and its paired difference from the learned one."""
-    trials = read_summary(workdir)['trials']
-    compared = compare_workdirs([f'{workdir}:all'], 'final_test_accuracy', against_first=True)
-    rows = []
-    for number, (trial, values) in enumerate(zip(trials, compared.values, strict=True)):
-        hyper = trial['hyperparameters']
-        paired = compared.pairs[number - 1].paired if number else None
-        rows.append(
-            [
-                hyper['model.head'],
-                f'{hyper["loss.main_weight"]:g}, {hyper["loss.aux_weight"]:g}',
-                f'{trial["num_params"]:,}',
-                percent(describe(values)),
-                f'{points(paired.mean)} {points_span(*interval(paired))}' if paired else '',
-            ]
-        )
-    text = paragraph(
-        'AuxNet2 (32, 32, 64, 256) as the first report trains it, with a learned head that',
-        'compares, and with none: the answer is the relation between the likeliest digits',
-        '(argmax) or whether its exact probability is above a half. Without a main weight the',
-        f'network never hears of pairs at all. Test pairs, n = {len(compared.seeds)} common',
-        'seeds.',
-    )
-    headings = (
-        'head',
-        'main, aux weight',
-        'parameters',
-        'test pairs',
-        'difference from the first, points',
-    )
     return f'{text}\n\n{table(headings, rows)}'
 
 

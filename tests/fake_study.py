@@ -8,7 +8,14 @@ from pairjax.study.design import Design, Network
 from pairjax.summary import summarize
 from pairjax.trials import expand_trials
 
-SMALL = Network('AuxNet2', (8, 8, 16, 32), (6, 6, 12, 24), num_seeds=6, train_pairs=(250, 500))
+SMALL = Network(
+    'AuxNet2',
+    (8, 8, 16, 32),
+    (6, 6, 12, 24),
+    num_seeds=6,
+    train_pairs=(250, 500),
+    heads=(('argmax', 0.0), ('probability', 1.0)),
+)
 DEEP = Network('DeepModel', (100,), None, num_seeds=6, why_not_cut='it is too large')
 DESIGN = Design(
     networks=(SMALL, DEEP),
@@ -62,18 +69,19 @@ def line(trial, seed, test, validation, failed=False):
     return {'trial': trial.index, 'seed': seed, 'epoch': 25, **values, **loss, **clock}
 
 
-def gains(sharing=0.0, aux=0.0, both=0.0):
-    """Accuracies that sharing, the auxiliary loss and the two together raise by so much.
+def gains(sharing=0.0, aux=0.0, both=0.0, no_head=0.0):
+    """Accuracies that sharing, the auxiliary loss, both, and having no head raise by so much.
 
     All arms of a seed have its luck in common, and each has a tenth as much of its own.
     """
 
     def accuracies(hyper, seed):
         shared, weight = hyper['model.weight_sharing'], hyper['loss.aux_weight']
-        arm = (hyper['model.name'], shared, hyper['model.widths'], weight)
+        arm = (hyper['model.name'], shared, hyper['model.widths'], weight, hyper['model.head'])
         own = random.Random(f'{seed} {arm} {hyper["data.num_train_pairs"]}').gauss(0, 0.001)
         luck = random.Random(seed).gauss(0, 0.01) + own
         test = 0.8 + luck + sharing * shared + aux * (weight > 0) + both * shared * (weight > 0)
+        test += no_head * (hyper['model.head'] != 'learned')
         return test, test - 0.01
 
     return accuracies

@@ -11,8 +11,8 @@ from pairjax.errors import UserError
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_config
 from pairjax.stopping import Interrupted
-from pairjax.study.design import part_names
 from pairjax.study.document import write_study
+from pairjax.study.parts import part_names
 from pairjax.study.running import run_study
 
 SILENT = ProgressDisplay(Console(file=io.StringIO()))
@@ -46,16 +46,23 @@ def test_pilots_come_first_and_their_picks_are_trained(tmp_path):
     runs = Runs(accuracies)
     workdirs = run_study(DESIGN, tmp_path, runs, SILENT)
     assert sorted(runs.names) == sorted(part_names(DESIGN)) == sorted(workdirs)
-    assert runs.names[:2] == ['AuxNet2-pilot', 'DeepModel-pilot']
-    for part in ('AuxNet2', 'AuxNet2-train_pairs', 'DeepModel'):
+    assert sorted(runs.names[:3]) == ['AuxNet2-heads-pilot', 'AuxNet2-pilot', 'DeepModel-pilot']
+    for part in ('AuxNet2', 'AuxNet2-train_pairs', 'AuxNet2-heads', 'DeepModel'):
         shared = swept(tmp_path / part, 'model.weight_sharing')
         rates = swept(tmp_path / part, 'optimizer.learning_rate')
         assert rates == [1e-2 if is_shared else 5e-3 for is_shared in shared]
 
 
-def test_a_failed_pilot_costs_its_own_network_alone(tmp_path):
-    runs = Runs(**{'AuxNet2-pilot': UserError('no')})
-    assert list(run_study(DESIGN, tmp_path, runs, SILENT)) == ['DeepModel-pilot', 'DeepModel']
+@pytest.mark.parametrize(
+    ('pilot', 'lost'),
+    [
+        ('AuxNet2-pilot', {'AuxNet2', 'AuxNet2-train_pairs'}),
+        ('AuxNet2-heads-pilot', {'AuxNet2-heads'}),
+    ],
+)
+def test_a_failed_pilot_costs_the_parts_that_need_it_alone(tmp_path, pilot, lost):
+    finished = run_study(DESIGN, tmp_path, Runs(**{pilot: UserError('no')}), SILENT)
+    assert set(finished) == set(part_names(DESIGN)) - lost - {pilot}
 
 
 def test_starting_again_runs_what_is_missing(tmp_path):
@@ -78,7 +85,7 @@ def written(tmp_path_factory):
 def test_the_document_says_what_was_run(written):
     text = ' '.join(written[1].read_text().split())
     assert '2,000 of the same 2,000 test images' in text
-    assert 'from 108 runs and 60 pilot runs on bundled digits' in text
+    assert 'from 132 runs and 84 pilot runs on bundled digits' in text
     assert 'DeepModel has no cut arm: it is too large.' in text
     assert 'Missing' not in text and 'quick run' not in text
 
@@ -102,13 +109,27 @@ def test_tables_are_whole(written):
     text = written[1].read_text()
     tables = re.findall(r'(?:^\|.*\n)+', text, re.MULTILINE)
     sizes = [table.count('\n') - 2 for table in tables]
-    # Networks, sharing, spread, aux, best weights, interaction, same size, twice, arms.
-    assert sizes == [5, 6, 6, 5, 5, 2, 6, 4, 18]
+    # Networks, sharing, spread, aux, best weights, interaction, heads, same size, twice, arms.
+    assert sizes == [5, 6, 6, 5, 5, 2, 4, 6, 4, 22]
     for table in tables:
         assert len({row.count(' | ') for row in table.splitlines()}) == 1
     assert not re.search(r'\b(nan|None)\b', text)
     limits = text.partition('## Limits')[2].partition('##')[0]
     assert len(re.findall(r'^- ', limits, re.MULTILINE)) == 6
+
+
+def test_heads_without_parameters_stand_beside_the_learned_one(written):
+    section = written[1].read_text().partition('## Without a learned comparison')[2]
+    section = section.partition('\n## ')[0]
+    assert 'all at auxiliary weight 2: 4 differences' in ' '.join(section.split())
+    (first,) = [
+        row for row in section.splitlines() if row.startswith('| AuxNet2 | shared | argmax')
+    ]
+    cells = [cell.strip() for cell in first.strip('|').split('|')]
+    assert cells[3:5] == ['0', '1,234']
+    difference = float(cells[8].split()[0])
+    # Each of the two means is rounded to two decimals.
+    assert float(cells[5]) - float(cells[6]) == pytest.approx(difference, abs=0.011)
 
 
 def test_a_quick_document_says_so_and_what_is_missing(tmp_path):
@@ -124,10 +145,10 @@ def test_a_quick_document_says_so_and_what_is_missing(tmp_path):
 
 
 def test_pilots_alone_make_a_document_without_findings(tmp_path):
-    runs = Runs(**dict.fromkeys(part_names(DESIGN)[2:], UserError('no')))
+    runs = Runs(**dict.fromkeys(part_names(DESIGN)[3:], UserError('no')))
     workdirs = run_study(DESIGN, tmp_path, runs, SILENT)
     text = write_study(DESIGN, workdirs, tmp_path / 'out', quick=False).read_text()
-    assert text.count('The runs for this section are missing.') == 5
+    assert text.count('The runs for this section are missing.') == 6
     assert 'points [' not in text
 
 

@@ -43,7 +43,7 @@ SHARED, SEPARATE = (
 def results(tmp_path_factory):
     """Made-up runs of the whole small study with known gains."""
     workdir = tmp_path_factory.mktemp('study')
-    run = train_nothing(gains(sharing=0.02, aux=0.03, both=-0.01))
+    run = train_nothing(gains(sharing=0.02, aux=0.03, both=-0.01, no_head=0.04))
     return read_results(DESIGN, run_study(DESIGN, workdir, run))
 
 
@@ -127,6 +127,12 @@ def test_known_gains_are_found(results):
         assert (row.a.aux_weight, row.b.aux_weight) == (2.0, 0.0)
     for row in findings.interaction:
         assert row.paired.ci95[0] < -0.01 < row.paired.ci95[1]
+    assert [(row.a.sharing, row.a.head, row.a.main_weight) for row in findings.heads] == [
+        (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
+    ]
+    for row in findings.heads:
+        assert row.b == Cell('AuxNet2', row.a.sharing, 2.0, 1000) and row.paired.n == 6
+        assert row.paired.ci95[0] < 0.04 < row.paired.ci95[1]
 
 
 def test_each_family_is_adjusted_for_itself(results):

@@ -14,7 +14,7 @@ import runpy, sys
 from pairjax.study import running as study
 from pairjax.study import document as study_report
 from pairjax.stopping import Interrupted
-from pairjax.study.design import part_names
+from pairjax.study.parts import part_names
 
 def run_study(design, workdir, display):
     {body}
@@ -34,9 +34,9 @@ STOPS = "raise Interrupted('stopped and saved after epoch 3')"
 @pytest.mark.parametrize(
     ('body', 'flags', 'returncode', 'out', 'err'),
     [
-        (FINISHES, [], 0, 'docs/study.md with 9 parts, quick False', ''),
-        (LOSES_ONE, ['--quick'], 1, 'D/quick/study.md with 4 parts, quick True', 'AuxNet2-train_'),
-        (LOSES_ONE, ['--quick', '--out=here'], 1, ': here/study.md with 4 parts', 'AuxNet2-train_'),
+        (FINISHES, [], 0, 'docs/study.md with 11 parts, quick False', ''),
+        (LOSES_ONE, ['--quick'], 1, 'D/quick/study.md with 6 parts, quick True', 'AuxNet2-heads '),
+        (LOSES_ONE, ['--quick', '--out=here'], 1, ': here/study.md with 6 parts', 'AuxNet2-heads '),
         (STOPS, ['--quick'], 130, 'after epoch 3; to go on: ', ''),
     ],
     ids=['finished', 'one failed', 'somewhere else', 'interrupted'],

@@ -1,6 +1,8 @@
 """The arms of the study, their parameters, and learning rates picked on validation alone."""
 
+import itertools
 import runpy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,17 +12,19 @@ from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.models import check_model_config, count_params
 from pairjax.records import read_json
-from pairjax.study.design import (
-    Arm,
-    arm_of,
+from pairjax.study.design import Arm, arm_of, head_arms, sharings
+from pairjax.study.parts import (
     full_train_pairs,
+    heads_config,
+    heads_pilot_config,
     main_config,
     part_config,
     part_names,
     pick_learning_rates,
     pilot_config,
-    sharings,
+    pilot_configs,
     train_pairs_config,
+    trained_configs,
 )
 from pairjax.trials import expand_trials
 
@@ -84,10 +88,14 @@ def test_no_hidden_width_gives_deep_model_the_shared_parameters():
 def test_every_trial_of_every_part_is_sound(design):
     for network in design.networks:
         picks = {Arm(s, w): 1e-3 for s in sharings(network) for w in design.aux_weights}
-        for config in (pilot_config(design, network), main_config(design, network, picks)):
+        picks |= dict.fromkeys(head_arms(design, network), 1e-3)
+        configs = [*pilot_configs(design, network).values()]
+        configs += [config for _, config in trained_configs(design, network, picks)]
+        for config in configs:
             for trial in expand_trials(validate(config)):
                 check_model_config(trial.config)
-                assert trial.config.loss.main_weight == 1
+                compares = trial.config.model.head == 'learned'
+                assert trial.config.loss.main_weight == 1 or not compares
 
 
 def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
@@ -119,7 +127,7 @@ def test_the_main_part_has_each_arm_once_with_its_pick():
 def test_fewer_train_pairs_change_nothing_but_their_number():
     picks = every_pick(SMALL)
     fewer = trials_of(train_pairs_config(DESIGN, SMALL, picks))
-    assert sorted((t['data.num_train_pairs'], *arm_of(SMALL, t)) for t in fewer) == [
+    assert sorted((t['data.num_train_pairs'], *arm_of(SMALL, t)[:2]) for t in fewer) == [
         (size, sharing, weight)
         for size in (250, 500)
         for sharing in ('separate', 'shared')
@@ -130,6 +138,27 @@ def test_fewer_train_pairs_change_nothing_but_their_number():
         same = main[arm_of(SMALL, trial)]
         assert {f for f in trial if trial[f] != same[f]} == {'data.num_train_pairs'}
     assert full_train_pairs(DESIGN, SMALL) == 1000
+
+
+def test_heads_without_parameters_are_tried_with_both_kinds_of_branches():
+    arms = head_arms(DESIGN, SMALL)
+    assert [(arm.sharing, arm.head, arm.main_weight) for arm in arms] == [
+        (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
+    ]
+    assert head_arms(DESIGN, DEEP) == []
+    pilot = heads_pilot_config(DESIGN, SMALL)
+    tried = [(arm_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(pilot)]
+    assert sorted(tried) == sorted(itertools.product(arms, DESIGN.learning_rates))
+    assert (pilot.seed, pilot.num_seeds) == (1000, 2)
+    picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)} | every_pick(SMALL)
+    config = heads_config(DESIGN, SMALL, picks)
+    rates = {arm_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
+    assert rates == {arm: picks[arm] for arm in arms}
+    assert (config.seed, config.num_seeds) == (0, 6)
+    assert all(
+        arm.head == 'learned'
+        for arm in map(partial(arm_of, SMALL), trials_of(main_config(DESIGN, SMALL, picks)))
+    )
 
 
 # -------------------------------------------------------------------------------- picks
@@ -158,6 +187,7 @@ def test_the_first_rate_wins_a_tie(tmp_path):
 
 def trial_of(rate, mean, failed_seeds=()):
     hyper = {'model.weight_sharing': True, 'model.widths': list(SMALL.widths)}
+    hyper |= {'model.head': 'learned', 'loss.main_weight': 1.0}
     hyper |= {'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
     figures = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
     return {'hyperparameters': hyper, **figures}
@@ -181,11 +211,14 @@ def test_parts_are_named_and_found(tmp_path):
     assert part_names(DESIGN) == [
         'AuxNet2-pilot',
         'DeepModel-pilot',
+        'AuxNet2-heads-pilot',
         'AuxNet2',
         'DeepModel',
         'AuxNet2-train_pairs',
+        'AuxNet2-heads',
     ]
     assert part_config(DESIGN, 'DeepModel-pilot') == pilot_config(DESIGN, DEEP)
+    assert part_config(DESIGN, 'AuxNet2-heads-pilot') == heads_pilot_config(DESIGN, SMALL)
     pilot_summary(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
     for part, make in (('AuxNet2', main_config), ('AuxNet2-train_pairs', train_pairs_config)):
         config = part_config(DESIGN, part, str(tmp_path))
@@ -199,6 +232,7 @@ def test_parts_are_named_and_found(tmp_path):
         ('AuxNet2-pilt', "did you mean 'AuxNet2-pilot'"),
         ('DeepModel-train_pairs', "'DeepModel-train_pairs' does not exist"),
         ('AuxNet2', 'AuxNet2-pilot, where nothing is finished; train AuxNet2-pilot'),
+        ('AuxNet2-heads', 'AuxNet2-heads-pilot, where nothing is finished; train AuxNet2-heads-'),
     ],
 )
 def test_a_part_that_cannot_be_made_says_why(tmp_path, part, message):

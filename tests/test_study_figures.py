@@ -46,7 +46,12 @@ def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
     panels = shown_panels(draw_accuracies(DESIGN, results))
     assert [axes.get_title() for axes in panels] == ['AuxNet2, 6 seeds', 'DeepModel, 6 seeds']
     for axes, network in zip(panels, ('AuxNet2', 'DeepModel'), strict=True):
-        tests = [o.test for cell, o in results.cells.items() if cell[::3] == (network, 1000)]
+        shown = (network, 1000, 'learned')
+        tests = [
+            outcome.test
+            for cell, outcome in results.cells.items()
+            if (cell.network, cell.train_pairs, cell.head) == shown
+        ]
         assert np.allclose(dots_of(axes), np.sort(100 * np.concatenate(tests)))
         assert [t.get_text() for t in axes.get_xticklabels()] == ['0', '2']
     shared, ends = means_of(panels[0])['one shared branch']

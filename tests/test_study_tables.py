@@ -48,9 +48,17 @@ def test_sharing_shows_means_difference_and_the_seeds_that_half_a_point_needs(re
 
 def test_ends_of_the_learning_rate_grid_and_failed_seeds_are_marked(results):
     rows = rows_of(arm_table(DESIGN, results))
-    assert [row[4] for row in rows] == ['0.005', '0.01 (end)', '0.001 (end)']
-    assert [row[8] for row in rows] == ['-', '7', '-']
-    assert rows[0][5:7] == ['3', '91.33 +- 1.53 [87.54, 95.13]']
+    assert [row[6] for row in rows] == ['0.005', '0.01 (end)', '0.001 (end)']
+    assert [row[10] for row in rows] == ['-', '7', '-']
+    assert rows[0][7:9] == ['3', '91.33 +- 1.53 [87.54, 95.13]']
+
+
+def test_an_arm_is_named_with_what_compares(results):
+    argmax = SHARED._replace(head='argmax', main_weight=0.0)
+    cells = results.cells | {argmax: outcome([0.97, 0.98, 0.96])}
+    rows = rows_of(arm_table(DESIGN, results._replace(cells=cells)))
+    assert rows[0][:6] == ['AuxNet2', 'shared', 'learned', '1', '2', '1,000']
+    assert rows[3][:6] == ['AuxNet2', 'shared', 'argmax', '0', '2', '1,000']
 
 
 def test_the_best_weight_has_its_effect_and_weight_0_none(results):

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from pairjax.statistics import PairedComparison, compare_paired, holm, std_ratio
-from pairjax.study.design import Design, Network, full_train_pairs, sharings
+from pairjax.study.design import Design, Network, head_arms, sharings
+from pairjax.study.parts import full_train_pairs
 from pairjax.study.results import Cell, Results
 
 
@@ -39,6 +40,7 @@ class Findings(NamedTuple):
       interaction: what sharing changes about the auxiliary loss's effect.
       same_size: shared - separate at each number of train pairs.
       doubling: shared - separate with twice the train pairs.
+      heads: comparing without parameters - a learned head, both at the named aux weight.
       spread: the deviations between seeds of the pairs in `sharing`.
     """
 
@@ -47,6 +49,7 @@ class Findings(NamedTuple):
     interaction: list[Effect]
     same_size: list[Effect]
     doubling: list[Effect]
+    heads: list[Effect]
     spread: list[Spread]
 
 
@@ -59,6 +62,7 @@ def analyse(design: Design, results: Results) -> Findings:
         interaction=interactions(design, results),
         same_size=effects(results, train_size_pairs(design)),
         doubling=effects(results, train_size_pairs(design, factor=2)),
+        heads=effects(results, head_pairs(design)),
         spread=spreads(results, sharing),
     )
 
@@ -108,6 +112,17 @@ def train_size_pairs(design: Design, factor: int = 1) -> list[tuple[Cell, Cell]]
                 for n in sizes
                 if factor * n in sizes
             ]
+    return pairs
+
+
+def head_pairs(design: Design) -> list[tuple[Cell, Cell]]:
+    """What compares without parameters against a learned head, with the same branches."""
+    pairs = []
+    for network in design.networks:
+        cells = main_cells(design, network)
+        for arm in head_arms(design, network):
+            learned = cells[arm.sharing][arm.aux_weight]
+            pairs.append((learned._replace(head=arm.head, main_weight=arm.main_weight), learned))
     return pairs
 
 

@@ -7,9 +7,10 @@ from pairjax.figures import save_figure
 from pairjax.records import writing
 from pairjax.study import sections
 from pairjax.study.analysis import Findings, analyse
-from pairjax.study.design import Design, part_names
+from pairjax.study.design import Design
 from pairjax.study.figures import draw_accuracies, draw_effects, draw_train_pairs
 from pairjax.study.limits import limits
+from pairjax.study.parts import part_names
 from pairjax.study.results import Results, read_results
 
 
@@ -69,6 +70,8 @@ def study_document(
                 sections.aux(design, results, findings.aux),
                 '## Both together',
                 sections.interaction(findings.interaction),
+                '## Without a learned comparison',
+                sections.heads(results, findings.heads),
                 '## Fewer train pairs',
                 sections.train_pairs(results, findings),
                 '## Limits',

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from pairjax.figures import LOOKS, STYLE, Look, new_figure, set_title
 from pairjax.statistics import describe
 from pairjax.study.analysis import Effect, main_cells
-from pairjax.study.design import Design, full_train_pairs
+from pairjax.study.design import Design
+from pairjax.study.parts import full_train_pairs
 from pairjax.study.results import Cell, Results
 from pairjax.study.sentences import WAYS
 

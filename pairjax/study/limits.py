@@ -1,7 +1,8 @@
 """What the study's figures do not say. No jax in here."""
 
 from pairjax.markdown import bullet
-from pairjax.study.design import Design, num_test_pairs
+from pairjax.study.design import Design
+from pairjax.study.parts import num_test_pairs
 from pairjax.study.results import Results
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from pairjax.errors import UserError
 from pairjax.records import read_summary
-from pairjax.study.design import PILOT, TRAIN_PAIRS, Design, Network, arm_of
+from pairjax.study.design import Design, Network, arm_of
+from pairjax.study.parts import HEADS, PILOT, TRAIN_PAIRS
 
 
 class Cell(NamedTuple):
@@ -18,6 +19,8 @@ class Cell(NamedTuple):
     sharing: str
     aux_weight: float
     train_pairs: int
+    head: str = 'learned'
+    main_weight: float = 1.0
 
 
 class Outcome(NamedTuple):
@@ -42,7 +45,7 @@ class Results(NamedTuple):
 
     Attributes:
       cells: see `Cell` and `Outcome`.
-      pilots: summary.json of each network's pilot.
+      pilots: summary.json of each pilot.
       data: source and sizes of the digits.
     """
 
@@ -72,7 +75,7 @@ def read_results(design: Design, workdirs: Mapping[str, Path]) -> Results:
             )
     cells = {}
     for network in design.networks:
-        for name in (network.name, network.name + TRAIN_PAIRS):
+        for name in (network.name, network.name + TRAIN_PAIRS, network.name + HEADS):
             for trial in summaries.get(name, {'trials': []})['trials']:
                 cells[_cell(network, trial)] = _outcome(trial)
     pilots = {name.removesuffix(PILOT): s for name, s in summaries.items() if name.endswith(PILOT)}
@@ -81,7 +84,8 @@ def read_results(design: Design, workdirs: Mapping[str, Path]) -> Results:
 
 def _cell(network: Network, trial: Mapping[str, Any]) -> Cell:
     hyper = trial['hyperparameters']
-    return Cell(network.name, *arm_of(network, hyper), hyper['data.num_train_pairs'])
+    sharing, aux_weight, *head = arm_of(network, hyper)
+    return Cell(network.name, sharing, aux_weight, hyper['data.num_train_pairs'], *head)
 
 
 def _outcome(trial: Mapping[str, Any]) -> Outcome:

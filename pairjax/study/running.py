@@ -10,13 +10,8 @@ from pairjax.experiment import run_experiment
 from pairjax.progress import ProgressDisplay
 from pairjax.records import read_summary
 from pairjax.studies import run_experiments
-from pairjax.study.design import (
-    PILOT,
-    Design,
-    pick_learning_rates,
-    pilot_config,
-    trained_configs,
-)
+from pairjax.study.design import Design
+from pairjax.study.parts import pick_learning_rates, pilot_configs, trained_configs
 
 
 def run_study(
@@ -37,13 +32,15 @@ def run_study(
       which take their learning rates from it.
     Raises: Interrupted when a signal asked to stop and the state is saved.
     """
-    pilots = [(network.name + PILOT, pilot_config(design, network)) for network in design.networks]
-    finished = run_experiments(pilots, workdir, run, display)
+    pilots = {network: pilot_configs(design, network) for network in design.networks}
+    experiments = [item for configs in pilots.values() for item in configs.items()]
+    finished = run_experiments(experiments, workdir, run, display)
     following = []
-    for network in design.networks:
-        pilot = finished.get(network.name + PILOT)
-        if pilot is not None:
-            summary = on_first(partial(read_summary, pilot))
-            picks = pick_learning_rates(network, summary)
-            following += trained_configs(design, network, picks)
+    for network, configs in pilots.items():
+        picks = {}
+        for name in configs:
+            if name in finished:
+                summary = on_first(partial(read_summary, finished[name]))
+                picks |= pick_learning_rates(network, summary)
+        following += trained_configs(design, network, picks)
     return finished | run_experiments(following, workdir, run, display)

@@ -176,6 +176,28 @@ def interaction(rows: Sequence[Effect]) -> str:
     return f'{text}\n\n{cells}'
 
 
+def heads(results: Results, rows: Sequence[Effect]) -> str:
+    """What is lost or won where nothing learns to compare."""
+    if not rows:
+        return NOTHING
+
+    def cells(row: Effect) -> list[str]:
+        outcomes = [results.cells[cell] for cell in (row.a, row.b)]
+        means = [f'{100 * outcome.test.mean():.2f}' for outcome in outcomes]
+        names = [row.a.network, row.a.sharing, row.a.head, f'{row.a.main_weight:g}']
+        return [*names, f'{outcomes[0].num_params:,}', *means]
+
+    text = paragraph(
+        'The auxiliary loss in its pure form: nothing learns to compare, and the two digits read '
+        'decide, by the relation between the likeliest two (argmax) or by whether its exact '
+        'probability is above a half. At a main weight of 0 such a network never hears of pairs at '
+        'all; at 1 the loss has that probability beside the digits. Each minus the learned head '
+        f'with the same branches, all at auxiliary weight {rows[0].a.aux_weight:g}: {tally(rows)}.'
+    )
+    headings = ('network', 'branches', 'head', 'main weight', 'parameters', 'without', 'learned')
+    return f'{text}\n\n{effect_table(rows, headings, cells)}'
+
+
 def train_pairs(results: Results, findings: Findings) -> str:
     """Sharing at several numbers of train pairs, and against twice as many without it."""
     if not findings.same_size:

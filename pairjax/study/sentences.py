@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from pairjax.study.analysis import Effect, Findings
-from pairjax.study.design import Design, full_train_pairs
+from pairjax.study.design import Design
+from pairjax.study.parts import full_train_pairs
 from pairjax.study.results import Results
 from pairjax.wording import interval, points, points_span
 

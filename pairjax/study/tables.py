@@ -102,9 +102,10 @@ def arm_table(design: Design, results: Results) -> str:
             ]
         )
     accuracies = ('test +- sd [95 %]', 'validation +- sd [95 %]')
-    names = ('network', 'branches', 'aux weight', 'train pairs')
+    names = ('network', 'branches', 'head', 'main weight', 'aux weight', 'train pairs')
     return table((*names, 'learning rate', 'n', *accuracies, 'failed seeds'), lines)
 
 
 def _names(cell: Cell) -> list[str]:
-    return [cell.network, cell.sharing, f'{cell.aux_weight:g}', f'{cell.train_pairs:,}']
+    weights = [f'{cell.main_weight:g}', f'{cell.aux_weight:g}']
+    return [cell.network, cell.sharing, cell.head, *weights, f'{cell.train_pairs:,}']
