@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from pairjax.convolution import conv_relu_pool
-from pairjax.tiled_convolution import convolve, max_pool, relu_pool_places
+from pairjax.tiled_convolution import convolve, highest, max_pool
 
 
 def unless_no_key(init: Callable) -> Callable:
@@ -145,7 +145,7 @@ class ConvReluPool(nnx.Module):
         if self.norm is None:
             x = conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
         else:
-            x = relu_pool_places(self.norm(convolve(x, kernel, padding, pool)))
+            x = jax.nn.relu(highest(self.norm(convolve(x, kernel, padding, pool))))
         return max_pool(x, 3, 2) if overlapping else x
 
 

@@ -11,13 +11,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from pairjax.convolution import (
-    Geometry,
-    relu_pool,
-    unpool,
-    winograd_gradients,
-    winograd_outputs,
-)
+from pairjax.convolution import Geometry, winograd_gradients, winograd_outputs
 
 MOST_OUTPUTS = 7
 
@@ -54,27 +48,14 @@ def by_place(outputs: jax.Array, pool: int) -> jax.Array:
     return read.reshape(pool * pool, rows, columns, *outputs.shape[2:])
 
 
-def relu_pool_places(outputs: jax.Array) -> jax.Array:
-    """ReLU of the maximum over the leading axis; the first of places that tie gets the gradient."""
-    return _relu_pool_places(outputs, len(outputs))
+def highest(places: jax.Array) -> jax.Array:
+    """The maximum over the leading axis; places that tie share its gradient.
 
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _relu_pool_places(outputs, num_places):
-    return _pool_forward(outputs, num_places)[0]
-
-
-def _pool_forward(outputs, num_places):
-    result, winner = relu_pool(outputs, 0)
-    return result, (result, winner)
-
-
-def _pool_backward(num_places, residuals, gradient):
-    result, winner = residuals
-    return (unpool(jnp.where(result > 0, gradient, 0), winner, num_places),)
-
-
-_relu_pool_places.defvjp(_pool_forward, _pool_backward)
+    Not `places.max(axis=0)`: that one's gradient compares the maximum with its inputs, which XLA
+    may compute anew with other rounding, and then it divides by a count of 0. To remember which
+    place was the highest, as `relu_pool` does, takes a step 8 % longer here.
+    """
+    return functools.reduce(jnp.maximum, places)
 
 
 def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
