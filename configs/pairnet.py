@@ -29,7 +29,6 @@ def get_config():
     config.optimizer.b2 = 0.99
     config.optimizer.schedule = 'warmup_cosine'
     config.optimizer.warmup = 0.1
-    config.optimizer.ema_decay = 0.995
     config.augment.rotation = 12.0
     config.augment.scale = 0.12
     config.augment.shear = 0.15

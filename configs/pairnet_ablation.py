@@ -34,7 +34,7 @@ ARMS = (
     {'model.head': 'learned', 'loss.main_weight': 1.0},
     {'model.padded': True, 'model.overlapping_pools': True},
     {'loss.label_smoothing': 0.0},
-    {'optimizer.ema_decay': 0.0},
+    {'optimizer.ema_decay': 0.995},
     {'optimizer.schedule': 'constant', 'optimizer.warmup': 0.0, 'optimizer.learning_rate': 1e-3},
     {'optimizer.weight_decay': 0.0},
 )
