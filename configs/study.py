@@ -8,8 +8,8 @@ NETWORK:DIR takes them from another workdir of launch/study.py.
 command: python launch/study.py runs every part and writes docs/study.md; one part alone:
          python launch/main.py --config=configs/study.py:AuxNet2-pilot
                 --workdir=runs/study/AuxNet2-pilot
-cost:   3,840 runs: 270 a pilot (DeepModel 180, heads 90), then AuxNet2 900, 600 over train pairs and
-        300 with heads, AuxNet1 and AuxNet3 360 each, DeepModel 240; 40 minutes on 2 cores.
+cost:   3,840 runs: 270 a pilot (DeepModel 180, heads 90), then AuxNet2 900, 600 over train pairs
+        and 300 with heads, AuxNet1 and AuxNet3 360 each, DeepModel 240; 40 minutes on 2 cores.
 result: docs/study.md
 """
 
