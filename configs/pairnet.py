@@ -35,8 +35,9 @@ def get_config():
     config.augment.shift = 1.0
     config.augment.elastic = 0.15
     config.augment.gamma = 0.6
-    config.train.num_epochs = 120
+    config.augment.undistorted = 0.1
+    config.train.num_epochs = 140
     config.train.batch_size = 50
     config.train.shuffle = True
-    config.train.evaluate_every = 40
+    config.train.evaluate_every = 70
     return config

@@ -27,6 +27,7 @@ ARMS = (
     {f'augment.{name}': 0.0 for name in ('rotation', 'scale', 'shear', 'shift')},
     {'augment.elastic': 0.0},
     {'augment.gamma': 0.0},
+    {'augment.undistorted': 0.0},
     {'model.normalization': 'none'},
     {'model.dropout_rate': 0.0},
     {'model.weight_sharing': False},

@@ -1,4 +1,4 @@
-"""Seven PairNets a round, whose mean softmax decides.
+"""Five PairNets a round, whose mean softmax decides.
 
 command: python launch/main.py --config=configs/pairnet_ensemble.py
 cost:   157 s a run on 2 cores that had much other work.
@@ -12,8 +12,8 @@ _HERE = pathlib.Path(__file__).parent
 
 
 def get_config():
-    """configs/pairnet.py with seven networks a run."""
+    """configs/pairnet.py with five networks a run."""
     config = runpy.run_path(str(_HERE / 'pairnet.py'))['get_config']()
     config.name = 'pairnet_ensemble'
-    config.model.num_members = 7
+    config.model.num_members = 5
     return config

@@ -59,6 +59,7 @@ def default_config() -> ConfigDict:
                 'shift': 0.0,
                 'elastic': 0.0,
                 'gamma': 0.0,
+                'undistorted': 0.0,  # the part of all epochs, the last, with images as they are
             },
             'train': {
                 'num_epochs': 25,
@@ -116,6 +117,7 @@ _RANGES = {
     'augment.shift': Range(0.0, 7.0, 'pixels'),
     'augment.elastic': Range(0.0, 7.0, 'pixels'),
     'augment.gamma': Range(0.0, 3.0, 'the logarithm of an exponent'),
+    'augment.undistorted': Range(0.0, 1.0, 'the part of all epochs, the last, without distortion'),
     'train.num_epochs': Range(1, 10**7),
     'train.batch_size': Range(1, 10**7),
     'train.evaluate_every': Range(1, 10**7),

@@ -149,7 +149,7 @@ def _train_member(
     pairs = state.pairs.train
     if config.train.shuffle:
         pairs = jax.random.permutation(key(Purpose.SHUFFLE), pairs)
-    images = augmented_images(config, key(Purpose.AUGMENT), pools, pairs)
+    images = augmented_images(config, key(Purpose.AUGMENT), pools, pairs, state.epoch)
     noise = _dropout_noise(config, key(Purpose.DROPOUT), pools.num_classes, learned.variables)
     steps = state.epoch * num_steps(config) + jnp.arange(num_steps(config))
 
@@ -211,18 +211,24 @@ def make_train_step(
 
 
 def augmented_images(
-    config: Any, key: jax.Array, pools: Pools, pairs: jax.Array
+    config: Any, key: jax.Array, pools: Pools, pairs: jax.Array, epoch: jax.Array
 ) -> jax.Array | None:
-    """The epoch's own version of the images of pairs (n, 2), raw (n, 2, 14, 14); None if unchanged.
+    """The epoch's own version of the images of pairs (n, 2), raw (n, 2, 14, 14).
 
-    An image's changes depend on the key, which is the run's and the epoch's, and on the image.
+    An image's changes depend on the key, which is the run's and the epoch's, and on the image. None
+    where no epoch changes any.
     """
     if not augmentation.is_on(config.augment):
         return None
     indices = pairs.reshape(-1)
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(indices)
     images = pools.images[indices].astype(jnp.float32)
-    changed = augmentation.augment_images(keys, images, images.max(), config.augment)
+    num_epochs = config.train.num_epochs
+    changed = jax.lax.cond(
+        epoch < num_epochs - round(config.augment.undistorted * num_epochs),
+        lambda: augmentation.augment_images(keys, images, images.max(), config.augment),
+        lambda: images,
+    )
     return changed.reshape(*pairs.shape, *images.shape[1:])
 
 

@@ -46,6 +46,7 @@ STRUCTURAL = {
     'augment.shift': 1.0,
     'augment.elastic': 0.25,
     'augment.gamma': 0.25,
+    'augment.undistorted': 0.25,
     'train.num_epochs': 3,
     'train.batch_size': 10,
     'train.shuffle': True,

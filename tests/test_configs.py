@@ -16,7 +16,7 @@ from pairjax.trials import expand_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))
-PAIRNET = {'pairnet': 1, 'pairnet_ensemble': 7}
+PAIRNET = {'pairnet': 1, 'pairnet_ensemble': 5}
 REQUIRED = ('basicnet1', 'auxnet1', 'auxnet2', 'auxnet3', 'shallow', 'deep', 'deep_shared')
 
 

@@ -104,7 +104,7 @@ def test_running_averages_follow_the_batches(trained):
     plan, (before, after, *_) = trained
     state = before
     key = run_key(state.seed, Purpose.AUGMENT, state.epoch)
-    images = training.augmented_images(plan.config, key, plan.pools, state.pairs.train)
+    images = training.augmented_images(plan.config, key, plan.pools, state.pairs.train, 0)
     images = np.asarray(training.standardize(state, images), np.float64).reshape(-1, 14, 14)
     kernel = nnx.to_pure_dict(state.learned.variables.params)['encoder']['module']['blocks'][0]
     kernel = np.asarray(kernel['kernel'])[:, :, 0]
@@ -117,6 +117,15 @@ def test_running_averages_follow_the_batches(trained):
     np.testing.assert_allclose(norm['var'], expected, rtol=1e-3, atol=1e-5)
 
 
+def test_the_last_epochs_see_images_as_they_are(plan_of):
+    plan = plan_of(augment__undistorted=0.4, train__num_epochs=5)
+    pairs, key = np.arange(8).reshape(4, 2), run_key(0, Purpose.AUGMENT, 0)
+    augmented = jax.jit(functools.partial(training.augmented_images, plan.config))
+    raw = np.asarray(plan.pools.images)[pairs]
+    seen_raw = [np.array_equal(augmented(key, plan.pools, pairs, epoch), raw) for epoch in range(5)]
+    assert seen_raw == [False, False, False, True, True]
+
+
 def test_an_image_is_changed_by_run_and_epoch_and_not_by_its_place(trained):
     plan, states = trained
     pairs = np.asarray(states[0].pairs.train)
@@ -124,7 +133,7 @@ def test_an_image_is_changed_by_run_and_epoch_and_not_by_its_place(trained):
     @jax.jit
     def changed(seed, epoch, pairs):
         key = run_key(seed, Purpose.AUGMENT, epoch)
-        return training.augmented_images(plan.config, key, plan.pools, pairs)
+        return training.augmented_images(plan.config, key, plan.pools, pairs, epoch)
 
     images = changed(0, 0, pairs)
     np.testing.assert_allclose(changed(0, 0, pairs[::-1])[::-1], images, atol=1e-4)
