@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pairjax.errors import UserError
 from pairjax.pair_lists import answer_pairs, list_pairs
-from pairjax.photographs import Picture, read_picture
+from pairjax.photographs import Picture, is_named_like_a_picture, read_picture
 from pairjax.prediction import (
     Networks,
     Predictor,
@@ -86,6 +86,8 @@ def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice)
     """
     if out is not None and out.resolve() == path.resolve():
         raise UserError(f'--out={out} is the list of pairs itself; name another file')
+    if out is not None and is_named_like_a_picture(out):
+        raise UserError(f'--out={out} is named like a picture; name a .csv for the answers')
     listed = list_pairs(path)
     read, console = make_reader(as_it_is), _standard_error()
     display = ProgressDisplay(console)
@@ -94,7 +96,7 @@ def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice)
     if listed.words:
         display.note(listed.words)
     predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
-    with _writing(out) as file, bar(console, path.name, listed.count) as advance:
+    with _writing(out) as file, bar(console, path.resolve().name, listed.count) as advance:
         counts = answer_pairs(listed, file, predictor, read, advance)
     display.note(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; pictures that were dark '
@@ -117,7 +119,8 @@ def _writing(out: Path | None) -> Iterator[TextIO]:
             yield sys.stdout
             sys.stdout.flush()
         else:
-            with out.open('w', newline='', encoding='utf-8') as file:
+            # A file system may hold names that are no UTF-8.
+            with out.open('w', newline='', encoding='utf-8', errors='backslashreplace') as file:
                 yield file
     except BrokenPipeError:
         # Whoever read the answers has seen enough; what is still buffered goes nowhere.

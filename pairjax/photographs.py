@@ -15,6 +15,11 @@ from pairjax.shrinking import LUMINANCE, MIN_SOURCE_SIDE, SIDE, area_weights, sh
 BOX, FIELD = 20, 28
 # Pictures of these sizes are taken to be such fields already.
 READY_SIDES = (SIDE, FIELD)
+# Pillow registers more, some of which it cannot decode.
+PICTURE_ENDINGS = frozenset(
+    ('.avif', '.bmp', '.gif', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.ppm', '.tga')
+    + ('.tif', '.tiff', '.webp')
+)
 # Of 255: what lies below it is the grain of an empty sheet.
 SMALLEST_CONTRAST = 10
 # Larger pictures are first reduced by a whole factor: strokes stay many pixels wide.
@@ -65,6 +70,11 @@ def read_picture(path: Path | str, as_it_is: bool = False) -> Picture:
     return Picture(shrink(grey[None])[0], inverted)
 
 
+def is_named_like_a_picture(path: Path) -> bool:
+    """Whether a name ends as those of the common formats do."""
+    return path.suffix.lower() in PICTURE_ENDINGS
+
+
 def picture_names(folder: Path) -> tuple[list[str], int]:
     """The files in a folder whose names end like a picture's, sorted, and how many do not.
 
@@ -72,14 +82,13 @@ def picture_names(folder: Path) -> tuple[list[str], int]:
 
     Raises: UserError where the folder cannot be read.
     """
-    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     try:
         files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith('.')]
     except OSError as error:
         raise UserError(
             f'{folder} cannot be read ({error.strerror}); name another folder'
         ) from None
-    names = sorted(path.name for path in files if path.suffix.lower() in endings)
+    names = sorted(path.name for path in files if is_named_like_a_picture(path))
     return names, len(files) - len(names)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -120,12 +121,12 @@ def test_what_is_no_list_of_pairs_is_named(tmp_path, content, message):
 
 def test_of_a_folder_every_ordered_pair_of_its_pictures_is_answered(tmp_path):
     pictures = ['1.png', '2.JPEG', '4.tif', 'x.gif']
-    for name in (*reversed(pictures), 'notes.txt', 'answers.csv', '.3.png'):
+    for name in (*reversed(pictures), 'notes.txt', 'answers.csv', 'film.mpg', '.3.png'):
         (tmp_path / name).touch()
     (tmp_path / '5.png').mkdir()
     listed, out = list_pairs(tmp_path), io.StringIO()
     assert listed.count == 12
-    assert f'the 4 pictures in {tmp_path}; ' in listed.words and listed.words.endswith(': 2')
+    assert f'the 4 pictures in {tmp_path}; ' in listed.words and listed.words.endswith(': 3')
     assert answer_pairs(listed, out, Sums(), read, lambda step: None) == (12, 6, 0)
     _, *rows = csv.reader(io.StringIO(out.getvalue()))
     assert [tuple(row[:2]) for row in rows] == list(itertools.permutations(pictures, 2))
@@ -133,6 +134,15 @@ def test_of_a_folder_every_ordered_pair_of_its_pictures_is_answered(tmp_path):
         broken = 'x.gif' in (a, b)
         assert answer == ('' if broken else 'yes' if a <= b else 'no')
         assert error == ('x.gif is broken' if broken else '')
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(Path, 'iterdir', refuse)
+    with pytest.raises(UserError, match=rf'{tmp_path} cannot be read \(Permission denied\)'):
+        list_pairs(tmp_path)
 
 
 def test_a_folder_without_two_pictures_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def directory(small_digits_path, tmp_path_factory):
     (path / 'folder').mkdir()
     (path / 'folder' / 'dark.png').write_bytes((path / 'dark.png').read_bytes())
     (path / 'folder' / 'light.png').write_bytes((path / 'light.png').read_bytes())
+    os.link(path / 'folder' / 'light.png', os.fsencode(path / 'folder') + b'/\xff.png')
     (path / 'empty').mkdir()
     (path / 'good.csv').write_text('a,b\n' + 'light.png,dark.png\n' * 3)
     (path / 'bad.csv').write_text('a,b\nlight.png,dark.png\nlight.png,broken.png\nno.png,a\n')
@@ -55,13 +57,18 @@ def answered(directory):
         'bad list': (of_workdir, directory / 'bad.csv', f'--out={directory / "out.csv"}'),
         'nothing': (of_workdir,),
         'three': (of_workdir, light, dark, light),
-        'folder': (of_workdir, directory / 'folder'),
+        'folder': (of_workdir, directory / 'folder', f'--out={directory / "all.csv"}'),
         'empty': (of_workdir, directory / 'empty'),
         'missing': (of_workdir, light, directory / 'no.png'),
         'broken': (of_workdir, light, directory / 'broken.png'),
         'columns': (of_workdir, directory / 'wrong.csv'),
         'onto itself': (of_workdir, directory / 'good.csv', f'--out={directory / "good.csv"}'),
         'no room': (of_workdir, directory / 'good.csv', f'--out={directory / "no" / "out.csv"}'),
+        'onto a picture': (
+            of_workdir,
+            directory / 'folder',
+            f'--out={directory / "folder" / "dark.png"}',
+        ),
         'workdir': (f'--workdir={directory / "none"}', light, dark),
         'out of pair': (of_workdir, light, dark, '--out=x.csv'),
     }
@@ -96,15 +103,14 @@ def test_a_list_goes_to_standard_output_alone(answered):
 def test_a_folder_is_a_list_of_all_its_pairs(answered, directory):
     process = answered['folder']
     assert process.returncode == 0, process.stderr
-    rows = list(csv.DictReader(io.StringIO(process.stdout)))
-    assert [(row['a'], row['b']) for row in rows] == [
-        ('dark.png', 'light.png'),
-        ('light.png', 'dark.png'),
-    ]
+    rows = list(csv.DictReader((directory / 'all.csv').open()))
+    # The last name is no UTF-8.
+    names = ('dark.png', 'light.png', r'\udcff.png')
+    assert [(row['a'], row['b']) for row in rows] == list(itertools.permutations(names, 2))
     (of_list, *_) = csv.DictReader(io.StringIO(answered['list'].stdout))
     assert all(row[name] == of_list[name] for row in rows for name in ('answer', 'probability'))
     said = ' '.join(process.stderr.split())
-    assert f'the 2 pictures in {directory / "folder"}' in said
+    assert f'the 3 pictures in {directory / "folder"}' in said
 
 
 def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
@@ -129,6 +135,7 @@ def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
         ('columns', ('wrong.csv', "'first', 'second'")),
         ('onto itself', ('good.csv is the list of pairs itself',)),
         ('no room', ('out.csv cannot be written',)),
+        ('onto a picture', ('dark.png is named like a picture', '.csv')),
         ('workdir', ('none', 'launch/main.py')),
         ('out of pair', ('--out',)),
     ],

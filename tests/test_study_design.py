@@ -220,6 +220,13 @@ def test_parts_are_named_and_found(tmp_path):
     assert part_config(DESIGN, 'DeepModel-pilot') == pilot_config(DESIGN, DEEP)
     assert part_config(DESIGN, 'AuxNet2-heads-pilot') == heads_pilot_config(DESIGN, SMALL)
     pilot_summary(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
+    heads = heads_pilot_config(DESIGN, SMALL)
+    train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
+        heads, tmp_path / 'AuxNet2-heads-pilot'
+    )
+    picks = dict.fromkeys(head_arms(DESIGN, SMALL), 1e-2)
+    found = part_config(DESIGN, 'AuxNet2-heads', str(tmp_path))
+    assert found == heads_config(DESIGN, SMALL, picks) and len(found.sweep.settings) == 4
     for part, make in (('AuxNet2', main_config), ('AuxNet2-train_pairs', train_pairs_config)):
         config = part_config(DESIGN, part, str(tmp_path))
         assert config == make(DESIGN, SMALL, every_pick(SMALL, rate=1e-2))

@@ -12,7 +12,7 @@ class Network(NamedTuple):
       widths: of the shared and of the separate branches.
       cut_widths: with which separate branches have the shared network's number of
         parameters; None where no widths give that.
-      num_seeds: of the main part, seeds 0, 1, ...
+      num_seeds: of every part but the pilots, seeds 0, 1, ...
       why_not_cut: the reason, where cut_widths is None.
       settings: (field, value) of what differs from default_config().
       train_pairs: numbers of train pairs besides the default one.
@@ -38,9 +38,9 @@ class Design(NamedTuple):
       aux_weights: beside a main weight of 1; 0 must be among them.
       named_weight: the aux weight which, beside 0, is tried with fewer train pairs, and with heads
         that have no parameters.
-      learning_rates: those that the pilot tries.
-      first_pilot_seed: lies past every seed of the main parts.
-      num_pilot_seeds: how many seeds the pilot has.
+      learning_rates: those that the pilots try.
+      first_pilot_seed: lies past every seed of the other parts.
+      num_pilot_seeds: how many seeds a pilot has.
       settings: (field, value) of every config.
     """
 

@@ -17,7 +17,7 @@ Picks = Mapping[Arm, float]
 
 
 def full_train_pairs(design: Design, network: Network) -> int:
-    """The number of train pairs of the pilot and the main part."""
+    """The number of train pairs of every part but that with fewer."""
     return _base_config(design, network).data.num_train_pairs
 
 

@@ -85,9 +85,10 @@ def networks(design: Design, results: Results) -> str:
         'its own and the same widths. Cut: separate branches, all widths reduced by a common '
         'factor until the whole network is as large as the shared one.',
         *not_cut,
-        'The main loss has weight 1, the auxiliary loss the weights',
-        f'{", ".join(f"{weight:g}" for weight in design.aux_weights)}.',
-        f'Each arm (branches and weight) trains with the learning rate, of {rates}, that had the '
+        'A head learns to compare with a main loss of weight 1 and an auxiliary loss of weight',
+        f'{", ".join(f"{weight:g}" for weight in design.aux_weights)};',
+        'arms that compare without such a head have a section of their own.',
+        f'Each arm trains with the learning rate, of {rates}, that had the '
         f'highest mean final validation accuracy in a pilot of n = {number} other seeds ({first} '
         f'to {first + number - 1}); the last section lists the picks. Seeds after that: '
         f'{", ".join(seeds)}.',
