@@ -17,6 +17,9 @@ from pairjax.bootstrap import std_ratio as std_ratio
 
 # Up to this many differences all sign flips are counted; beyond it they are drawn.
 MOST_EXACT_FLIPS = 16
+# From here on the normal approximation of a number of seeds is right to a millionth, and the power
+# changes less from one n to the next than it is computed to.
+MANY_SEEDS = 1_000_000
 
 
 def describe(values: Sequence[float | None]) -> dict[str, Any]:
@@ -76,8 +79,10 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
     std, ci95 = figure['std'], figure['ci95'] and tuple(figure['ci95'])
     if n > 1 and np.ptp(differences) <= noise:
         std, ci95 = 0.0, None
+    # A sum that is zero but for rounding is zero: no number of seeds would show it.
+    mean = figure['mean'] if abs(figure['mean']) > noise else 0.0
     p_value = sign_flip_p_value(differences)
-    return PairedComparison(n, figure['mean'], std, ci95, p_value, sign_flip_floor(n))
+    return PairedComparison(n, mean, std, ci95, p_value, sign_flip_floor(n))
 
 
 def sign_flip_p_value(
@@ -152,7 +157,7 @@ def seeds_to_resolve(
     quantiles = scipy.special.ndtri([power, 1 - alpha / 2])
     # The normal approximation is always too small, by a few.
     n = max(2, math.ceil((quantiles.sum() / effect) ** 2))
-    while _miss_chance(n, effect, alpha) > 1 - power:
+    while n < MANY_SEEDS and _miss_chance(n, effect, alpha) > 1 - power:
         n += 1
     return n
 

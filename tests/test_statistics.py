@@ -179,8 +179,19 @@ def test_seeds_to_resolve_is_the_first_n_with_that_power(effect, power, alpha):
     assert n == 2 or power_of(n - 1) < power + 1e-5
 
 
-def test_a_difference_too_small_for_any_number_of_seeds_ends():
-    assert seeds_to_resolve(1.0, 1e-9) == pytest.approx(7.849e18, rel=1e-3)
+@pytest.mark.parametrize('effect', [1e-3, 1e-6, 1e-7, 1e-9, 1.2161883988896225e-14])
+def test_a_difference_too_small_for_any_number_of_seeds_ends(effect):
+    for alpha in (0.05, 0.05 / 15):
+        quantiles = scipy.stats.norm.ppf(0.8) + scipy.stats.norm.isf(alpha / 2)
+        n = seeds_to_resolve(1.0, effect, alpha=alpha)
+        assert n == pytest.approx((quantiles / effect) ** 2, rel=1e-5)
+
+
+def test_differences_that_cancel_but_for_rounding_have_a_mean_of_zero():
+    a, b = [0.993, 0.912, 0.948], [0.928, 0.935, 0.99]
+    assert np.mean(np.subtract(a, b)) != 0
+    compared = compare_paired(a, b)
+    assert compared.mean == 0 and compared.std > 0 and compared.p_value == 1
 
 
 def test_recorded_means_are_compared_with_the_standard_error_of_welch():
