@@ -4,19 +4,18 @@ import contextlib
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 
 from pairjax.errors import UserError
 from pairjax.pair_lists import answer_pairs, list_pairs
-from pairjax.photographs import Picture, is_named_like_a_picture, read_picture
+from pairjax.photographs import is_named_like_a_picture, read_picture
+from pairjax.picture_reader import PictureReader, reading_processes
 from pairjax.prediction import (
     Networks,
     Predictor,
@@ -25,8 +24,11 @@ from pairjax.prediction import (
     restore_networks,
 )
 from pairjax.progress import ProgressDisplay, bar
+from pairjax.runs import num_cores
 
 BATCH_SIZE = 256
+# Of those that read pictures: more than the network can keep up with gain nothing.
+MOST_PROCESSES = 8
 
 
 class Choice(NamedTuple):
@@ -48,20 +50,13 @@ class Choice(NamedTuple):
         return networks, f'answered by {networks}, of {workdir}'
 
 
-def make_reader(as_it_is: bool) -> Callable[[str | Path], Picture]:
-    """`read_picture` where a picture that may fill the memory is an error and no warning."""
-    warnings.simplefilter('error', Image.DecompressionBombWarning)
-    return partial(read_picture, as_it_is=as_it_is)
-
-
 def ask_about_pair(path_a: Path, path_b: Path, as_it_is: bool, choice: Choice) -> None:
     """Prints what is read in two pictures and whether the relation holds.
 
     Raises: UserError where a picture or the network cannot be read.
     """
-    read = make_reader(as_it_is)
     # Before the network: it may have to be trained.
-    pictures = [read(path_a), read(path_b)]
+    pictures = [read_picture(path, as_it_is) for path in (path_a, path_b)]
     networks, who = choice.restore(ProgressDisplay(_standard_error()))
     answers = Predictor(networks, batch_size=1)(np.array([[one.image for one in pictures]]))
     for name, path, picture, digits in zip(
@@ -89,15 +84,18 @@ def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice)
     if out is not None and is_named_like_a_picture(out):
         raise UserError(f'--out={out} is named like a picture; name a .csv for the answers')
     listed = list_pairs(path)
-    read, console = make_reader(as_it_is), _standard_error()
+    console = _standard_error()
     display = ProgressDisplay(console)
-    networks, who = choice.restore(display)
-    display.note(who)
-    if listed.words:
-        display.note(listed.words)
-    predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
-    with _writing(out) as file, bar(console, path.resolve().name, listed.count) as advance:
-        counts = answer_pairs(listed, file, predictor, read, advance)
+    count = max(1, min(num_cores(), MOST_PROCESSES, listed.count))
+    # They start while the network is restored.
+    with reading_processes(partial(read_picture, as_it_is=as_it_is), count) as submit:
+        networks, who = choice.restore(display)
+        display.note(who)
+        if listed.words:
+            display.note(listed.words)
+        predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
+        with _writing(out) as file, bar(console, path.resolve().name, listed.count) as advance:
+            counts = answer_pairs(listed, file, predictor, PictureReader(submit), advance)
     display.note(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; pictures that were dark '
         f'on light and were taken as their negatives: {counts.inverted:,}'

@@ -3,9 +3,8 @@
 import csv
 import itertools
 import os
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -13,14 +12,12 @@ import numpy as np
 
 from pairjax.errors import UserError
 from pairjax.photographs import Picture, picture_names
+from pairjax.picture_reader import PictureReader
 
 COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error')
-# Each decoder holds one undecoded picture, which may be large; more gain nothing in Python.
-NUM_DECODERS = 4
-# Batches whose pictures are being decoded while one is asked.
+# Batches whose pictures are being read while one is asked.
 BATCHES_AHEAD = 4
-# 800 bytes each.
-KEPT_PICTURES = 50_000
+MISSING = 'a or b is missing in this row; it must name two pictures'
 
 
 class PairList(NamedTuple):
@@ -42,44 +39,6 @@ class Counts(NamedTuple):
     pairs: int
     failed: int
     inverted: int
-
-
-class PictureReader:
-    """Reads each picture once, in threads, and keeps the last ones that were asked for."""
-
-    def __init__(self, read: Callable[[str], Picture], kept: int = KEPT_PICTURES):
-        """Takes the function that reads one, and how many are kept."""
-        self._read, self._kept = read, kept
-        self._pictures: OrderedDict[str, Future] = OrderedDict()
-        self._executor = ThreadPoolExecutor(NUM_DECODERS)
-        self.inverted: set[str] = set()
-
-    def __enter__(self) -> 'PictureReader':
-        return self
-
-    def __exit__(self, *exception):
-        self._executor.shutdown(cancel_futures=True)
-
-    def __call__(self, path: str) -> 'Future[Picture | str]':
-        """What will be the picture, or the sentence that says why there is none."""
-        future = self._pictures.get(path)
-        if future is None:
-            future = self._pictures[path] = self._executor.submit(self._read_or_say, path)
-            if len(self._pictures) > self._kept:
-                self._pictures.popitem(last=False)
-        else:
-            self._pictures.move_to_end(path)
-        return future
-
-    def _read_or_say(self, path: str) -> Picture | str:
-        try:
-            picture = self._read(path)
-        except UserError as error:
-            # The sentence alone: an exception that is kept keeps the half-read picture, too.
-            return str(error)
-        if picture.inverted:
-            self.inverted.add(path)
-        return picture
 
 
 def list_pairs(path: Path) -> PairList:
@@ -135,7 +94,7 @@ def answer_pairs(
     listed: PairList,
     out: TextIO,
     predictor: Any,
-    read: Callable[[str], Picture],
+    pictures: PictureReader,
     advance: Callable[[int], None],
 ) -> Counts:
     """Writes a CSV with an answer for each pair of a list, in its order.
@@ -147,7 +106,7 @@ def answer_pairs(
       listed: the pairs.
       out: where the rows of `COLUMNS` go.
       predictor: answers for arrays of pictures, a `prediction.Predictor`.
-      read: reads one picture, raising UserError.
+      pictures: reads them.
       advance: called with the number of rows that were just written.
 
     Raises: UserError where the CSV cannot be read.
@@ -155,33 +114,29 @@ def answer_pairs(
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(COLUMNS)
     num_pairs = num_failed = 0
-    with PictureReader(read) as pictures:
-        for pairs, futures in _requested_ahead(listed, pictures, predictor.batch_size):
-            both = [[future.result() for future in pair] for pair in futures]
-            answers = _answers(predictor, both)
-            writer.writerows((*pair, *answer) for pair, answer in zip(pairs, answers, strict=True))
-            advance(len(pairs))
-            num_pairs += len(pairs)
-            num_failed += sum(answer[-1] != '' for answer in answers)
-        return Counts(num_pairs, num_failed, len(pictures.inverted))
+    inverted = set()
+    for pairs, requested in _requested_ahead(listed, pictures, predictor.batch_size):
+        both = [[one.result() if one else MISSING for one in pair] for pair in requested]
+        answers = _answers(predictor, both)
+        writer.writerows((*pair, *answer) for pair, answer in zip(pairs, answers, strict=True))
+        advance(len(pairs))
+        num_pairs += len(pairs)
+        num_failed += sum(answer[-1] != '' for answer in answers)
+        read = zip(itertools.chain(*pairs), itertools.chain(*both), strict=True)
+        inverted.update(n for n, one in read if isinstance(one, Picture) and one.inverted)
+    return Counts(num_pairs, num_failed, len(inverted))
 
 
 def _requested_ahead(listed: PairList, pictures: PictureReader, size: int) -> Iterator[tuple]:
     """Batches of pairs with their pictures, which are being read from some batches ahead on."""
     waiting, rows = deque(), iter(listed.pairs)
     while pairs := list(itertools.islice(rows, size)):
-        waiting.append((pairs, [[_request(pictures, listed.folder, n) for n in p] for p in pairs]))
+        paths = [os.path.join(listed.folder, name) for pair in pairs for name in pair if name]
+        requested = iter(pictures.request(paths))
+        waiting.append((pairs, [[next(requested) if n else None for n in p] for p in pairs]))
         if len(waiting) > BATCHES_AHEAD:
             yield waiting.popleft()
     yield from waiting
-
-
-def _request(pictures: PictureReader, folder: Path, name: str) -> 'Future[Picture | str]':
-    if name:
-        return pictures(os.path.join(folder, name))
-    missing = Future()
-    missing.set_result('a or b is missing in this row; it must name two pictures')
-    return missing
 
 
 def _answers(predictor: Any, both: Sequence[Sequence[Picture | str]]) -> list[tuple]:

@@ -1,5 +1,6 @@
 """From a picture in a file to the 14 x 14 grey pixels that a network reads. No jax in here."""
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +102,11 @@ def read_grey(path: Path | str) -> np.ndarray:
     Raises: UserError where it cannot be read as a picture.
     """
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            # A picture that may fill the memory is a mistake, not only doubtful.
+            warnings.simplefilter('error', Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
             _check_size(path, image.size)
             grey = _luminance(ImageOps.exif_transpose(image))
     except UserError:

@@ -43,11 +43,11 @@ def configure_jax(num_devices: int = 0) -> None:
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     # Once the backend runs, its devices are as its user chose them.
     with contextlib.suppress(RuntimeError):
-        most = max(_num_cores(), MOST_CPU_DEVICES)
-        jax.config.update('jax_num_cpu_devices', min(num_devices or _num_cores(), most))
+        most = max(num_cores(), MOST_CPU_DEVICES)
+        jax.config.update('jax_num_cpu_devices', min(num_devices or num_cores(), most))
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """The cores that this process may use, where the system can say; else all."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))

@@ -3,7 +3,8 @@
 import csv
 import io
 import itertools
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from pairjax.errors import UserError
-from pairjax.pair_lists import COLUMNS, PictureReader, answer_pairs, list_pairs, read_pairs
+from pairjax.pair_lists import COLUMNS, answer_pairs, list_pairs, read_pairs
 from pairjax.photographs import Picture
+from pairjax.picture_reader import PictureReader, read_all
 
 
 class Sums:
@@ -43,12 +45,19 @@ def read(path):
     return Picture(np.full((14, 14), value, np.float32), inverted=value == 9)
 
 
+def answer(listed, out, predictor=None, read=read, advance=lambda step: None):
+    """`answer_pairs` with threads that read."""
+    with ThreadPoolExecutor(2) as threads:
+        pictures = PictureReader(partial(threads.submit, read_all, read))
+        return answer_pairs(listed, out, predictor or Sums(), pictures, advance)
+
+
 def answers(directory, text, predictor=None, steps=None):
     path = directory / 'pairs.csv'
     path.write_text(text)
     out = io.StringIO()
     advance = (lambda step: None) if steps is None else steps.append
-    counts = answer_pairs(list_pairs(path), out, predictor or Sums(), read, advance)
+    counts = answer(list_pairs(path), out, predictor, advance=advance)
     header, *rows = csv.reader(io.StringIO(out.getvalue()))
     assert tuple(header) == COLUMNS
     return rows, counts
@@ -99,7 +108,7 @@ def test_columns_are_found_by_name_and_paths_from_the_csv(tmp_path):
         asked.append(name)
         return read(name)
 
-    answer_pairs(list_pairs(path), io.StringIO(), Sums(), read_and_note, lambda step: None)
+    answer(list_pairs(path), io.StringIO(), read=read_and_note)
     assert sorted(asked) == [str(tmp_path / '2, two.png'), str(tmp_path / 'sub' / '1.png')]
 
 
@@ -127,12 +136,12 @@ def test_of_a_folder_every_ordered_pair_of_its_pictures_is_answered(tmp_path):
     listed, out = list_pairs(tmp_path), io.StringIO()
     assert listed.count == 12
     assert f'the 4 pictures in {tmp_path}; ' in listed.words and listed.words.endswith(': 3')
-    assert answer_pairs(listed, out, Sums(), read, lambda step: None) == (12, 6, 0)
+    assert answer(listed, out) == (12, 6, 0)
     _, *rows = csv.reader(io.StringIO(out.getvalue()))
     assert [tuple(row[:2]) for row in rows] == list(itertools.permutations(pictures, 2))
-    for a, b, answer, *_, error in rows:
+    for a, b, said, *_, error in rows:
         broken = 'x.gif' in (a, b)
-        assert answer == ('' if broken else 'yes' if a <= b else 'no')
+        assert said == ('' if broken else 'yes' if a <= b else 'no')
         assert error == ('x.gif is broken' if broken else '')
 
 
@@ -157,35 +166,6 @@ def test_a_list_that_is_not_there_is_named(tmp_path):
         list(read_pairs(tmp_path / 'none.csv'))
 
 
-def test_each_picture_is_read_once_while_it_is_kept():
-    asked = []
-
-    def read_and_note(path):
-        asked.append(path)
-        return read(path)
-
-    with PictureReader(read_and_note, kept=2) as pictures:
-        for path in ('1', '2', '1', '3', '1'):
-            assert pictures(path).result().image[0, 0] == int(path)
-        assert asked == ['1', '2', '3']
-        assert pictures('2').result().image[0, 0] == 2  # The one used longest ago had gone.
-        assert asked == ['1', '2', '3', '2']
-
-
-def test_a_picture_that_is_still_being_read_is_not_read_again():
-    asked, go_on = [], threading.Event()
-
-    def wait_and_read(path):
-        asked.append(path)
-        assert go_on.wait(10)
-        return read(path)
-
-    with PictureReader(wait_and_read) as pictures:
-        first, second = pictures('1'), pictures('1')
-        go_on.set()
-        assert first.result() is second.result() and asked == ['1']
-
-
 def test_an_error_that_is_no_user_s_mistake_stops_everything(tmp_path):
     path = tmp_path / 'pairs.csv'
     path.write_text('a,b\n1.png,2.png\n')
@@ -194,4 +174,4 @@ def test_an_error_that_is_no_user_s_mistake_stops_everything(tmp_path):
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        answer_pairs(list_pairs(path), io.StringIO(), Sums(), fail, lambda step: None)
+        answer(list_pairs(path), io.StringIO(), read=fail)
