@@ -4,12 +4,14 @@ import contextlib
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 
 from pairjax.errors import UserError
@@ -55,6 +57,8 @@ def ask_about_pair(path_a: Path, path_b: Path, as_it_is: bool, choice: Choice) -
 
     Raises: UserError where a picture or the network cannot be read.
     """
+    # A picture that may fill the memory is refused, not only warned of.
+    warnings.simplefilter('ignore', Image.DecompressionBombWarning)
     # Before the network: it may have to be trained.
     pictures = [read_picture(path, as_it_is) for path in (path_a, path_b)]
     networks, who = choice.restore(ProgressDisplay(_standard_error()))

@@ -1,6 +1,5 @@
 """From a picture in a file to the 14 x 14 grey pixels that a network reads. No jax in here."""
 
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,11 +101,7 @@ def read_grey(path: Path | str) -> np.ndarray:
     Raises: UserError where it cannot be read as a picture.
     """
     try:
-        with warnings.catch_warnings():
-            # A picture that may fill the memory is a mistake, not only doubtful.
-            warnings.simplefilter('error', Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
+        with Image.open(path) as image:
             _check_size(path, image.size)
             grey = _luminance(ImageOps.exif_transpose(image))
     except UserError:
@@ -115,7 +110,7 @@ def read_grey(path: Path | str) -> np.ndarray:
         raise UserError(f'{path} does not exist; name a picture') from None
     except IsADirectoryError:
         raise UserError(f'{path} is a folder; name a picture') from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise _too_large(path) from None
     # Each format has its own exceptions for a damaged file; all mean the same here.
     except Exception as error:
@@ -211,9 +206,10 @@ def _as_in_mnist(grey: np.ndarray, threshold: float) -> np.ndarray:
     height, width = (max(1, round(BOX * length / max(ink.shape))) for length in ink.shape)
     box = area_weights(ink.shape[0], height) @ ink @ area_weights(ink.shape[1], width).T
     field = np.zeros((FIELD, FIELD), np.float32)
+    middles = (_middle(box.sum(axis=axis, dtype=np.float64)) for axis in (1, 0))
     top, left = (
-        min(max(round(FIELD / 2 - _middle(box.sum(axis=1 - axis))), 0), FIELD - box.shape[axis])
-        for axis in (0, 1)
+        min(max(round(FIELD / 2 - middle), 0), FIELD - length)
+        for middle, length in zip(middles, box.shape, strict=True)
     )
     field[top : top + height, left : left + width] = 255 * box
     return field
@@ -228,4 +224,4 @@ def _digit_mask(ink: np.ndarray) -> np.ndarray:
     patches, count = ndimage.label(ink > FAINTEST_INK, np.ones((3, 3)))
     amounts = np.bincount(patches.ravel(), ink.ravel(), count + 1)
     amounts[0] = 0
-    return (amounts >= max(SMALLEST_PATCH * amounts.max(), np.finfo(float).tiny))[patches]
+    return (amounts >= SMALLEST_PATCH * amounts.max())[patches]

@@ -6,10 +6,13 @@ import pickle
 import queue
 import subprocess
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+
+from PIL import Image
 
 from pairjax.errors import UserError
 from pairjax.photographs import Picture
@@ -79,7 +82,7 @@ def reading_processes(
     """Processes that read pictures, since of Python's threads only one runs at a time.
 
     They wait for their standard input, and so end with this process, however it ends; a Ctrl-C
-    does not reach them.
+    does not reach them. What is being read when the block is left is given up.
 
     Args:
       read: a function that pickle can name, or a partial of one.
@@ -90,12 +93,16 @@ def reading_processes(
     Raises: UserError where the system starts no more processes.
     """
     with contextlib.ExitStack() as stack:
+        processes = []
         idle: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
         for _ in range(count):
-            idle.put(process := _start())
-            stack.callback(_end, process)
+            processes.append(_start())
+            stack.callback(_end, processes[-1])
+            idle.put(processes[-1])
         threads = ThreadPoolExecutor(count)
         stack.callback(threads.shutdown, cancel_futures=True)
+        # First of all, so that no thread waits for an answer.
+        stack.callback(lambda: [process.kill() for process in processes])
         yield partial(threads.submit, _ask, idle, read)
 
 
@@ -109,26 +116,28 @@ def _ask(
         pickle.dump((read, paths), process.stdin)
         process.stdin.flush()
         answers = pickle.load(process.stdout)
-    except (OSError, EOFError):
+    except (OSError, EOFError, pickle.UnpicklingError):
+        more = f' to {paths[-1]}, {len(paths)} pictures,' if len(paths) > 1 else ''
         raise UserError(
-            f'what was reading {", ".join(paths)} ended before it answered, perhaps for want of '
-            'memory; leave out the largest of these pictures'
+            f'what was reading {paths[0]}{more} ended before it answered, perhaps for want of '
+            'memory; leave out the largest pictures'
         ) from None
     finally:
         idle.put(process)
-    if isinstance(answers, Exception):
-        raise answers
     return answers
 
 
 def _start() -> subprocess.Popen:
     command = [sys.executable, '-P', '-c', f'from {__name__} import serve; serve()']
-    # One process a core: what NumPy multiplies must not wait for the others' cores.
-    paths = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OPENBLAS_NUM_THREADS': '1'}
+    environment = os.environ | {
+        'PYTHONPATH': os.pathsep.join(map(os.path.abspath, sys.path)),
+        # One process a core: what NumPy multiplies must not wait for the others' cores.
+        'OPENBLAS_NUM_THREADS': '1',
+    }
     pipe = subprocess.PIPE
     try:
         return subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, env=os.environ | paths, start_new_session=True
+            command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True
         )
     except OSError as error:
         raise UserError(
@@ -145,14 +154,14 @@ def _end(process: subprocess.Popen) -> None:
 
 def serve() -> None:
     """What such a process does: requests come in, answers go out, until there is no more input."""
+    # A picture that may fill the memory is refused, not only warned of.
+    warnings.simplefilter('ignore', Image.DecompressionBombWarning)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1)  # What a library prints must not get among the answers.
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    try:
         while True:
             read, paths = pickle.load(source)
-            try:
-                answers = read_all(read, paths)
-            except Exception as error:
-                answers = error
-            pickle.dump(answers, sink)
+            pickle.dump(read_all(read, paths), sink)
             sink.flush()
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # Else Python would try again to write what nobody is there to read.

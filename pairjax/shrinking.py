@@ -1,7 +1,5 @@
 """Images of any size and colour as 14 x 14 grey ones."""
 
-import functools
-
 import numpy as np
 
 from pairjax.errors import UserError
@@ -41,7 +39,6 @@ def shrink(images: np.ndarray) -> np.ndarray:
     return small
 
 
-@functools.lru_cache(maxsize=1024)
 def area_weights(num_inputs: int, num_outputs: int) -> np.ndarray:
     """(outputs, inputs) float32: the share of each output pixel that each input pixel covers."""
     # In units of 1 / outputs of an input pixel all edges are whole numbers, so that nothing is
@@ -51,9 +48,7 @@ def area_weights(num_inputs: int, num_outputs: int) -> np.ndarray:
     overlap = np.minimum(output_start + num_inputs, input_start + num_outputs) - np.maximum(
         output_start, input_start
     )
-    weights = (overlap.clip(min=0) / num_inputs).astype(np.float32)
-    weights.flags.writeable = False
-    return weights
+    return (overlap.clip(min=0) / num_inputs).astype(np.float32)
 
 
 def check_image_shape(shape: tuple, name: str) -> None:

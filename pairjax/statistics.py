@@ -80,7 +80,7 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
     if n > 1 and np.ptp(differences) <= noise:
         std, ci95 = 0.0, None
     # A sum that is zero but for rounding is zero: no number of seeds would show it.
-    mean = figure['mean'] if abs(figure['mean']) > noise else 0.0
+    mean = 0.0 if abs(figure['mean']) <= noise else figure['mean']
     p_value = sign_flip_p_value(differences)
     return PairedComparison(n, mean, std, ci95, p_value, sign_flip_floor(n))
 

@@ -1,6 +1,7 @@
 """Reading many pictures: each once, in processes that end when they should."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def fail(path):
     raise MemoryError(path)
 
 
+def wait(path):
+    time.sleep(600)
+
+
+def write_half_an_answer(path):
+    # Descriptors 0 to 2 are the standard ones, 3 is the way for answers.
+    os.write(3, pickle.dumps([path] * 100)[:50])
+    die(path)
+
+
 def test_what_a_library_prints_is_no_answer(paths):
     with reading_processes(print_and_read, 1) as submit:
         assert [type(one) for one in submit(paths[:2]).result()] == [Picture, Picture]
@@ -136,12 +147,29 @@ def test_a_process_that_dies_is_said_to_have_died(paths):
                 submit(paths[:1]).result()
 
 
-def test_an_error_that_is_no_user_s_mistake_is_raised_here(paths):
-    with reading_processes(fail, 1) as submit:
-        with pytest.raises(MemoryError, match=r'0\.png'):
-            submit(paths[:1]).result()
-        with pytest.raises(MemoryError, match=r'1\.png'):
-            submit(paths[1:2]).result()
+def test_an_error_that_is_no_user_s_mistake_is_shown(paths, capfd):
+    with (
+        reading_processes(fail, 1) as submit,
+        pytest.raises(UserError, match=r'0\.png to .*5\.png, 6 pictures, ended before'),
+    ):
+        submit(paths[:6]).result()
+    assert f'MemoryError: {paths[0]}' in capfd.readouterr().err
+
+
+def test_half_an_answer_is_none(paths):
+    with (
+        reading_processes(write_half_an_answer, 1) as submit,
+        pytest.raises(UserError, match='ended before it answered'),
+    ):
+        submit(paths).result()
+
+
+def test_what_is_being_read_is_given_up(paths):
+    started = time.monotonic()
+    with reading_processes(wait, 2) as submit:
+        for path in paths:
+            submit([path])
+    assert time.monotonic() - started < 60
 
 
 def test_processes_that_cannot_be_started_are_a_sentence(monkeypatch):
@@ -156,15 +184,19 @@ def test_processes_that_cannot_be_started_are_a_sentence(monkeypatch):
         pass
 
 
+@pytest.mark.parametrize('busy', [False, True])
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
-def test_processes_end_with_the_one_that_started_them(number, paths):
+def test_processes_end_with_the_one_that_started_them(number, busy, paths):
     program = f"""
-        import signal, sys
+        import signal, time
         from pairjax.photographs import read_picture
         from pairjax.picture_reader import reading_processes
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         with reading_processes(read_picture, 2) as submit:
             submit([{paths[0]!r}]).result()
+            for _ in range(100 * {busy:d}):
+                submit([{paths[0]!r}] * 1000)
+            time.sleep(0.2)
             print('ready', flush=True)
             signal.pause()
     """
@@ -177,7 +209,7 @@ def test_processes_end_with_the_one_that_started_them(number, paths):
         children = [child for child in _processes() if child[1] == process.pid]
         assert len(children) == 2
         os.killpg(process.pid, number)
-        assert process.communicate()[1] == ''
+        assert process.communicate(timeout=30)[1] == ''
     started = time.monotonic()
     while {child[0] for child in children} & {running for running, _ in _processes()}:
         assert time.monotonic() - started < 30
