@@ -200,9 +200,9 @@ def _as_in_mnist(grey: np.ndarray, threshold: float) -> np.ndarray:
     light = grey > threshold
     ground, full = grey[~light].mean(), grey[light].mean()
     ink = ((grey - ground) / (full - ground)).clip(0, 1)
-    ink = np.where(_digit_mask(ink), ink, 0)
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = _cropped(ink, ink > FAINTEST_INK)
+    digit = _digit_mask(ink)
+    ink = _cropped(np.where(digit, ink, 0), digit)
     height, width = (max(1, round(BOX * length / max(ink.shape))) for length in ink.shape)
     box = area_weights(ink.shape[0], height) @ ink @ area_weights(ink.shape[1], width).T
     field = np.zeros((FIELD, FIELD), np.float32)
@@ -213,6 +213,11 @@ def _as_in_mnist(grey: np.ndarray, threshold: float) -> np.ndarray:
     )
     field[top : top + height, left : left + width] = 255 * box
     return field
+
+
+def _cropped(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    rows, columns = (np.flatnonzero(wanted.any(axis=axis)) for axis in (1, 0))
+    return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _middle(masses: np.ndarray) -> float:
