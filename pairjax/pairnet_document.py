@@ -132,7 +132,8 @@ def distortions(picture: str) -> str:
     text = paragraph(
         'In every epoch each image is distorted anew. First the original, then each distortion',
         'alone at its strength in `configs/pairnet.py` (degrees, logarithm of a factor, shear,',
-        'pixels, pixels, logarithm of an exponent), then three draws of all together.',
+        'pixels, logarithm of an exponent), then three draws of all together. Last comes elastic',
+        'distortion (pixels), which `pairnet` does without.',
     )
     return f'![digits and their distortions](figures/{picture})\n\n{text}'
 

@@ -82,7 +82,8 @@ def reading_processes(
     """Processes that read pictures, since of Python's threads only one runs at a time.
 
     They wait for their standard input, and so end with this process, however it ends; a Ctrl-C
-    does not reach them. What is being read when the block is left is given up.
+    does not reach them. What is being read when the block is left is given up. Those of
+    concurrent.futures' ProcessPoolExecutor go on when this process is killed.
 
     Args:
       read: a function that pickle can name, or a partial of one.
