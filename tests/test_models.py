@@ -134,12 +134,13 @@ def test_outputs_are_the_tables_formula(name, weight_sharing):
     output = call(params, images)
     main, *digits = outputs_by_hand(name, nnx.to_pure_dict(params), images)
     assert output.main_logits.dtype == np.float32
-    np.testing.assert_allclose(output.main_logits, main, rtol=1e-5, atol=1e-5)
+    # Logits are sums of numbers up to 15: near 0 they keep the sums' rounding, not their own.
+    np.testing.assert_allclose(output.main_logits, main, rtol=1e-5, atol=5e-5)
     if not MODELS[name].has_digit_heads:
         assert output[1:] == (None, None)
         return
     for found, expected in zip(output[1:], digits, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=5e-5)
 
 
 @pytest.mark.parametrize('name', [name for name in MODELS if MODELS[name].has_branches])
