@@ -136,12 +136,18 @@ def _backward(geometry, algorithm, residuals, gradient):
 conv_relu_pool_by.defvjp(_forward, _backward)
 
 
-def relu_pool(outputs, bias):
-    """ReLU of the maximum over the leading axis plus bias, and the first place that has it."""
+def highest_place(outputs):
+    """The maximum over the leading axis, and the first place that has it, int8."""
     highest, winner = outputs[0], jnp.zeros(outputs.shape[1:], jnp.int8)
     for place in range(1, len(outputs)):
         winner = jnp.where(outputs[place] > highest, jnp.int8(place), winner)
         highest = jnp.maximum(outputs[place], highest)
+    return highest, winner
+
+
+def relu_pool(outputs, bias):
+    """ReLU of the maximum over the leading axis plus bias, and the first place that has it."""
+    highest, winner = highest_place(outputs)
     return jnp.maximum(highest + bias, 0), winner
 
 

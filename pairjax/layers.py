@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from pairjax.convolution import conv_relu_pool
-from pairjax.tiled_convolution import convolve, highest, max_pool
+from pairjax.normalization import normalize_relu_pool
+from pairjax.tiled_convolution import convolve, max_pool
 
 
 def unless_no_key(init: Callable) -> Callable:
@@ -131,7 +132,7 @@ class ConvReluPool(nnx.Module):
         self.bias = (
             None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
         )
-        self.norm = BatchNorm(num_outputs, rngs) if batch_norm else None
+        self.norm = BatchNormReluPool(num_outputs, rngs) if batch_norm else None
         self.padding = padding
         self.pool = pool
         self.overlapping = overlapping
@@ -145,18 +146,27 @@ class ConvReluPool(nnx.Module):
         if self.norm is None:
             x = conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
         else:
-            x = jax.nn.relu(highest(self.norm(convolve(x, kernel, padding, pool))))
+            x = self.norm(convolve(x, kernel, padding, pool))
         return max_pool(x, 3, 2) if overlapping else x
 
 
-class BatchNorm(nnx.BatchNorm):
-    """Batch normalisation of images (..., channels, N) with PyTorch's constants.
+class BatchNormReluPool(nnx.BatchNorm):
+    """Batch normalisation with PyTorch's constants, ReLU and max-pool: `normalize_relu_pool`.
 
-    S. Ioffe and C. Szegedy, "Batch Normalization", 2015.
+    What no pooling window reads is left out before, so it does not count in the statistics either.
     """
 
     def __init__(self, num_features: int, rngs: nnx.Rngs):
         super().__init__(num_features, axis=-2, momentum=0.9, epsilon=1e-5, rngs=rngs)
+
+    def __call__(self, places: jax.Array) -> jax.Array:
+        """(places, H, W, num_features, N) -> (H, W, num_features, N), a window's places first."""
+        if self.use_running_average:
+            return jax.nn.relu(super().__call__(places).max(axis=0))
+        images, *batch = normalize_relu_pool(places, self.scale[...], self.bias[...], self.epsilon)
+        for average, of_batch in zip((self.mean, self.var), batch, strict=True):
+            average[...] = self.momentum * average[...] + (1 - self.momentum) * of_batch
+        return images
 
 
 class Encoder(nnx.Module):

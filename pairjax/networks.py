@@ -222,7 +222,8 @@ class DeepModel(TwoBranches):
 class PairNet(TwoBranches):
     """A digit classifier of four convolutions that keeps where things are: 3x3 features.
 
-    With `padded` and `overlapping_pools` images are 14, 14, 7 and 3 wide, without 12, 12, 6 and 3.
+    The first and the last pool: convolutions see images 14, 6, 6 and 6 wide, or with `padded` and
+    `overlapping_pools` 14, 7, 7 and 7.
     """
 
     width_names = ('conv1', 'conv2', 'conv3', 'conv4')
@@ -231,8 +232,8 @@ class PairNet(TwoBranches):
     def __init__(self, model, num_classes, rngs):
         c1, c2, c3, c4 = model.widths
         convolutions = [
-            Convolution(c1, 3),
-            Convolution(c2, 3, 1, 2),
+            Convolution(c1, 3, 0, 2),
+            Convolution(c2, 3, 1),
             Convolution(c3, 3, 1),
             Convolution(c4, 3, 1, 2),
         ]

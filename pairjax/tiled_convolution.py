@@ -48,16 +48,6 @@ def by_place(outputs: jax.Array, pool: int) -> jax.Array:
     return read.reshape(pool * pool, rows, columns, *outputs.shape[2:])
 
 
-def highest(places: jax.Array) -> jax.Array:
-    """The maximum over the leading axis; places that tie share its gradient.
-
-    Not `places.max(axis=0)`: that one's gradient compares the maximum with its inputs, which XLA
-    may compute anew with other rounding, and then it divides by a count of 0. To remember which
-    place was the highest, as `relu_pool` does, takes a step 8 % longer here.
-    """
-    return functools.reduce(jnp.maximum, places)
-
-
 def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
     """Maxima over windows without padding: (H, W, C, N) -> (H', W', C, N); ties share gradients."""
     rows, columns = ((side - window) // stride * stride + 1 for side in images.shape[:2])

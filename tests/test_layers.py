@@ -157,6 +157,50 @@ def test_conv_relu_pool_has_its_own_parameters_and_shape(kernel_size, padding, p
     assert out.shape == (side, side, 5, 3)
 
 
+@pytest.mark.parametrize(
+    ('side', 'pool', 'overlapping', 'window'),
+    [(6, 1, False, 1), (6, 2, False, 2), (12, 2, False, 2), (7, 2, False, 2), (7, 2, True, 3)],
+)
+def test_a_normalised_block_normalises_then_cuts_at_0_then_pools(side, pool, overlapping, window):
+    def make(rngs):
+        return ConvReluPool(
+            3, 5, kernel_size=3, padding=1, pool=pool, batch_norm=True, overlapping=overlapping,
+            rngs=rngs,
+        )  # fmt: skip
+
+    structure, params, stats = nnx.split(filled(make), nnx.Param, nnx.BatchStat)
+
+    def plain(params, x):
+        x = jax.lax.conv_general_dilated(
+            x, params['kernel'], (1, 1), [(1, 1)] * 2, dimension_numbers=('HWCN', 'HWIO', 'HWCN')
+        )
+        # What no window reads is not normalised, nor does it count.
+        read = side if overlapping else side // pool * pool
+        x = x[:read, :read]
+        mean, var = (f(x, axis=(0, 1, 3), keepdims=True) for f in (jnp.mean, jnp.var))
+        scale, bias = (params['norm'][name][:, None] for name in ('scale', 'bias'))
+        x = jnp.maximum(scale * (x - mean) / jnp.sqrt(var + 1e-5) + bias, 0)
+        windows, strides = (window, window, 1, 1), (pool, pool, 1, 1)
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, windows, strides, 'VALID')
+
+    def of_block(params, x):
+        # What a block writes into may not be NumPy's.
+        return nnx.merge(structure, params, jax.tree.map(jnp.asarray, stats))(x)
+
+    operands, x = nnx.to_pure_dict(params), normal(side, side, 3, 4)
+    expected, transpose = jax.vjp(plain, operands, x)
+    found, found_transpose = jax.vjp(of_block, params, x)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=3e-4 * np.abs(expected).max())
+    cotangent = normal(*expected.shape)
+    of_params, of_x = found_transpose(cotangent)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=3e-4 * np.abs(b).max()),
+        (nnx.to_pure_dict(of_params), of_x),
+        transpose(cotangent),
+    )
+
+
 def test_encoder_makes_one_feature_vector_of_each_image():
     encoder = filled(
         lambda rngs: Encoder(

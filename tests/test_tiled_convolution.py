@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from pairjax.tiled_convolution import convolve, highest, max_pool
+from pairjax.tiled_convolution import convolve, max_pool
 
 # Side, kernel, padding, channels in, pool: one tile, several, some with a rest, and patches.
 SHAPES = [
@@ -83,11 +83,3 @@ def test_max_pool_is_reduce_window(window, stride, side):
     shape, strides = (window, window, 1, 1), (stride, stride, 1, 1)
     expected = lax.reduce_window(images, -np.inf, lax.max, shape, strides, 'VALID')
     np.testing.assert_array_equal(max_pool(images, window, stride), expected)
-
-
-def test_the_highest_place_gets_the_gradient_and_places_that_tie_share_it():
-    places = np.array([[1.0, -1.0, 2.0], [1.0, -2.0, 3.0]], np.float32)
-    result, transpose = jax.vjp(highest, places)
-    np.testing.assert_array_equal(result, [1, -1, 3])
-    (gradient,) = transpose(np.array([5.0, 6.0, 7.0], np.float32))
-    np.testing.assert_array_equal(gradient, [[2.5, 6, 0], [2.5, 0, 7]])
