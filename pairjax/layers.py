@@ -9,7 +9,8 @@ from flax import nnx
 
 from pairjax.convolution import conv_relu_pool
 from pairjax.normalization import normalize_relu_pool
-from pairjax.tiled_convolution import convolve, max_pool
+from pairjax.pooling import max_pool
+from pairjax.tiled_convolution import convolve
 
 
 def unless_no_key(init: Callable) -> Callable:

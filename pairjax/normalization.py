@@ -8,7 +8,7 @@ over the pooled images, since only each window's highest place has one.
 import jax
 import jax.numpy as jnp
 
-from pairjax.convolution import highest_place, unpool
+from pairjax.pooling import highest_place, unpool
 
 
 @jax.custom_vjp

@@ -1,4 +1,4 @@
-"""Convolution alone and max-pool alone, for layers that do something between the two.
+"""Convolution alone, for layers that do something between it and the max-pool.
 
 The products of convolution.py for images of any size: what Winograd's minimal filtering covers in
 one tile stays one; a larger image is cut into overlapping tiles, which join the batch. Tiles of
@@ -46,16 +46,6 @@ def by_place(outputs: jax.Array, pool: int) -> jax.Array:
     read = outputs[: rows * pool, : columns * pool]
     read = read.reshape(rows, pool, columns, pool, *outputs.shape[2:]).transpose(1, 3, 0, 2, 4, 5)
     return read.reshape(pool * pool, rows, columns, *outputs.shape[2:])
-
-
-def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
-    """Maxima over windows without padding: (H, W, C, N) -> (H', W', C, N); ties share gradients."""
-    rows, columns = ((side - window) // stride * stride + 1 for side in images.shape[:2])
-    # One axis after the other: six slices of a window of three instead of nine.
-    images = functools.reduce(jnp.maximum, [images[i : i + rows : stride] for i in range(window)])
-    return functools.reduce(
-        jnp.maximum, [images[:, j : j + columns : stride] for j in range(window)]
-    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -1,4 +1,4 @@
-"""Convolution and pools alone, against `lax` in every shape."""
+"""Convolution alone, against `lax` in every shape."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from pairjax.tiled_convolution import convolve, max_pool
+from pairjax.tiled_convolution import convolve
 
 # Side, kernel, padding, channels in, pool: one tile, several, some with a rest, and patches.
 SHAPES = [
@@ -75,11 +75,3 @@ def test_images_need_not_be_square():
     expected = by_place(plain(inputs, kernel, 1), 2)
     tolerance = 2e-4 * np.abs(expected).max()
     np.testing.assert_allclose(convolve(inputs, kernel, 1, 2), expected, atol=tolerance)
-
-
-@pytest.mark.parametrize(('window', 'stride', 'side'), [(3, 2, 7), (2, 2, 7), (2, 2, 6), (3, 3, 4)])
-def test_max_pool_is_reduce_window(window, stride, side):
-    images = np.random.default_rng(0).normal(size=(side, side, 2, 3)).astype(np.float32)
-    shape, strides = (window, window, 1, 1), (stride, stride, 1, 1)
-    expected = lax.reduce_window(images, -np.inf, lax.max, shape, strides, 'VALID')
-    np.testing.assert_array_equal(max_pool(images, window, stride), expected)
