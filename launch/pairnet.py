@@ -24,15 +24,12 @@ WORKDIR = flags.DEFINE_string('workdir', 'runs/pairnet_study', 'where the workdi
 OUT = flags.DEFINE_string('out', 'docs', 'where pairnet.md goes')
 flags.adopt_module_key_flags(hosts)
 
-# What pairnet does without and its picture shows all the same, at a strength that can be seen.
-LEFT_OUT = {'elastic': 0.5}
-
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax import agreement, progress, runs, stopping, studies
     from pairjax.augmentation_examples import distorted_examples, one_of_each_class
-    from pairjax.pairnet_document import write_pairnet
+    from pairjax.pairnet_document import LEFT_OUT, write_pairnet
     from pairjax.plan import load_config_digits
 
     configs = Path(__file__).parents[1] / 'configs'

@@ -164,9 +164,15 @@ def test_conv_relu_pool_has_its_own_parameters_and_shape(kernel_size, padding, p
 def test_a_normalised_block_normalises_then_cuts_at_0_then_pools(side, pool, overlapping, window):
     def make(rngs):
         return ConvReluPool(
-            3, 5, kernel_size=3, padding=1, pool=pool, batch_norm=True, overlapping=overlapping,
+            3,
+            5,
+            kernel_size=3,
+            padding=1,
+            pool=pool,
+            batch_norm=True,
+            overlapping=overlapping,
             rngs=rngs,
-        )  # fmt: skip
+        )
 
     structure, params, stats = nnx.split(filled(make), nnx.Param, nnx.BatchStat)
 
