@@ -14,7 +14,7 @@ test: $(VENV)/tests-installed
 
 # Kills a training 20 times and compares what comes out with one that was left alone.
 stress: $(VENV)/tests-installed
-	PAIRJAX_KILLS=20 $(VENV)/bin/python -m pytest -s tests/test_stress.py $(ARGS)
+	PAIRJAX_KILLS=20 $(VENV)/bin/python -m pytest -s tests/runtime/test_stress.py $(ARGS)
 
 install: $(VENV)/installed
 

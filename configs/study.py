@@ -13,8 +13,8 @@ cost:   3,840 runs: 270 a pilot (DeepModel 180, heads 90), then AuxNet2 900, 600
 result: docs/study.md
 """
 
-from pairjax.study.design import Design, Network
-from pairjax.study.parts import part_config
+from pairjax.studies.factorial.design import Design, Network
+from pairjax.studies.factorial.parts import part_config
 
 # Cut widths are the common factor on all widths with which two separate branches come nearest to
 # the shared network's parameters.

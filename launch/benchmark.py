@@ -29,9 +29,12 @@ def main() -> None:
     # By default jax takes most of a GPU's memory at once, and PyTorch needs some of it.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import benchmark, benchmark_report, progress, records, runs
+    from pairjax.reporting import progress
+    from pairjax.runtime import vectorize
+    from pairjax.studies.benchmark import benchmark, report
+    from pairjax.workdir import workdir
 
-    runs.configure_jax(config.runs.devices)
+    vectorize.configure_jax(config.runs.devices)
     default_seeds = [str(config.num_seeds)] if COLD.value else ['1', '2', '5', '10', '50']
     options = benchmark.Options(
         benchmark.parse_seed_counts(NUM_SEEDS.value or default_seeds),
@@ -42,9 +45,9 @@ def main() -> None:
     )
     display = progress.ProgressDisplay()
     result = benchmark.run_benchmark(config, options, display.note)
-    records.write_json(output, result)
-    display.console.print(benchmark_report.results_table(result))
-    display.note(f'{benchmark_report.explanation(result)} All repeats: {output}')
+    workdir.write_json(output, result)
+    display.console.print(report.results_table(result))
+    display.note(f'{report.explanation(result)} All repeats: {output}')
 
 
 if __name__ == '__main__':

@@ -23,14 +23,16 @@ OUT = flags.DEFINE_string(
 
 def main(arguments: list[str]) -> None:
     # Tables and pictures start only now, so that a mistyped flag is answered at once.
-    from pairjax import progress
-    from pairjax.comparison import figure, paired, report
+    from pairjax.analysis import paired
+    from pairjax.reporting import progress
+    from pairjax.reporting.comparison import show_comparison
+    from pairjax.reporting.plots.comparison import plot_comparison
 
     result = paired.compare_workdirs(arguments, MEASURE.value, AGAINST_FIRST.value)
     console = progress.make_console()
-    report.show_comparison(result, console)
+    show_comparison(result, console)
     path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'
-    figure.plot_comparison(result, path)
+    plot_comparison(result, path)
     console.print(f'picture in {path}, with a PDF beside it', markup=False, soft_wrap=True)
 
 

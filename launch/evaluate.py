@@ -17,16 +17,19 @@ def main() -> None:
     if not WORKDIR.value:
         raise UserError('--workdir is missing; name what launch/main.py made, such as runs/auxnet2')
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import evaluation, progress, report, runs
+    from pairjax.inference import evaluate_workdir
+    from pairjax.reporting import progress
+    from pairjax.reporting.console import show_evaluation
+    from pairjax.runtime import vectorize
 
-    runs.configure_jax()
-    rows = evaluation.evaluate_workdir(Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value)
+    vectorize.configure_jax()
+    rows = evaluate_workdir.evaluate_workdir(Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value)
     if SEED.value is not None:
         seeds = sorted({row['seed'] for row in rows})
         rows = [row for row in rows if row['seed'] == SEED.value]
         if not rows:
             raise UserError(f'--seed={SEED.value} was not trained; {WORKDIR.value} holds {seeds}')
-    report.show_evaluation(rows, progress.make_console())
+    show_evaluation(rows, progress.make_console())
 
 
 if __name__ == '__main__':

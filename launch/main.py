@@ -8,16 +8,16 @@ from absl import flags
 from ml_collections import config_flags
 from rich.console import Console
 
-from pairjax import hosts
 from pairjax.cli import config_from_flag, run_main
 from pairjax.errors import UserError
-from pairjax.progress import ProgressDisplay, make_console
-from pairjax.watching import Watcher
+from pairjax.reporting.progress import ProgressDisplay, make_console
+from pairjax.runtime import cluster
+from pairjax.runtime.callbacks import Watcher
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'the experiment, a file in configs/')
 WORKDIR = flags.DEFINE_string('workdir', None, 'where everything goes; runs/<name> by default')
 OVERWRITE = flags.DEFINE_bool('overwrite', False, 'start afresh in a used workdir')
-flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(cluster)
 STATUS = flags.DEFINE_bool('status', False, 'say how far the experiment in --workdir is; no more')
 TENSORBOARD = flags.DEFINE_bool('tensorboard', False, 'write curves to WORKDIR/tensorboard, too')
 PROFILE = flags.DEFINE_string('profile', None, 'trace one epoch with the JAX profiler into this')
@@ -28,17 +28,18 @@ def main() -> None:
         return tell_status()
     config = config_from_flag(CONFIG)
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, experiment, report, runs, stopping
+    from pairjax.reporting.console import show_results
+    from pairjax.runtime import experiment, multihost, preemption, vectorize
 
-    runs.configure_jax(config.runs.devices)
-    hosts.connect()
+    vectorize.configure_jax(config.runs.devices)
+    cluster.connect()
     workdir = Path(WORKDIR.value or f'runs/{config.name}')
-    first = agreement.is_first()
+    first = multihost.is_first()
     console = make_console(quiet=not first)
     display = ProgressDisplay(console, chosen_watchers(console) if first else ())
     try:
         summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
-    except stopping.Interrupted as interruption:
+    except preemption.Interrupted as interruption:
         arguments = [
             argument
             for argument in sys.argv
@@ -49,13 +50,13 @@ def main() -> None:
     finally:
         for watcher in display.watchers:
             watcher.close()
-    agreement.on_first(lambda: report.show_results(summary, workdir, display.console))
+    multihost.on_first(lambda: show_results(summary, workdir, display.console))
 
 
 def tell_status() -> None:
     """Needs no config where the workdir is named."""
-    from pairjax.status import read_status
-    from pairjax.status_table import show_status
+    from pairjax.reporting.status_table import show_status
+    from pairjax.workdir.status import read_status
 
     if WORKDIR.value is None and CONFIG.value is None:
         raise UserError('--status needs --workdir=DIR, the workdir of the experiment to look at')
@@ -67,11 +68,11 @@ def chosen_watchers(console: Console) -> list[Watcher]:
     """Those that flags ask for."""
     watchers: list[Watcher] = []
     if TENSORBOARD.value:
-        from pairjax.tensorboard import TensorBoard
+        from pairjax.reporting.tensorboard import TensorBoard
 
         watchers.append(TensorBoard(console))
     if PROFILE.value:
-        from pairjax.profile import Profile
+        from pairjax.runtime.profiling import Profile
 
         watchers.append(Profile(Path(PROFILE.value), console))
     return watchers

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from absl import flags
 
-from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
+from pairjax.runtime import cluster
 
 NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
 NUM_SEEDS = flags.DEFINE_integer(
@@ -22,15 +22,16 @@ DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz o
 DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
 WORKDIR = flags.DEFINE_string('workdir', 'runs/pairnet_study', 'where the workdirs go')
 OUT = flags.DEFINE_string('out', 'docs', 'where pairnet.md goes')
-flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, progress, runs, stopping, studies
-    from pairjax.augmentation_examples import distorted_examples, one_of_each_class
-    from pairjax.pairnet_document import LEFT_OUT, write_pairnet
-    from pairjax.plan import load_config_digits
+    from pairjax.reporting import progress
+    from pairjax.runtime import many_experiments, multihost, preemption, vectorize
+    from pairjax.runtime.plan import load_config_digits
+    from pairjax.studies.pairnet.augmentation_examples import distorted_examples, one_of_each_class
+    from pairjax.studies.pairnet.document import LEFT_OUT, write_pairnet
 
     configs = Path(__file__).parents[1] / 'configs'
     experiments = []
@@ -42,12 +43,14 @@ def main() -> None:
         if name == 'pairnet_ablation':
             config.data.num_validation_pairs = NUM_VALIDATION_PAIRS.value
         experiments.append((name, config))
-    runs.configure_jax()
-    hosts.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
+    vectorize.configure_jax()
+    cluster.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_first()))
     try:
-        workdirs = studies.run_experiments(experiments, Path(WORKDIR.value), display=display)
-    except stopping.Interrupted as interruption:
+        workdirs = many_experiments.run_experiments(
+            experiments, Path(WORKDIR.value), display=display
+        )
+    except preemption.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
 
@@ -61,7 +64,7 @@ def main() -> None:
 
     missing = [name for name in NAMES if name not in workdirs]
     if workdirs:
-        path = agreement.on_first(write)
+        path = multihost.on_first(write)
         display.note(f'what it reaches: {path}')
     if missing:
         raise UserError(

@@ -51,20 +51,21 @@ def main(arguments: list[str]) -> None:
             '--out is for the answers to a .csv or a folder; leave it out for two pictures'
         )
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import asking, runs, stopping
+    from pairjax.inference import predict_command
+    from pairjax.runtime import preemption, vectorize
 
-    runs.configure_jax()
+    vectorize.configure_jax()
     config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
     config.num_seeds = 1
     workdir = Path(WORKDIR.value) if WORKDIR.value else None
-    choice = asking.Choice(workdir, config, TRIAL.value, SEED.value, ENSEMBLE.value)
+    choice = predict_command.Choice(workdir, config, TRIAL.value, SEED.value, ENSEMBLE.value)
     try:
         if is_list:
             out = Path(OUT.value) if OUT.value else None
-            asking.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
+            predict_command.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
         else:
-            asking.ask_about_pair(*paths, AS_IT_IS.value, choice)
-    except stopping.Interrupted as interruption:
+            predict_command.ask_about_pair(*paths, AS_IT_IS.value, choice)
+    except preemption.Interrupted as interruption:
         print(f'{interruption}; the same command goes on', file=sys.stderr)
         sys.exit(130)
 

@@ -11,7 +11,7 @@ OUT = flags.DEFINE_string('out', 'report.html', 'the page, one file that needs n
 
 def main(workdirs: list[str]) -> None:
     # Tables and pictures start only now, so that a mistyped flag is answered at once.
-    from pairjax.html.report import write_report
+    from pairjax.reporting.html.report import write_report
 
     write_report([Path(workdir) for workdir in workdirs], Path(OUT.value))
     print(f'report in {OUT.value}')

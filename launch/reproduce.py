@@ -6,9 +6,9 @@ from pathlib import Path
 
 from absl import flags
 
-from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
+from pairjax.runtime import cluster
 
 REPORT = flags.DEFINE_enum('report', 'all', ['1', '2', 'all'], 'which report')
 QUICK = flags.DEFINE_bool('quick', False, 'three minutes, to see that everything works')
@@ -26,14 +26,15 @@ WORKDIR = flags.DEFINE_string(
 OUT = flags.DEFINE_string(
     'out', None, 'where reproduction.md goes; docs, with --quick WORKDIR/quick'
 )
-flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, progress, runs, stopping
-    from pairjax.reproduction import running
-    from pairjax.reproduction.document import write_reproduction
+    from pairjax.reporting import progress
+    from pairjax.runtime import multihost, preemption, vectorize
+    from pairjax.studies.reproduction import running
+    from pairjax.studies.reproduction.document import write_reproduction
 
     reports = (1, 2) if REPORT.value == 'all' else (int(REPORT.value),)
     settings = {'data.source': DATA_SOURCE.value, 'data.dir': DATA_DIR.value}
@@ -42,16 +43,16 @@ def main() -> None:
         settings['num_seeds'] = num_seeds
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    runs.configure_jax()
-    hosts.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
+    vectorize.configure_jax()
+    cluster.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_first()))
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
         workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
-    except stopping.Interrupted as interruption:
+    except preemption.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
-    document = agreement.on_first(
+    document = multihost.on_first(
         lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value)
     )
     display.note(f'what was recorded and what came out: {document}')

@@ -7,40 +7,41 @@ from pathlib import Path
 
 from absl import flags
 
-from pairjax import hosts
 from pairjax.cli import run_main
 from pairjax.errors import UserError
+from pairjax.runtime import cluster
 
 QUICK = flags.DEFINE_bool('quick', False, 'minutes instead of an hour, to see that it works')
 DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
 DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
 WORKDIR = flags.DEFINE_string('workdir', 'runs/study', "where the parts' workdirs go")
 OUT = flags.DEFINE_string('out', None, 'where study.md goes; docs, with --quick WORKDIR/quick')
-flags.adopt_module_key_flags(hosts)
+flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax import agreement, progress, runs, stopping
-    from pairjax.study.document import write_study
-    from pairjax.study.parts import part_names
-    from pairjax.study.running import run_study
+    from pairjax.reporting import progress
+    from pairjax.runtime import multihost, preemption, vectorize
+    from pairjax.studies.factorial.document import write_study
+    from pairjax.studies.factorial.parts import part_names
+    from pairjax.studies.factorial.running import run_study
 
     config_file = Path(__file__).parents[1] / 'configs' / 'study.py'
     design = runpy.run_path(str(config_file))['QUICK' if QUICK.value else 'DESIGN']
     data = (('data.source', DATA_SOURCE.value), ('data.dir', DATA_DIR.value))
     design = design._replace(settings=(*design.settings, *data))
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
-    runs.configure_jax()
-    hosts.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not agreement.is_first()))
+    vectorize.configure_jax()
+    cluster.connect()
+    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_first()))
     try:
         workdirs = run_study(design, workdir, display=display)
-    except stopping.Interrupted as interruption:
+    except preemption.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    document = agreement.on_first(lambda: write_study(design, workdirs, out, QUICK.value))
+    document = multihost.on_first(lambda: write_study(design, workdirs, out, QUICK.value))
     display.note(f'what the study says: {document}')
     missing = set(part_names(design)) - set(workdirs)
     if missing:

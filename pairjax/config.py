@@ -52,7 +52,7 @@ def default_config() -> ConfigDict:
                 'warmup': 0.0,  # the part of all steps in which the rate rises
                 'ema_decay': 0.0,  # 0: the parameters themselves are evaluated
             },
-            'augment': {  # how far each image is moved, 0 not at all; see augmentation.py
+            'augment': {  # how far each image is moved, 0 not at all; see data/augmentation.py
                 'rotation': 0.0,
                 'scale': 0.0,
                 'shear': 0.0,

@@ -10,10 +10,10 @@ import pytest
 from processes import Launcher, outcome_of
 
 from pairjax.config import default_config
-from pairjax.experiment import run_experiment
-from pairjax.optimizers import Hyperparameters
-from pairjax.records import write_json
-from pairjax.runs import configure_jax
+from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.vectorize import configure_jax
+from pairjax.training.optimizers import Hyperparameters
+from pairjax.workdir.workdir import write_json
 
 # The user's own cache is left alone, and tests share what they compile: pytest's workers inherit
 # the variable from the process that starts them.

@@ -3,9 +3,9 @@
 import json
 import random
 
+from pairjax.analysis.summary import summarize
 from pairjax.config import validate
-from pairjax.study.design import Design, Network
-from pairjax.summary import summarize
+from pairjax.studies.factorial.design import Design, Network
 from pairjax.trials import expand_trials
 
 SMALL = Network(

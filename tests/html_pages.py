@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import scipy.stats
 
+from pairjax.analysis.summary import summarize
 from pairjax.config import default_config, validate
-from pairjax.html.report import read_experiments, render_report
-from pairjax.summary import summarize
+from pairjax.reporting.html.report import read_experiments, render_report
 from pairjax.trials import expand_trials
 
 RATES = (0.001, 0.01, 0.1)

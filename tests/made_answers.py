@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pairjax.answer_analysis import Answers, Readings
+from pairjax.analysis.error_analysis import Answers, Readings
 
 RELATIONS = {'less_equal': np.less_equal, 'equal': np.equal}
 

@@ -11,6 +11,15 @@ from orbax.checkpoint import v1 as ocp
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Python of a process that holds the workdir it is given until its standard input ends.
+HOLD = """
+import sys, pathlib
+from pairjax.workdir.lock import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print('held', flush=True)
+    sys.stdin.read()
+"""
+
 
 class Launcher:
     """Starts training as a person would; its processes share what they compile."""

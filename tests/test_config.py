@@ -269,17 +269,17 @@ def test_configs_and_results_are_read_without_jax():
         f'import pairjax.{module}; assert "jax" not in sys.modules, "{module}"\n'
         for module in [
             'config',
-            'statistics',
-            'records',
-            'summary',
-            'figures',
-            'report',
-            'sweep_figures',
-            'comparison.report',
-            'comparison.figure',
-            'html.report',
-            'reproduction.document',
-            'study.document',
+            'analysis.statistics',
+            'workdir.workdir',
+            'analysis.summary',
+            'reporting.plots.curves',
+            'reporting.console',
+            'reporting.plots.sweeps',
+            'reporting.comparison',
+            'reporting.plots.comparison',
+            'reporting.html.report',
+            'studies.reproduction.document',
+            'studies.factorial.document',
         ]
     )
     subprocess.run([sys.executable, '-c', f'import sys\n{imports}'], check=True)

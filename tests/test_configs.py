@@ -8,11 +8,11 @@ import pytest
 from flax import nnx
 
 from pairjax.config import flatten, validate
-from pairjax.experiment import run_experiment
-from pairjax.models import build_model, check_model_config, count_params
-from pairjax.optimizers import check_optimizer_config
-from pairjax.records import Metrics
+from pairjax.models.registry import build_model, check_model_config, count_params
+from pairjax.runtime.experiment import run_experiment
+from pairjax.training.optimizers import check_optimizer_config
 from pairjax.trials import expand_trials
+from pairjax.workdir.workdir import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))

@@ -24,12 +24,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ml_collections import config_flags
 
-from pairjax import cli, plan, runs, training
+from pairjax import cli
 from pairjax.config import default_config, flatten, validate
-from pairjax.digits import Digits
+from pairjax.data.pairs import make_pools
+from pairjax.data.sources import Digits
 from pairjax.errors import UserError
-from pairjax.models import MODELS
-from pairjax.pairs import make_pools
+from pairjax.models.registry import MODELS
+from pairjax.runtime import plan, vectorize
+from pairjax.training import train_step
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = flatten(default_config())
@@ -258,9 +260,9 @@ def test_a_batch_wider_than_all_pairs_takes_no_more_memory_than_they_do(few_digi
     config.data.num_train_pairs, config.train.batch_size = 7, 10**7
     pools = make_pools(DIGITS)
     config.data.num_validation_pairs = config.data.num_test_pairs = 5
-    hyper = runs.hyperparameters_of(config)
-    state = jax.eval_shape(lambda: training.init_state(config, pools, 0, hyper))
-    jaxpr = jax.make_jaxpr(lambda s: training.train_epoch(config, pools, s, hyper))(state)
+    hyper = vectorize.hyperparameters_of(config)
+    state = jax.eval_shape(lambda: train_step.init_state(config, pools, 0, hyper))
+    jaxpr = jax.make_jaxpr(lambda s: train_step.train_epoch(config, pools, s, hyper))(state)
     sizes = [
         math.prod(variable.aval.shape)
         for equation in jaxpr.eqns

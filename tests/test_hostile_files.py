@@ -17,13 +17,13 @@ import pytest
 from hostile import hostile
 from hypothesis import given
 from hypothesis import strategies as st
-from test_digits import write_tfds
+from tfds_files import write_tfds
 
-from pairjax import digit_files, digits
-from pairjax.digit_files import ARRAY_NAMES, cached_arrays, read_idx
-from pairjax.digits import count_shared_images, load_digits
+from pairjax.data import files, sources
+from pairjax.data.files import ARRAY_NAMES, cached_arrays, read_idx
+from pairjax.data.sources import count_shared_images, load_digits
+from pairjax.data.tfds_features import check_tfds_features
 from pairjax.errors import UserError
-from pairjax.tfds_features import check_tfds_features
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
 IDX = struct.pack('>4I', 0x803, *IMAGES.shape) + IMAGES.tobytes()
@@ -121,7 +121,7 @@ def test_a_bomb_that_says_what_it_is_is_refused_where_memory_is_too_small(tmp_pa
     with gzip.open(path, 'wb') as file:
         file.write(struct.pack('>4I', 0x803, 1000, 100, 100) + bytes(10**7))
     assert read_idx(path, 3).shape == (1000, 100, 100)
-    monkeypatch.setattr(digit_files, 'machine_bytes', lambda: 9e6)
+    monkeypatch.setattr(files, 'machine_bytes', lambda: 9e6)
     with at_most(5), pytest.raises(UserError, match=r'unpacks to 0\.01 GB'):
         read_idx(path, 3)
 
@@ -157,7 +157,7 @@ def test_damaged_npz_files(tmp_path_factory, data):
     path.write_bytes(damaged(data, data.draw(st.sampled_from([STORED, DEFLATED]))))
     with at_most(10):
         try:
-            found = digit_files.read_npz(path)
+            found = files.read_npz(path)
         except UserError as error:
             one_line(error)
             return
@@ -170,7 +170,7 @@ def test_random_bytes_as_npz_files(tmp_path_factory, contents):
     path = tmp_path_factory.getbasetemp() / 'random.npz'
     path.write_bytes(contents)
     with pytest.raises(UserError) as caught:
-        digit_files.read_npz(path)
+        files.read_npz(path)
     one_line(caught.value)
 
 
@@ -209,7 +209,7 @@ def test_an_npz_bomb_is_refused_where_memory_is_too_small(tmp_path, monkeypatch)
     path = tmp_path / 'bomb.npz'
     path.write_bytes(npz_bytes({**ARRAYS, 'train_images': np.zeros(10**7)}, np.savez_compressed))
     assert path.stat().st_size < 10**6
-    monkeypatch.setattr(digit_files, 'machine_bytes', lambda: 7e7)
+    monkeypatch.setattr(files, 'machine_bytes', lambda: 7e7)
     with at_most(5), pytest.raises(UserError, match=r'unpacks to 0\.08 GB'):
         load_digits('npz', str(path))
 
@@ -365,7 +365,7 @@ def test_images_and_labels_of_every_kind(tmp_path_factory, data):
         assert images.dtype in (np.uint8, np.float32) and np.isfinite(images).all()
         assert labels.dtype == np.int32 and 0 <= labels.min() <= labels.max() < found.num_classes
         np.testing.assert_array_equal(labels, arrays[f'{part}_labels'])
-    assert 2 <= found.num_classes <= digits.MAX_CLASSES
+    assert 2 <= found.num_classes <= sources.MAX_CLASSES
 
 
 def load_with(tmp_path, **arrays):
@@ -382,7 +382,7 @@ def test_classes_may_have_gaps_but_not_be_one_alone(tmp_path):
 
 
 def test_bytes_and_real_numbers_mix_by_value(tmp_path):
-    from pairjax.pairs import make_pools
+    from pairjax.data.pairs import make_pools
 
     as_reals = load_with(tmp_path, test_images=ARRAYS['test_images'].astype(np.float64))
     assert as_reals.train_images.dtype == np.uint8 != as_reals.test_images.dtype

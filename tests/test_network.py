@@ -11,14 +11,17 @@ import pytest
 from conftest import make_small_config
 from rich.console import Console
 
-from pairjax import digit_files, evaluation, experiment, report
-from pairjax.comparison.figure import plot_comparison
-from pairjax.comparison.paired import compare_workdirs
-from pairjax.comparison.report import show_comparison
-from pairjax.digits import load_digits
+from pairjax.analysis.paired import compare_workdirs
+from pairjax.data import files
+from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
-from pairjax.html.report import write_report
-from pairjax.progress import ProgressDisplay
+from pairjax.inference import evaluate_workdir
+from pairjax.reporting.comparison import show_comparison
+from pairjax.reporting.console import show_evaluation, show_results
+from pairjax.reporting.html.report import write_report
+from pairjax.reporting.plots.comparison import plot_comparison
+from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime import experiment
 
 
 class NetworkTouchedError(BaseException):
@@ -48,8 +51,8 @@ def test_an_experiment_from_start_to_report_asks_nobody(tmp_path, small_digits_p
         config = make_small_config(small_digits_path)
         config.train.num_epochs, config.num_seeds, config.seed = 1, 3, seed
         summary = experiment.run_experiment(config, workdir, display=ProgressDisplay(console))
-        report.show_results(summary, workdir, console)
-    report.show_evaluation(evaluation.evaluate_workdir(workdirs[0]), console)
+        show_results(summary, workdir, console)
+    show_evaluation(evaluate_workdir.evaluate_workdir(workdirs[0]), console)
     comparison = compare_workdirs([str(workdir) for workdir in workdirs], 'final_test_accuracy')
     show_comparison(comparison, console)
     plot_comparison(comparison, tmp_path / 'comparison.png')
@@ -77,4 +80,4 @@ def test_only_a_download_that_was_asked_for_asks(tmp_path, asked):
 
     with mock.patch.object(urllib.request, 'urlopen', refuse), contextlib.suppress(UserError):
         load_digits('idx', str(tmp_path), download=True)
-    assert opened and all(a.startswith(digit_files.MNIST_MIRRORS) for a in opened)
+    assert opened and all(a.startswith(files.MNIST_MIRRORS) for a in opened)

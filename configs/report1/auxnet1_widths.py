@@ -10,7 +10,7 @@ result: validation selects (32, 32, 128, 256) with 92.8 +- 0.9 % at the final ep
         MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import width_sweep
+from pairjax.studies.reproduction.protocols import width_sweep
 
 
 def get_config():

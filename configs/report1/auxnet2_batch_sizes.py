@@ -9,7 +9,7 @@ result: at the best epoch on test, in percent by batch size: 25: 92.3 +- 2.9, 50
         5).
 """
 
-from pairjax.reproduction.protocols import first_report
+from pairjax.studies.reproduction.protocols import first_report
 
 
 def get_config():

@@ -8,7 +8,7 @@ result: at the best epoch on test, in percent by learning rate: 0.0001: 74.9 +- 
         +- 0.7, 0.001: 90.1 +- 0.5, 0.005: 93.9 +- 0.8, 0.01: 91.5 +- 1.9 (full MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import first_report
+from pairjax.studies.reproduction.protocols import first_report
 
 
 def get_config():

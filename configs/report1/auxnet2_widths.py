@@ -10,7 +10,7 @@ result: validation selects (16, 32, 64, 256) with 94.3 +- 0.7 % at the final epo
         MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import width_sweep
+from pairjax.studies.reproduction.protocols import width_sweep
 
 
 def get_config():

@@ -8,7 +8,7 @@ cost:   10 runs, 8 s on 2 cores, compilation included.
 result: 84.6 +- 1.3 % at the final epoch, the only one evaluated (full MNIST, n = 10).
 """
 
-from pairjax.reproduction.protocols import first_report
+from pairjax.studies.reproduction.protocols import first_report
 
 
 def get_config():

@@ -9,7 +9,7 @@ result: at the final epoch (best on test) in percent by batch size 1: 89.5 (91.5
         10: 89.2 (90.2), 25: 88.4 (88.7), 50: 87.1 (87.8), 100: 83.9 (85.9) (full MNIST, n = 10).
 """
 
-from pairjax.reproduction.protocols import deep_model, sweep_batch_sizes
+from pairjax.studies.reproduction.protocols import deep_model, sweep_batch_sizes
 
 
 def get_config():

@@ -10,7 +10,7 @@ result: validation selects hidden size 100, learning rate 0.001, w = 0.5 with 89
         final epoch, 91.7 +- 0.9 % at the best on test (full MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import deep_model, sweep_grid
+from pairjax.studies.reproduction.protocols import deep_model, sweep_grid
 
 
 def get_config():

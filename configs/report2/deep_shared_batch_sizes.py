@@ -9,7 +9,7 @@ result: at the final epoch (best on test) in percent by batch size 1: 91.0 (93.6
         10: 90.9 (91.9), 25: 89.3 (89.9), 50: 88.5 (88.9), 100: 87.0 (87.8) (full MNIST, n = 10).
 """
 
-from pairjax.reproduction.protocols import deep_model, sweep_batch_sizes
+from pairjax.studies.reproduction.protocols import deep_model, sweep_batch_sizes
 
 
 def get_config():

@@ -10,7 +10,7 @@ result: validation selects hidden size 300, learning rate 0.001, w = 0.5 with 92
         final epoch, 93.5 +- 0.7 % at the best on test (full MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import deep_model, sweep_grid
+from pairjax.studies.reproduction.protocols import deep_model, sweep_grid
 
 
 def get_config():

@@ -9,7 +9,7 @@ result: at the final epoch (best on test) in percent by batch size 1: 80.3 (81.8
         10: 77.6 (78.1), 25: 77.8 (78.0), 50: 70.4 (75.5), 100: 74.4 (75.0) (full MNIST, n = 10).
 """
 
-from pairjax.reproduction.protocols import shallow_model, sweep_batch_sizes
+from pairjax.studies.reproduction.protocols import shallow_model, sweep_batch_sizes
 
 
 def get_config():

@@ -8,7 +8,7 @@ result: validation selects hidden size 300, learning rate 0.0001 with 81.0 +- 1.
         epoch, 81.6 +- 0.6 % at the best on test (full MNIST, n = 5).
 """
 
-from pairjax.reproduction.protocols import shallow_model, sweep_grid
+from pairjax.studies.reproduction.protocols import shallow_model, sweep_grid
 
 
 def get_config():

@@ -1,0 +1,86 @@
+"""From metrics.jsonl to summary.json: a pure function of the records. No jax in here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pairjax.analysis.statistics import describe
+
+
+def summarize(
+    records: Sequence[Mapping[str, Any]], trials: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The part of summary.json that comes from the metrics.
+
+    Args:
+      records: the lines of metrics.jsonl.
+      trials: per trial its hyperparameters and num_params.
+
+    Returns: trials, selected_trial (by mean final validation accuracy, None if
+      every run failed), and timing without devices.
+    """
+    frame = pd.DataFrame.from_records(records)
+    rows = [{**trial, **summarize_trial(frame[frame.trial == i])} for i, trial in enumerate(trials)]
+    accuracies = [row['final_validation_accuracy']['mean'] for row in rows]
+    valid = [i for i, accuracy in enumerate(accuracies) if accuracy is not None]
+    num_runs = len(frame[['trial', 'seed']].drop_duplicates())
+    train_seconds = float(frame.train_seconds.sum())
+    return {
+        'trials': rows,
+        'selected_trial': max(valid, key=lambda i: accuracies[i]) if valid else None,
+        'timing': {
+            'compile_seconds': float(frame.compile_seconds.sum()),
+            'train_seconds': train_seconds,
+            'seconds_per_run': train_seconds / num_runs,
+        },
+    }
+
+
+def summarize_trial(frame: pd.DataFrame) -> dict[str, Any]:
+    """One trial's figures over its seeds, from its rows of the metrics.
+
+    Each choice of an epoch is made per seed, among those where the accuracy was measured, the
+    first on ties. A seed whose loss became not-a-number is listed in failed_seeds and counts
+    nowhere.
+    """
+    failed = sorted(int(s) for s in frame[frame.train_loss.isna()].seed.unique())
+    seeds = sorted(int(s) for s in frame.seed.unique())
+
+    def curve(name):
+        wide = frame.pivot(index='seed', columns='epoch', values=name).astype(float)
+        return wide.loc[[s for s in seeds if s not in failed]].dropna(axis='columns', how='all')
+
+    def figure(values):
+        return describe([float(values[s]) if s in values.index else None for s in seeds])
+
+    def final(name):
+        values = curve(name)
+        return figure(values.iloc[:, -1] if values.size else pd.Series(dtype=float))
+
+    test, validation = curve('test_accuracy'), curve('validation_accuracy')
+    at_best_validation = (
+        pd.Series(
+            {s: test.loc[s, epoch] for s, epoch in validation.idxmax(axis='columns').items()},
+            dtype=float,
+        )
+        if test.size
+        else pd.Series(dtype=float)
+    )
+
+    def final_where_there(name):
+        # Workdirs of earlier versions lack some fields.
+        return final(name) if name in frame and frame[name].notna().any() else None
+
+    return {
+        'seeds': seeds,
+        'final_test_accuracy': final('test_accuracy'),
+        'best_epoch_test_accuracy': figure(test.max(axis='columns')),
+        'best_validation_epoch_test_accuracy': figure(at_best_validation),
+        'final_validation_accuracy': final('validation_accuracy'),
+        'final_train_accuracy': final('train_accuracy'),
+        'final_digit_accuracy': final_where_there('test_digit_accuracy'),
+        'exact_pair_accuracy': final_where_there('exact_pair_accuracy'),
+        'sampled_pair_accuracy': final_where_there('sampled_pair_accuracy'),
+        'failed_seeds': failed,
+    }

@@ -1,1 +1,0 @@
-"""Trials compared in pairs, over the seeds that they share."""

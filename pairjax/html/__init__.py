@@ -1,1 +1,0 @@
-"""Workdirs as one HTML page that needs nothing else."""

@@ -1,0 +1,222 @@
+"""Flax modules of the networks, initialised as the reports' PyTorch layers are."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from pairjax.ops.batch_norm import normalize_relu_pool
+from pairjax.ops.conv_relu_pool import conv_relu_pool
+from pairjax.ops.conv_tiled import convolve
+from pairjax.ops.pooling import max_pool
+
+
+def unless_no_key(init: Callable) -> Callable:
+    """An initialiser that for the key None returns shape and type alone, not an array."""
+
+    def init_or_describe(key, shape, dtype=jnp.float32):
+        return jax.ShapeDtypeStruct(shape, dtype) if key is None else init(key, shape, dtype)
+
+    return init_or_describe
+
+
+# Uniform in +-1/sqrt(fan_in), PyTorch's default for the weights of Conv2d and Linear.
+kernel_init = unless_no_key(nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
+
+
+def bias_init(fan_in: int) -> Callable:
+    """Uniform in +-1/sqrt(fan_in), PyTorch's default for the biases of Conv2d and Linear."""
+    bound = fan_in**-0.5
+    return unless_no_key(
+        lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)
+    )
+
+
+class Dropout:
+    """Dropout of one forward pass in training; every call uses random bits of its own.
+
+    A unit is kept where 8 random bits lie at or above round(256 * rate), so
+    that the rate may be traced and one 32-bit word serves four units.
+    """
+
+    def __init__(self, random_bytes: jax.Array, rate: jax.Array | float):
+        """Takes uint8 random bytes, as many as `count_dropout_units` says, and the rate."""
+        self._bytes = random_bytes
+        self._num_used = 0
+        self._dropped = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Zeroes units of x (any shape, float32) and scales the kept ones to the same mean."""
+        start, self._num_used = self._num_used, self._num_used + x.size
+        mine = self._bytes[start : self._num_used].reshape(x.shape)
+        scale = 256 / (256 - self._dropped).astype(x.dtype)
+        # One product by a chosen factor; choosing between products compiles to a branch a unit.
+        return x * jnp.where(mine >= self._dropped, scale, 0)
+
+
+class _CountUnits:
+    """Stands in for `Dropout` to count what it is asked for."""
+
+    def __init__(self):
+        self.num_units = 0
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        self.num_units += x.size
+        return x
+
+
+def count_dropout_units(apply: Callable, *args: Any) -> int:
+    """How many units dropout sees in one pass of apply(*args, dropout); computes nothing.
+
+    Args:
+      apply: a function whose last argument is a `Dropout`.
+      *args: its other arguments, or their shapes and dtypes.
+    """
+    counter = _CountUnits()
+    jax.eval_shape(lambda *args: apply(*args, counter), *args)
+    return counter.num_units
+
+
+def random_bytes(key: jax.Array, num_rows: int, num_bytes: int) -> jax.Array:
+    """(num_rows, num_bytes) uint8 from one draw of 32-bit words."""
+    words = jax.random.bits(key, (num_rows, -(-num_bytes // 4)), jnp.uint32)
+    return jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(num_rows, -1)[:, :num_bytes]
+
+
+class Dense(nnx.Linear):
+    """A dense layer with PyTorch's default initialisation."""
+
+    def __init__(self, num_inputs: int, num_outputs: int, rngs: nnx.Rngs):
+        super().__init__(
+            num_inputs,
+            num_outputs,
+            kernel_init=kernel_init,
+            bias_init=bias_init(num_inputs),
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(N, num_inputs) -> (N, num_outputs)."""
+        if len(x) > 1:
+            return super().__call__(x)
+        # XLA makes the gradient of a product with one row elementwise, and then computes that row
+        # anew for each element of the kernel. Two rows keep it a product.
+        return super().__call__(jnp.concatenate([x, jnp.zeros_like(x)]))[:1]
+
+
+class ConvReluPool(nnx.Module):
+    """Stride-1 convolution, batch normalisation if asked for, ReLU and max-pool.
+
+    Images are (H, W, channels, N). Pooling windows do not overlap and leave unread what is over,
+    unless `overlapping`: then a pool of 2 that would leave a row or column is one of 3 with
+    stride 2.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        *,
+        kernel_size: int,
+        padding: int = 0,
+        pool: int = 1,
+        batch_norm: bool = False,
+        overlapping: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        shape = (kernel_size, kernel_size, num_inputs, num_outputs)
+        fan_in = kernel_size**2 * num_inputs
+        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
+        # Normalisation would take a bias away again.
+        self.bias = (
+            None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
+        )
+        self.norm = BatchNormReluPool(num_outputs, rngs) if batch_norm else None
+        self.padding = padding
+        self.pool = pool
+        self.overlapping = overlapping
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(H, W, num_inputs, N) -> (H', W', num_outputs, N)."""
+        side = min(x.shape[:2]) + 2 * self.padding - self.kernel.shape[0] + 1
+        overlapping = self.overlapping and self.pool == 2 and side % 2 == 1
+        kernel, padding = self.kernel[...], self.padding
+        pool = 1 if overlapping else self.pool
+        if self.norm is None:
+            x = conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
+        else:
+            x = self.norm(convolve(x, kernel, padding, pool))
+        return max_pool(x, 3, 2) if overlapping else x
+
+
+class BatchNormReluPool(nnx.BatchNorm):
+    """Batch normalisation with PyTorch's constants, ReLU and max-pool: `normalize_relu_pool`.
+
+    What no pooling window reads is left out before, so it does not count in the statistics either.
+    """
+
+    def __init__(self, num_features: int, rngs: nnx.Rngs):
+        super().__init__(num_features, axis=-2, momentum=0.9, epsilon=1e-5, rngs=rngs)
+
+    def __call__(self, places: jax.Array) -> jax.Array:
+        """(places, H, W, num_features, N) -> (H, W, num_features, N), a window's places first."""
+        if self.use_running_average:
+            return jax.nn.relu(super().__call__(places).max(axis=0))
+        images, *batch = normalize_relu_pool(places, self.scale[...], self.bias[...], self.epsilon)
+        for average, of_batch in zip((self.mean, self.var), batch, strict=True):
+            average[...] = self.momentum * average[...] + (1 - self.momentum) * of_batch
+        return images
+
+
+class Encoder(nnx.Module):
+    """A stack of ConvReluPool blocks, from images to one feature vector each."""
+
+    def __init__(self, blocks: Sequence[ConvReluPool]):
+        self.blocks = nnx.List(blocks)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """(N, channels, 14, 14) -> (N, features)."""
+        # The batch comes last inside: each image position is then one long contiguous row.
+        x = images.transpose(2, 3, 1, 0)
+        for block in self.blocks:
+            x = block(x)
+        return x.reshape(-1, x.shape[-1]).T
+
+
+class Head(nnx.Module):
+    """Dense layers with ReLU between them, and dropout before each when training."""
+
+    def __init__(self, widths: Sequence[int], rngs: nnx.Rngs):
+        """Takes the widths from inputs to outputs, such as (64, 256, 10)."""
+        self.layers = nnx.List(
+            [Dense(n, m, rngs) for n, m in zip(widths, widths[1:], strict=False)]
+        )
+
+    def __call__(self, x: jax.Array, dropout: Dropout | None = None) -> jax.Array:
+        """(N, widths[0]) -> (N, widths[-1])."""
+        for i, layer in enumerate(self.layers):
+            x = x if i == 0 else jax.nn.relu(x)
+            x = layer(x if dropout is None else dropout(x))
+        return x
+
+
+class Branches(nnx.Module):
+    """Applies a submodule to both images of a pair: the same one, or one for each.
+
+    With weight sharing this is one submodule called once for each image; the
+    two calls run as one batch, which is the same sum over fewer, larger products.
+    """
+
+    def __init__(self, make: Callable[[], nnx.Module], weight_sharing: bool):
+        """Takes a function that makes the submodule."""
+        self.module = make()
+        self.second_module = None if weight_sharing else make()
+
+    def __call__(self, a: jax.Array, b: jax.Array, *args) -> tuple[jax.Array, jax.Array]:
+        """Inputs of either image, (N, ...) each -> outputs of either image, (N, ...) each."""
+        if self.second_module is not None:
+            return self.module(a, *args), self.second_module(b, *args)
+        both = self.module(jnp.concatenate([a, b]), *args)
+        return both[: len(a)], both[len(a) :]

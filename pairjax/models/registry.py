@@ -1,0 +1,102 @@
+"""From config.model to a network: which there are, what may be asked of each, how large it is."""
+
+from typing import Any
+
+import jax
+from flax import nnx
+
+from pairjax.config import default_config
+from pairjax.errors import UserError, unknown_name
+from pairjax.models.decision import HEADS
+from pairjax.models.networks import (
+    AuxNet1,
+    AuxNet2,
+    AuxNet3,
+    BasicNet1,
+    DeepModel,
+    PairModel,
+    PairNet,
+    ShallowModel,
+)
+
+NORMALIZATIONS = ('none', 'batch')
+MODELS: dict[str, type[PairModel]] = {
+    cls.__name__: cls
+    for cls in (BasicNet1, AuxNet1, AuxNet2, AuxNet3, ShallowModel, DeepModel, PairNet)
+}
+
+
+def check_model_config(config: Any) -> None:
+    """Raises UserError where config.model or config.loss asks for what the model does not have."""
+    model, name = config.model, config.model.name
+    if name not in MODELS:
+        raise unknown_name('model.name', name, MODELS)
+    cls = MODELS[name]
+    if len(model.widths) != len(cls.width_names):
+        raise UserError(
+            f'model.widths={tuple(model.widths)} has {len(model.widths)} entries; '
+            f'{name} takes {len(cls.width_names)}: {", ".join(cls.width_names)}'
+        )
+    if not cls.has_branches and not model.weight_sharing:
+        raise UserError(
+            f'model.weight_sharing=False does not apply to {name}, which has no second '
+            'branch; leave it True'
+        )
+    if not cls.has_digit_heads and config.loss.aux_weight != 0:
+        raise UserError(
+            f'loss.aux_weight={config.loss.aux_weight} needs digit heads, which {name} '
+            'does not have; set it to 0'
+        )
+    _check_options(model, cls)
+    if model.head == 'argmax' and config.loss.main_weight != 0:
+        raise UserError(
+            f'loss.main_weight={config.loss.main_weight} cannot train model.head=argmax, whose '
+            'answer has no gradient; set it to 0 or take model.head=probability'
+        )
+    if not cls.has_dropout and model.dropout_rate != 0:
+        raise UserError(
+            f'model.dropout_rate={model.dropout_rate} does not apply to {name}, which '
+            'has no dropout; set it to 0'
+        )
+
+
+def _check_options(model: Any, cls: type[PairModel]) -> None:
+    """Raises UserError where the model lacks what its options change."""
+    if model.normalization not in NORMALIZATIONS:
+        raise unknown_name('model.normalization', model.normalization, NORMALIZATIONS)
+    if model.head not in HEADS:
+        raise unknown_name('model.head', model.head, HEADS)
+    changed = {
+        'normalization': model.normalization != 'none',
+        'padded': model.padded,
+        'overlapping_pools': model.overlapping_pools,
+    }
+    for field, is_changed in changed.items():
+        if is_changed and not cls.has_convolutions:
+            raise UserError(
+                f'model.{field}={model[field]} does not apply to {model.name}, which has no '
+                f'convolutions; leave it {default_config().model[field]}'
+            )
+    if model.head != 'learned' and not cls.has_digit_heads:
+        raise UserError(
+            f'model.head={model.head} compares digits, which {model.name} does not tell; leave it '
+            'learned'
+        )
+
+
+def build_model(model: Any, num_classes: int, rngs: nnx.Rngs) -> PairModel:
+    """The network that config.model describes, initialised from rngs."""
+    return MODELS[model.name](model, num_classes, rngs)
+
+
+class _NoKeys:
+    """Stands in for nnx.Rngs where only shapes matter: drawing takes most of the time."""
+
+    def params(self) -> None:
+        return None
+
+
+def count_params(model: Any, num_classes: int) -> int:
+    """How many parameters all networks of a run have by config.model; draws none."""
+    params = nnx.state(build_model(model, num_classes, _NoKeys()), nnx.Param)
+    return model.num_members * sum(leaf.size for leaf in jax.tree.leaves(params))

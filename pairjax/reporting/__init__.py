@@ -1,0 +1,4 @@
+"""What people see: console, progress, TensorBoard, plots, HTML; no jax.
+
+May import: analysis, workdir and what they import.
+"""

@@ -1,0 +1,108 @@
+"""A paired comparison as a person reads it: two tables and what to make of them. No jax in here."""
+
+from rich.console import Console
+from rich.table import Table
+
+from pairjax.analysis.paired import LEVEL, Comparison, Pair, measure_name, seed_list
+from pairjax.analysis.statistics import describe
+from pairjax.reporting.console import format_figure
+from pairjax.reporting.format import points, points_span
+from pairjax.trials import trial_names
+
+# Beyond this a number of seeds is no plan.
+MOST_SEEDS = 100_000
+
+
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """Prints the arms, their paired differences, and which seeds they rest on."""
+    console.print(arms_table(comparison))
+    console.print(pairs_table(comparison))
+    for sentence in sentences(comparison):
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+def arms_table(comparison: Comparison) -> Table:
+    """One row per arm, in the order given: what it is, and its mean over the common seeds."""
+    table = Table(
+        title=f'{measure_name(comparison.measure)} in percent, '
+        'mean +- std [95 % interval of the mean] over the common seeds'
+    )
+    table.add_column('arm')
+    table.add_column('trial')
+    table.add_column('n', justify='right')
+    table.add_column('mean +- std [95 %]', justify='right')
+    trials = trial_names([arm.trial for arm in comparison.arms])
+    for arm, trial, values in zip(comparison.arms, trials, comparison.values, strict=True):
+        table.add_row(arm.name, trial, str(len(values)), format_figure(describe(values)))
+    return table
+
+
+def pairs_table(comparison: Comparison) -> Table:
+    """One row per pair of arms."""
+    table = Table(title='paired differences in percentage points')
+    table.add_column('arms')
+    headings = ('n', 'difference [95 %]', 'p', 'Holm p', 'ratio of std [95 %]', 'seeds needed')
+    for heading in headings:
+        table.add_column(heading, justify='right')
+    for pair in comparison.pairs:
+        table.add_row(
+            f'{pair.a} - {pair.b}',
+            str(pair.paired.n),
+            format_difference(pair),
+            f'{pair.paired.p_value:.2g}',
+            f'{pair.adjusted_p:.2g}',
+            _ratio(pair),
+            _seeds_needed(pair),
+        )
+    return table
+
+
+def format_difference(pair: Pair) -> str:
+    """Mean difference with its 95 % interval in percentage points, signed."""
+    text = points(pair.paired.mean)
+    return text if pair.paired.ci95 is None else f'{text} {points_span(*pair.paired.ci95)}'
+
+
+def _ratio(pair: Pair) -> str:
+    ratio, low, high = pair.std_ratio
+    if ratio is None:
+        return '-'
+    return f'{ratio:.2f}' + ('' if low is None else f' [{low:.2f}, {high:.2f}]')
+
+
+def _seeds_needed(pair: Pair) -> str:
+    if pair.seeds_needed is None:
+        return '-'
+    many = pair.seeds_needed > MOST_SEEDS
+    return f'over {MOST_SEEDS:,}' if many else f'{pair.seeds_needed:,}'
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """Which seeds were compared and left out, how small p can get, and what the columns mean."""
+    n, floor = len(comparison.seeds), comparison.pairs[0].paired.p_floor
+    number = len(comparison.pairs)
+    lines = [f'compared over the n = {n} common seeds {seed_list(comparison.seeds)}']
+    for arm in comparison.arms:
+        failed = set(arm.trial['failed_seeds'])
+        others = set(arm.trial['seeds']) - set(comparison.seeds) - failed
+        if others:
+            lines.append(f'{arm.name}: seeds {seed_list(others)} left out, not common to all arms')
+        if failed:
+            lines.append(f'{arm.name}: seeds {seed_list(failed)} left out, they failed')
+    if comparison.measure.startswith('best_epoch'):
+        lines.append('optimistic: each seed is shown at its best epoch on test')
+    lines.append(
+        f'p: sign-flip test, with n = {n} never below {floor:.2g}; Holm p: adjusted for '
+        f'{number} comparison{"s" if number > 1 else ""}'
+    )
+    if floor * number > LEVEL:
+        lines.append(
+            f'no p can be small enough for a Holm p of {LEVEL:g} at this n and number of '
+            'comparisons: take more seeds or fewer arms'
+        )
+    if any(pair.seeds_needed for pair in comparison.pairs):
+        lines.append(
+            'seeds needed: common seeds that would resolve the difference, if it is as large as '
+            f'seen, with 80 % power at the level {LEVEL:g} / {number}'
+        )
+    return lines

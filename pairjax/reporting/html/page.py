@@ -1,0 +1,105 @@
+"""A self-contained HTML page of facts, tables and pictures. No jax in here."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jinja2
+from matplotlib.figure import Figure
+
+from pairjax.reporting.plots.curves import picture
+
+
+class Cell(NamedTuple):
+    """One place of a table; a number has the `value` by which its column is sorted."""
+
+    text: str
+    value: float | None = None
+    detail: str = ''  # Smaller, on a line below.
+    shade: int = 0  # How much it stands out, up to 4.
+
+
+class Table(NamedTuple):
+    """Rows under headings, sorted by a click on one; a number missing in its column comes last."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    marked: int | None = None  # The row that stands out.
+    folded: bool = False  # Shown by a click on the caption.
+
+    def is_number(self, column: int) -> bool:
+        """Whether any cell of the column has a value."""
+        return any(row[column].value is not None for row in self.rows)
+
+
+class Picture(NamedTuple):
+    """A PNG file in base64, its width and height on the page, and what it shows in words."""
+
+    data: str
+    width: int
+    height: int
+    caption: str
+
+
+class Example(NamedTuple):
+    """Small images side by side, each a PNG file in base64 and its words, above lines of text."""
+
+    images: Sequence[tuple[str, str]]
+    lines: Sequence[str]
+
+
+class Gallery(NamedTuple):
+    """Examples in rows, and what they show."""
+
+    caption: str
+    examples: Sequence[Example]
+
+
+class Section(NamedTuple):
+    """A part of the page: facts (name and text), sentences, tables and pictures, inner parts."""
+
+    title: str
+    facts: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+    parts: Sequence[Table | Picture | Gallery] = ()
+    inner: Sequence['Section'] = ()
+    command: str = ''
+    command_note: str = ''
+
+
+def make_picture(figure: Figure, caption: str) -> Picture:
+    """A figure as a page holds it."""
+    # 96 of its pixels are an inch to a browser.
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Picture(in_base64(picture(figure, 'png')), width, height, caption)
+
+
+def render_page(title: str, introduction: str, sections: Sequence[Section], footer: str) -> str:
+    """The page as HTML that needs no other file and no network.
+
+    Whatever the texts hold is shown as text. A content security policy keeps the page from
+    fetching anything and lets no script but its own run.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader('pairjax.html'),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = environment.get_template('report.js').render()
+    return environment.get_template('report.html').render(
+        title=title,
+        introduction=introduction,
+        sections=sections,
+        footer=footer,
+        script=script,
+        script_digest=in_base64(hashlib.sha256(script.encode()).digest()),
+    )
+
+
+def in_base64(data: bytes) -> str:
+    """Bytes as the page holds them."""
+    return base64.b64encode(data).decode('ascii')

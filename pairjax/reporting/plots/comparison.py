@@ -1,0 +1,86 @@
+"""The picture of a paired comparison. No jax in here."""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pairjax.analysis.paired import LEVEL, Comparison, measure_name
+from pairjax.analysis.statistics import describe
+from pairjax.reporting.plots.curves import LOOKS, STYLE, new_figure, save_figure, set_title
+
+SEEDS = '#888888'  # Grey beside LOOKS: what single seeds did stays behind what they say together.
+CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a picture is wide.
+ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would hide.
+
+
+@matplotlib.rc_context(STYLE)
+def draw_comparison(comparison: Comparison) -> Figure:
+    """Every seed through all arms on the left, paired differences with intervals on the right."""
+    widths = (max(4.0, 1.5 + 0.7 * len(comparison.arms)), 4.5)
+    arms = [textwrap.fill(arm.name, CHARACTERS) for arm in comparison.arms]
+    pairs = [
+        f'{textwrap.fill(f"{pair.a} - {pair.b}", CHARACTERS)}\n(Holm p {pair.adjusted_p:.2g})'
+        for pair in comparison.pairs
+    ]
+    lines = sum(label.count('\n') + 1 for label in pairs)
+    # The labels of the arms lie aslant or stand.
+    height = max(4.0, 1.6 + 0.1 * len(pairs) + 0.16 * lines) + 0.06 * _longest_line(arms)
+    figure = new_figure(sum(widths) + 0.08 * _longest_line(pairs), height)
+    left, right = figure.subplots(1, 2, width_ratios=widths)
+    _draw_arms(left, comparison, arms)
+    _draw_differences(right, comparison, pairs)
+    name, n = measure_name(comparison.measure), len(comparison.seeds)
+    set_title(figure, f'{name}, paired over n = {n} seeds: means with 95 % intervals')
+    return figure
+
+
+def _longest_line(labels: list[str]) -> int:
+    return max(len(line) for label in labels for line in label.split('\n'))
+
+
+def plot_comparison(comparison: Comparison, path: Path) -> None:
+    """Saves `draw_comparison` at `path` (.png, with a .pdf beside it).
+
+    Raises: UserError where the files cannot be written.
+    """
+    save_figure(draw_comparison(comparison), path)
+
+
+def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
+    places = np.arange(len(comparison.arms))
+    values, look = 100 * np.array(comparison.values), LOOKS[0]
+    axes.plot(places - ASIDE, values, '.-', color=SEEDS, linewidth=0.8, markersize=6, alpha=0.6)
+    figures = [describe(row) for row in values]
+    means = [figure['mean'] for figure in figures]
+    half_widths = [np.ptp(figure['ci95']) / 2 for figure in figures]
+    style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'linestyle': 'none'}
+    axes.errorbar(places, means, half_widths, capsize=4, zorder=3, **style)
+    aslant = not any('\n' in label for label in labels)  # Lines below lines would overlap then.
+    tilt = {'rotation': 30, 'ha': 'right'} if aslant else {'rotation': 90}
+    axes.set_xticks(places, labels, **tilt)
+    axes.set(xlim=(-0.5, len(places) - 0.5), ylabel=f'{measure_name(comparison.measure)} (%)')
+    axes.set_title('each line is one seed')
+    axes.grid(False, axis='x')
+
+
+def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
+    pairs, look = comparison.pairs, LOOKS[0]
+    axes.axvline(0, color='black', linewidth=0.8)
+    for place, pair in enumerate(pairs):
+        dots = 100 * np.array(pair.differences)
+        axes.plot(
+            dots, np.full(len(dots), place - ASIDE), '.', color=SEEDS, markersize=6, alpha=0.6
+        )
+        mean, ci95 = 100 * pair.paired.mean, pair.paired.ci95
+        half_width = 0 if ci95 is None else 100 * np.ptp(ci95) / 2
+        inside = look.colour if pair.adjusted_p <= LEVEL else 'white'
+        style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'capsize': 4}
+        axes.errorbar(mean, place, xerr=half_width, zorder=3, markerfacecolor=inside, **style)
+    axes.set_yticks(range(len(pairs)), labels)
+    axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
+    axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds')
+    axes.grid(False, axis='y')

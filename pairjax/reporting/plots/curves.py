@@ -1,0 +1,163 @@
+"""Pictures of an experiment, and the style and files that all pictures share. No jax in here."""
+
+import io
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pairjax.workdir.workdir import writing
+
+
+class Look(NamedTuple):
+    """How one series is drawn: colour, line and marker each tell it from the others."""
+
+    colour: str
+    line: str
+    marker: str
+
+
+# The colours of Okabe and Ito (2008), which the colour-blind can tell apart; in grey print the
+# lines and markers do it.
+LOOKS = (
+    Look('#0072B2', '-', 'o'),
+    Look('#D55E00', '--', 's'),
+    Look('#009E73', '-.', '^'),
+    Look('#CC79A7', ':', 'D'),
+    Look('#E69F00', (0, (7, 2)), 'v'),
+    Look('#56B4E9', (0, (3, 1, 1, 1, 1, 1)), 'P'),
+    Look('#000000', (0, (1, 1)), 'X'),
+)
+CURVES = {
+    'train': Look('#0072B2', '--', ''),
+    'validation': Look('#E69F00', ':', ''),
+    'test': Look('#D55E00', '-', ''),
+    'loss': Look('#000000', '-', ''),
+}
+STYLE = {
+    'font.size': 10,
+    'axes.titlesize': 10,
+    'figure.titlesize': 11,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'axes.axisbelow': True,
+    'grid.color': '#d9d9d9',
+    'grid.linewidth': 0.6,
+    'legend.frameon': False,
+    'legend.fontsize': 9,
+    'legend.handlelength': 2.8,
+    'figure.constrained_layout.h_pad': 0.08,
+    'figure.constrained_layout.w_pad': 0.08,
+    'text.parse_math': False,  # A dollar sign in the name of a workdir is no formula.
+    'pdf.fonttype': 42,  # Text stays text, which can be searched and edited.
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches in the common style."""
+    return Figure(figsize=(width, height), layout='constrained')
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """Puts a title above everything, on as many lines as it needs."""
+    figure.suptitle(textwrap.fill(title, int(10 * figure.get_figwidth())))
+
+
+def picture(figure: Figure, kind: str) -> bytes:
+    """The bytes of a picture file, 'png' (150 dots an inch) or 'pdf'; the same every time."""
+    undated = {'png': {'Software': None}, 'pdf': {'CreationDate': None}}
+    file = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format=kind, dpi=150, metadata=undated[kind])
+    return file.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG and as PDF side by side, making the folders that are missing.
+
+    Args:
+      figure: what was drawn.
+      path: of the PNG; the PDF's ends in .pdf instead.
+
+    Raises: UserError where the files cannot be written.
+    """
+    for kind in ('png', 'pdf'):
+        target = path.with_suffix(f'.{kind}')
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture(figure, kind))
+
+
+def without_failed_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The lines of the seeds whose training loss never became null."""
+    failed = metrics[metrics.train_loss.isna()].seed.unique()
+    return metrics[~metrics.seed.isin(failed)]
+
+
+def plot_band(
+    axes: Axes, metrics: pd.DataFrame, column: str, look: Look, label: str, scale: float = 1
+) -> None:
+    """Draws one column over epochs: the mean over seeds and a band of one standard deviation.
+
+    Args:
+      axes: where to.
+      metrics: lines of metrics.jsonl of one trial; epochs without the column's value are skipped.
+      column: what to draw.
+      look: of the line; the band has its colour.
+      label: of the line.
+      scale: what the values are multiplied by, 100 for percent.
+    """
+    by_epoch = (
+        metrics.dropna(subset=[column])
+        .astype({column: float})
+        .groupby('epoch')[column]
+        .agg(['mean', 'std'])
+        .fillna(0)
+        * scale
+    )
+    epochs, mean, std = by_epoch.index, by_epoch['mean'], by_epoch['std']
+    # A line of one epoch would not be seen.
+    marker = look.marker or ('o' if len(epochs) == 1 else '')
+    # About eight markers a line, whatever the number of epochs.
+    every = max(1, len(epochs) // 8)
+    style = {'linestyle': look.line, 'marker': marker, 'markersize': 4, 'markevery': every}
+    axes.plot(epochs, mean, color=look.colour, label=label, **style)
+    axes.fill_between(epochs, mean - std, mean + std, color=look.colour, alpha=0.15, linewidth=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel('epoch')
+
+
+@matplotlib.rc_context(STYLE)
+def draw_training_curves(metrics: pd.DataFrame, title: str) -> Figure:
+    """Accuracy and loss over epochs of one trial, mean and deviation band over seeds.
+
+    Args:
+      metrics: the lines of metrics.jsonl of one trial; failed seeds are left out.
+      title: above the picture; the number of seeds is added.
+    """
+    metrics = without_failed_seeds(metrics)
+    figure = new_figure(10, 4)
+    accuracy, loss = figure.subplots(1, 2, sharex=True)
+    for name in ('train', 'validation', 'test'):
+        plot_band(accuracy, metrics, f'{name}_accuracy', CURVES[name], name, scale=100)
+    plot_band(loss, metrics, 'train_loss', CURVES['loss'], 'loss')
+    accuracy.set(ylabel='accuracy on pairs (%)')
+    accuracy.legend(loc='lower right')
+    loss.set(ylabel='mean training loss', ylim=(0, None))
+    n = metrics.seed.nunique()
+    set_title(figure, f'{title}: mean and standard deviation over n = {n} seeds')
+    return figure
+
+
+def plot_training_curves(metrics: pd.DataFrame, title: str, path: Path) -> None:
+    """Saves `draw_training_curves` at `path` (.png, with a .pdf beside it).
+
+    Raises: UserError where the files cannot be written.
+    """
+    save_figure(draw_training_curves(metrics, title), path)

@@ -1,0 +1,130 @@
+"""What a person sees while runs train: a bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+from pairjax.runtime.callbacks import Watcher
+from pairjax.workdir.workdir import mean_of_known
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def make_console(quiet: bool = False) -> Console:
+    """Standard output; where it is no terminal, wide enough for the results table."""
+    width = None if sys.stdout.isatty() else 160
+    # Names of files and trials are shown as they are, whatever brackets they hold.
+    return Console(highlight=False, markup=False, width=width, quiet=quiet)
+
+
+@dataclass
+class Epochs:
+    """How far a program is.
+
+    shown: when a line last said so. status: what its bar says. task: its row of the bars.
+    """
+
+    first: int
+    num: int
+    started: float
+    shown: float
+    status: str = ''
+    task: TaskID | None = None
+
+
+class ProgressDisplay(Watcher):
+    """Shows notes at once and epochs as they pass."""
+
+    def __init__(self, console: Console | None = None, others: Sequence[Watcher] = ()):
+        """Takes the console to write to, standard output by default, and who else watches."""
+        self.console = console or make_console()
+        self.watchers = (self, *others)
+        self._bars: Progress | None = None
+        self._programs: dict[str, Epochs] = {}
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
+        """Begins a program's epochs; `first_epoch` of them are already behind it."""
+        now = time.monotonic()
+        self._programs[name] = program = Epochs(first_epoch, num_epochs, now, now)
+        if self.console.is_terminal:
+            self._bars = self._bars or self._start_bars()
+            program.task = self._bars.add_task(
+                name, total=num_epochs, completed=first_epoch, status=''
+            )
+
+    def _start_bars(self) -> Progress:
+        bars = Progress(
+            TextColumn('{task.description}', table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=8),
+            TextColumn('{task.fields[status]}'),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        bars.start()
+        return bars
+
+    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """After an epoch: means over the runs that have not failed."""
+        program = self._programs[name]
+        train_loss, validation_accuracy = (
+            mean_of_known(record[name] for record in records)
+            for name in ('train_loss', 'validation_accuracy')
+        )
+        status = f'{epoch}/{program.num}'
+        if validation_accuracy is not None:
+            status += f'  validation {100 * validation_accuracy:.1f} %'
+        if self._bars is not None:
+            program.status = status
+            self._bars.update(program.task, completed=epoch, status=status)
+            return
+        if train_loss is not None:
+            status += f'  loss {train_loss:.3f}'
+        now = time.monotonic()
+        if epoch == program.num or now - program.shown >= SECONDS_BETWEEN_LINES:
+            program.shown = now
+            per_epoch = (now - program.started) / (epoch - program.first)
+            left = per_epoch * (program.num - epoch)
+            self.note(f'{name}: epoch {status}  {left:.0f} s left')
+
+    def stop(self, name: str) -> None:
+        """Ends the epochs begun with `start`; safe to call twice."""
+        program = self._programs.pop(name, None)
+        if self._bars is None or program is None:
+            return
+        if self._programs:
+            # Its bar must not stay below the others' for the rest of a long sweep.
+            self._bars.remove_task(program.task)
+            self.note(f'{name}: epoch {program.status}')
+        else:
+            self._bars.stop()
+            self._bars = None
+
+
+@contextlib.contextmanager
+def bar(console: Console, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal and nothing elsewhere; yields what is called with each step's size."""
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda steps: progress.advance(task, steps)

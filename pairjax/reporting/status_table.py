@@ -1,0 +1,123 @@
+"""What --status prints: a few sentences, and a table that stays short. No jax in here."""
+
+import collections
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pairjax.analysis.statistics import describe
+from pairjax.workdir.status import ProgramStatus, Status, TrialStatus
+
+MOST_ROWS = 20
+# What somebody looks for comes first where not all is shown.
+STATES = ('under way', 'failed', 'begun', 'finished', 'not begun')
+
+
+def show_status(status: Status, workdir: Path, console: Console) -> None:
+    """Prints how far an experiment is."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    say(headline(status, workdir))
+    say(progress_line(status))
+    rows = [(program, trial) for program in status.programs for trial in program.trials]
+    if len(rows) > MOST_ROWS:
+        rows = sorted(rows, key=lambda row: STATES.index(row[0].state))
+        looked_for = [row for row in rows if row[0].state in STATES[:3]]
+        shown = looked_for[:MOST_ROWS]
+    else:
+        shown = rows
+    if shown:
+        console.print(status_table(shown))
+    if len(shown) < len(rows):
+        hidden = rows[len(shown) :]
+        say(f'not shown: {_counts([program for program, _ in hidden])}')
+    failed = [program for program in status.programs if program.state == 'failed']
+    for program in failed[:MOST_ROWS]:
+        say(f'{program.trials[0].name} failed: {program.failure}')
+    if failed:
+        say(f'more in {workdir / "failures.log"}; the command that began it tries them again')
+
+
+def headline(status: Status, workdir: Path) -> str:
+    """Whether it runs, by which process, and when it last wrote an epoch."""
+    if status.holder is not None:
+        who = f'process {status.holder.process} on {status.holder.host}'
+        state = f'running, {who}'
+        if not status.holder.certain:
+            state = f'in use by {who} by its lock file, which cannot be checked from here'
+    else:
+        state = 'finished' if status.complete else 'stopped; the command that began it goes on'
+    last = ''
+    if not status.complete and status.seconds_since_epoch is not None:
+        last = f'; last epoch written {duration(status.seconds_since_epoch)} ago'
+    return f'{status.name} in {workdir}: {state}{last}'
+
+
+def progress_line(status: Status) -> str:
+    """How many trials are how far, and the time left."""
+    trials = [program for program in status.programs for _ in program.trials]
+    runs = sum(program.num_runs for program in status.programs)
+    plural = '' if len(trials) == 1 else 's'
+    text = f'{len(trials)} trial{plural}, {runs} runs: {_counts(trials)}'
+    if status.seconds_left:
+        text += f'; about {duration(status.seconds_left)} of training left'
+        if any(program.state == 'not begun' for program in status.programs):
+            text += (
+                ', if programs that have not begun need as long per run as the others; compilation '
+                'comes on top'
+            )
+    return text
+
+
+def status_table(rows: list[tuple[ProgramStatus, TrialStatus]]) -> Table:
+    """One row per trial; seconds are those of its whole program."""
+    table = Table(
+        title='validation accuracy in percent at the latest epoch, mean [95 % interval of it] '
+        'over n seeds'
+    )
+    table.add_column('trial')
+    table.add_column('state')
+    headings = ('epochs', 'runs', 'validation', 'n', 'diverged', 's/epoch', 'left', 'saved epoch')
+    for heading in headings:
+        table.add_column(heading, justify='right')
+    for program, trial in rows:
+        seconds, left = program.seconds_per_epoch, program.seconds_left
+        table.add_row(
+            f'{trial.index} {trial.name}',
+            program.state,
+            f'{program.epochs}/{program.num_epochs}',
+            str(program.num_runs // len(program.trials)),
+            _mean_text(trial.validation_accuracy),
+            str(len(trial.validation_accuracy)),
+            str(trial.num_failed),
+            '-' if seconds is None else f'{seconds:.2f}',
+            '-' if left is None else duration(left),
+            '-' if program.saved_epoch is None else str(program.saved_epoch),
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, for people."""
+    if seconds < 120:
+        return f'{seconds:.0f} s'
+    return f'{seconds / 60:.0f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
+
+
+def _mean_text(values: list[float]) -> str:
+    figure = describe(values)
+    if figure['mean'] is None:
+        return '-'
+    text = f'{100 * figure["mean"]:.2f}'
+    if figure['ci95'] is not None:
+        low, high = figure['ci95']
+        text += f' [{100 * low:.2f}, {100 * high:.2f}]'
+    return text
+
+
+def _counts(programs: list[ProgramStatus]) -> str:
+    counts = collections.Counter(program.state for program in programs)
+    return ', '.join(f'{counts[state]} {state}' for state in STATES if counts[state])

@@ -1,1 +1,0 @@
-"""Both reports run again, beside what their authors recorded."""

@@ -1,0 +1,4 @@
+"""Many runs: vectorised, sharded, scheduled and trained in a workdir.
+
+May import: workdir, training, models, data and what they import; no renderer.
+"""

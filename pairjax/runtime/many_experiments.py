@@ -1,0 +1,71 @@
+"""Many experiments, one after another, each in a workdir of its own below a common one."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pairjax.config import validate
+from pairjax.errors import UserError
+from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.multihost import any_of, on_first
+from pairjax.runtime.preemption import Interrupted, StopRequest
+from pairjax.workdir.workdir import read_config, read_summary
+
+
+def run_experiments(
+    experiments: Iterable[tuple[str, Any]],
+    workdir: Path,
+    run: Callable[..., Any] = run_experiment,
+    display: ProgressDisplay | None = None,
+) -> dict[str, Path]:
+    """Runs each experiment in workdir/NAME, or goes on where an earlier call stopped.
+
+    A failure is noted and the next experiment runs; a finished experiment is skipped.
+
+    Args:
+      experiments: (name, config) of each.
+      workdir: the directory of their workdirs.
+      run: takes config, workdir and display, as `run_experiment` does.
+      display: where progress is shown.
+
+    Returns: the workdirs of the finished ones by name.
+    Raises: Interrupted when a signal asked to stop and the state is saved.
+    """
+    display = display or ProgressDisplay()
+    experiments = list(experiments)
+    workdirs = {}
+    with StopRequest() as stop:
+        for number, (name, config) in enumerate(experiments, 1):
+            where = f'{name} ({number}/{len(experiments)})'
+            if any_of(stop.requested):
+                raise Interrupted(f'stopped before {where}')
+            try:
+                if on_first(partial(is_finished, config, workdir / name)):
+                    display.note(f'{where}: finished before')
+                else:
+                    display.note(where)
+                    run(config, workdir / name, display=display)
+                workdirs[name] = workdir / name
+            except Interrupted:
+                raise
+            # Whatever ends one experiment, hours of others need not be lost with it.
+            except Exception as error:
+                kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
+                display.note(f'{where} failed: {kind}{error}')
+    return workdirs
+
+
+def is_finished(config: Any, workdir: Path) -> bool:
+    """Whether workdir holds the results of exactly this config, with no trial that failed.
+
+    Raises: UserError where its config.json or summary.json is damaged, or the config is wrong.
+    """
+    if not (workdir / 'summary.json').exists():
+        return False
+    if any(trial.get('failure') for trial in read_summary(workdir)['trials']):
+        return False
+    wanted = json.loads(json.dumps(validate(config).to_dict()))
+    return read_config(workdir)['config'] == wanted

@@ -1,0 +1,156 @@
+"""From a config to an experiment ready to run: trials, programs, digits."""
+
+import hashlib
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pairjax.config import validate
+from pairjax.data.pairs import Pools, check_data_config, make_pools
+from pairjax.data.sources import Digits, count_shared_images, load_digits
+from pairjax.errors import UserError
+from pairjax.models.registry import check_model_config, count_params
+from pairjax.system import gigabytes, machine_bytes
+from pairjax.training.optimizers import check_optimizer_config
+from pairjax.trials import Trial, expand_trials, group_by_structure
+
+
+class Plan(NamedTuple):
+    """An experiment ready to run: its trials, and the groups that share a program each."""
+
+    config: Any
+    trials: list[Trial]
+    num_params: list[int]
+    programs: list[list[Trial]]
+    pools: Pools
+    data: dict[str, Any]
+    shared_images: int  # test images that are in the train pool, too
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of every trial."""
+        return seeds_of(self.config)
+
+    def num_epochs(self, number: int) -> int:
+        """How many epochs program `number` trains."""
+        return self.programs[number][0].config.train.num_epochs
+
+    def runs(self, number: int) -> list[tuple[Trial, int]]:
+        """Every (trial, seed) of program `number`, in the order in which they are stacked."""
+        return runs_of(self.programs[number], self.config)
+
+    def description(self, number: int) -> dict[str, Any]:
+        """What a checkpoint of program `number` holds, for whoever finds it alone."""
+        return {
+            'trials': [trial.hyperparameters for trial in self.programs[number]],
+            'seeds': list(self.seeds),
+            'data': self.data,
+        }
+
+
+def seeds_of(config: Any) -> range:
+    """The seeds that a config trains every trial with."""
+    return range(config.seed, config.seed + config.num_seeds)
+
+
+def runs_of(program: list[Trial], config: Any) -> list[tuple[Trial, int]]:
+    """Every (trial, seed) of a program, in the order in which they are stacked."""
+    return list(itertools.product(program, seeds_of(config)))
+
+
+def make_plan(config: Any) -> Plan:
+    """Checks a config and loads its digits.
+
+    Raises: UserError for everything that can be known to be wrong before training.
+    """
+    config = validate(config)
+    trials = checked_trials(config)
+    digits = load_config_digits(config.data)
+    trials, num_params = trials_in_range(config, trials, digits.num_classes)
+    for trial in trials:
+        check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
+    check_memory(config, trials, num_params)
+    data = describe_data(config.data.source, digits)
+    pools, shared = make_pools(digits), count_shared_images(digits)
+    return Plan(config, trials, num_params, group_trials(trials), pools, data, shared)
+
+
+def checked_trials(config: Any) -> list[Trial]:
+    """The trials of a checked config, of which all ask for networks and optimizers that exist.
+
+    Raises: UserError where one does not.
+    """
+    trials = expand_trials(config)
+    for trial in trials:
+        check_model_config(trial.config)
+        check_optimizer_config(trial.config.optimizer)
+    return trials
+
+
+def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> None:
+    """Raises UserError where the runs of one program can never lie in memory together.
+
+    A run holds its parameters, two moments of each, and the indices of its pairs, in 4 bytes
+    each. Training takes more, so what passes may still not fit.
+    """
+    sizes: dict[tuple, int] = {}
+    for trial, num in zip(trials, num_params, strict=True):
+        data = trial.config.data
+        pairs = data.num_train_pairs + data.num_validation_pairs + data.num_test_pairs
+        one_run = 12 * num + 8 * pairs
+        sizes[trial.structure] = sizes.get(trial.structure, 0) + config.num_seeds * one_run
+    largest, limit = max(sizes.values()), machine_bytes()
+    if largest > limit:
+        raise UserError(
+            f'the runs of one program need at least {gigabytes(largest)}, but this machine has '
+            f'{gigabytes(limit)} of memory; choose fewer seeds (num_seeds={config.num_seeds}), '
+            'fewer trials that differ in traced numbers alone, or smaller model.widths'
+        )
+
+
+def load_config_digits(data: Any) -> Digits:
+    """The digits that config.data names."""
+    return load_digits(data.source, data.dir or None, dataset=data.dataset, download=data.download)
+
+
+def describe_data(source: str, digits: Digits) -> dict[str, Any]:
+    """Source, sizes, and a fingerprint that changes when any image or label does."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in digits:
+        digest.update(str((array.shape, array.dtype)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return {
+        'source': source,
+        'train_pool': len(digits.train_labels),
+        'test_pool': len(digits.test_labels),
+        'num_classes': digits.num_classes,
+        'fingerprint': digest.hexdigest(),
+    }
+
+
+def trials_in_range(
+    config: Any, trials: list[Trial], num_classes: int
+) -> tuple[list[Trial], list[int]]:
+    """Those of a config's trials that its sweep.param_range admits, with their sizes."""
+    # Trials of one structure have one network, and a sweep may hold thousands of them.
+    models = {trial.structure: trial.config.model for trial in trials}
+    sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
+    counts = [sizes[trial.structure] for trial in trials]
+    if not config.sweep.param_range:
+        return trials, counts
+    low, high = config.sweep.param_range
+    kept = [(trial, n) for trial, n in zip(trials, counts, strict=True) if low < n < high]
+    if not kept:
+        raise UserError(
+            f'sweep.param_range={config.sweep.param_range} leaves no trial; the sweep has '
+            f'{min(counts)} to {max(counts)} parameters'
+        )
+    trials = [trial._replace(index=i) for i, (trial, _) in enumerate(kept)]
+    return trials, [n for _, n in kept]
+
+
+def group_trials(trials: list[Trial]) -> list[list[Trial]]:
+    """Groups trials of equal structure, in the order in which the structures first appear."""
+    groups = group_by_structure(trial.hyperparameters for trial in trials)
+    return [[trials[index] for index in group] for group in groups]

@@ -1,0 +1,90 @@
+"""A trace of one epoch with the JAX profiler."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from pairjax.errors import UserError
+from pairjax.runtime.callbacks import Watcher
+
+
+class Profile(Watcher):
+    """Traces the second epoch that this process trains of the first program that has one.
+
+    The first epoch warms up: memory is allocated and caches fill. In a sweep the next program
+    compiles or trains meanwhile, which the trace shows, too.
+    """
+
+    def __init__(self, directory: Path, console: Console):
+        """Takes where the trace goes and where to say what was done."""
+        self._directory, self._console = directory, console
+        self._trace = contextlib.ExitStack()
+        self._tracing = self._done = False
+        self._name = ''
+        self._num_epochs: dict[str, int] = {}
+
+    def open(self, plan: Any, workdir: Path) -> None:
+        """Makes the directory; raises UserError where it cannot be made."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f'--profile={self._directory} cannot be made ({error.strerror}); name another '
+                'directory'
+            ) from error
+
+    def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
+        """Remembers the program."""
+        self._num_epochs[name] = num_epochs
+
+    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """Begins the trace after the first epoch, and ends it after the program's second."""
+        if self._tracing:
+            if name != self._name:
+                return
+            with self._surviving():
+                self._trace.close()
+                self._note(
+                    f'profile of epoch {epoch} of {self._name} in {self._directory}; to open it: '
+                    f'pip install xprof, then xprof --logdir={self._directory}'
+                )
+            self._tracing, self._done = False, True
+        elif not self._done and epoch < self._num_epochs[name]:
+            self._name = name
+            with self._surviving():
+                self._trace.enter_context(jax.profiler.trace(self._directory))
+                step = jax.profiler.StepTraceAnnotation('epoch', step_num=epoch + 1)
+                self._trace.enter_context(step)
+                self._tracing = True
+
+    def stop(self, name: str) -> None:
+        """Ends a trace that an interruption or a failure cut short."""
+        if name != self._name:
+            return
+        with self._surviving():
+            self._trace.close()
+        self._tracing = False
+
+    def close(self) -> None:
+        """Says so where there was nothing to trace."""
+        if not self._done:
+            self._note(
+                f'--profile={self._directory}: there is no trace of a whole epoch, since no '
+                'program trained a second one here'
+            )
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """A profiler that fails costs no result: it is given up, and training goes on."""
+        try:
+            yield
+        except Exception as error:
+            self._done = True
+            self._note(f'--profile={self._directory}: there is no trace ({error})')
+
+    def _note(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)

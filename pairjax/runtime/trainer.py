@@ -1,0 +1,175 @@
+"""The runs of one program on their devices, and the records of their epochs."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from pairjax.runtime.all_pairs_evaluation import (
+    compile_digits_of,
+    factorises,
+    whole_pool_accuracies,
+)
+from pairjax.runtime.plan import Plan
+from pairjax.runtime.scheduling import Lane
+from pairjax.runtime.sharding import (
+    choose_layout,
+    collect_runs,
+    place_runs,
+    replicate,
+    stack_runs,
+    unstack_runs,
+)
+from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
+from pairjax.training.evaluate import Asked, Correct
+from pairjax.training.state import RunState
+from pairjax.trials import Trial
+
+Run = tuple[Trial, int]  # a trial and a seed
+
+
+class Trainer:
+    """The runs of one program on their devices: their state and what trains it."""
+
+    def __init__(self, plan: Plan, number: int, lane: Lane | None = None):
+        """Compiles program `number`; computes nothing yet, so that any thread may do it.
+
+        Args:
+          plan: of the experiment.
+          number: of the program in it.
+          lane: where it trains; by default on all devices that the config allows.
+        """
+        self.runs = plan.runs(number)
+        self.config = plan.programs[number][0].config
+        runs, batch_size = plan.config.runs, self.config.train.batch_size
+        self.layout = choose_layout(len(self.runs), runs, batch_size, lane and lane.devices)
+        # A second of half the devices is half a second of all, so that seconds add up.
+        self._share = lane.share if lane else 1.0
+        self._pools = replicate(plan.pools, self.layout)
+        seeds = [np.int32(seed) for _, seed in self.runs]
+        hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
+        self._seeds, self._hyper = stack_runs(seeds, self.layout), stack_runs(hyper, self.layout)
+        started = time.monotonic()
+        self._programs = compile_programs(
+            self.config, self.layout, self._pools, self._seeds, self._hyper
+        )
+        self._digits_of = compile_digits_of(
+            self.config, self.layout, self._pools, self._programs.state
+        )
+        self.compile_seconds = time.monotonic() - started
+        self._unreported_compile_seconds = self.compile_seconds
+        self._state = None
+
+    def __str__(self) -> str:
+        return (
+            f'{len(self.runs)} runs on {_devices(self.layout.mesh.size)}, {self.layout.per_batch} '
+            f'at a time on each; compiled in {self.compile_seconds:.1f} s'
+        )
+
+    def start(self, saved: RunState | None = None) -> None:
+        """Initialises the runs, or goes on from a saved state of host arrays."""
+        if saved is None:
+            self._state = self._programs.init(self._pools, self._seeds, self._hyper)
+        else:
+            self._state = place_runs(saved, self.layout)
+        jax.block_until_ready(self._state)
+
+    @property
+    def expected_state(self) -> RunState:
+        """The tree of `host_state`, with shapes and types instead of arrays."""
+        num_runs = len(self.runs)
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((num_runs, *leaf.shape[1:]), leaf.dtype),
+            self._programs.state,
+        )
+
+    def host_state(self) -> RunState:
+        """The runs' state as host arrays, without padding."""
+        return unstack_runs(self._state, self.layout)
+
+    def epoch(self, epoch: int, evaluate: bool, all_sets: bool = True) -> list[dict[str, Any]]:
+        """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
+
+        Args:
+          epoch: its number, from 1.
+          evaluate: whether to measure accuracies after it.
+          all_sets: whether on the train and validation pairs, too.
+        """
+
+        def compute():
+            self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
+            correct = None
+            if evaluate:
+                asked = Asked(self._pools, replicate(np.bool_(all_sets), self.layout))
+                correct = self._programs.evaluate(asked, self._state)
+            return losses, correct
+
+        started = time.monotonic()
+        losses, correct = collect_runs(compute, self.layout)
+        clock = {
+            'train_seconds': self._seconds_a_run(started),
+            'compile_seconds': self._unreported_compile_seconds / len(self.runs),
+        }
+        self._unreported_compile_seconds = 0.0
+        if correct is not None and not all_sets:
+            correct = correct.of_test()
+        records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
+        return [{**record, **clock} for record in records]
+
+    def whole_pool_records(self) -> list[dict[str, Any]]:
+        """What the last epoch's lines of metrics.jsonl say beyond the others, a run after another.
+
+        exact_pair_accuracy or sampled_pair_accuracy (see `whole_pool`; the other is None, both
+        are for a run that failed) and whole_pool_seconds, the run's share of the time they took.
+        """
+        started = time.monotonic()
+        compiled, where = (self._programs.evaluate, self._digits_of), (self.layout, self._pools)
+        accuracies = whole_pool_accuracies(self.config, *compiled, *where, self._state)
+        field = 'exact_pair_accuracy' if factorises(self.config.model) else 'sampled_pair_accuracy'
+        nothing = {'exact_pair_accuracy': None, 'sampled_pair_accuracy': None}
+        records = [{**nothing, field: accuracy} for accuracy in accuracies]
+        seconds = self._seconds_a_run(started)
+        return [{**record, 'whole_pool_seconds': seconds} for record in records]
+
+    def _seconds_a_run(self, started: float) -> float:
+        return (time.monotonic() - started) * self._share / len(self.runs)
+
+
+def _devices(count: int) -> str:
+    return '1 device' if count == 1 else f'{count} devices'
+
+
+def epoch_records(
+    runs: Sequence[Run], epoch: int, losses: np.ndarray, correct: Correct | None, data: Any
+) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl of one epoch, without clock values.
+
+    Args:
+      runs: trial and seed of each run.
+      epoch: the epoch just trained, from 1.
+      losses: (runs,) mean training losses; not-a-number marks a run that failed.
+      correct: right answers, each (runs,), or None where this epoch or set was not evaluated;
+        logits that are not finite mark a run that failed, too.
+      data: config.data with the numbers of pairs.
+    """
+    records = []
+    for i, (trial, seed) in enumerate(runs):
+        failed = not math.isfinite(losses[i]) or (correct is not None and not correct.finite[i])
+        record = {
+            'trial': trial.index,
+            'seed': seed,
+            'epoch': epoch,
+            'train_loss': None if failed else float(losses[i]),
+        }
+        for kind, images_a_pair in (('main', 1), ('digits', 2)):
+            counts = None if correct is None or failed else getattr(correct, kind)
+            for name in ('train', 'validation', 'test'):
+                total = data[f'num_{name}_pairs'] * images_a_pair
+                key = f'{name}_accuracy' if kind == 'main' else f'{name}_digit_accuracy'
+                count = None if counts is None else getattr(counts, name)
+                record[key] = None if count is None else int(count[i]) / total
+        records.append(record)
+    return records

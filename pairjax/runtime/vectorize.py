@@ -1,0 +1,193 @@
+"""MANY runs: stacked on a leading axis, trained in vmapped batches on each device."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+
+from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
+from pairjax.system import compiled_programs_directory
+from pairjax.training import evaluate, train_step
+from pairjax.training.optimizers import Hyperparameters
+
+# Initialisation runs once: optimising its many small random draws costs seconds and gains none.
+INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
+# XLA:CPU's older code generator compiles these programs in half the time, and LLVM's second level
+# saves a fifth of what is left; they run as fast unless the batch is small. Newer versions of XLA
+# lack the older generator.
+COMPILER_OPTIONS = {
+    'cpu': {'xla_cpu_use_fusion_emitters': False, 'xla_backend_optimization_level': 2}
+}
+# More CPU devices than cores only serve tests; a million of them would never be ready.
+MOST_CPU_DEVICES = 64
+
+
+def configure_jax(num_devices: int = 0) -> None:
+    """Settings of the whole process; call before the first array is made.
+
+    Every CPU core becomes a device (or `num_devices` of them), since one run a
+    core is faster than one run over all cores. Matrix products are float32 on
+    every backend, also where the hardware would round to less. Compiled programs
+    are kept for later processes, unless JAX_COMPILATION_CACHE_DIR says where.
+    """
+    jax.config.update('jax_default_matmul_precision', 'float32')
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update('jax_compilation_cache_dir', str(compiled_programs_directory()))
+        jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
+    # Once the backend runs, its devices are as its user chose them.
+    with contextlib.suppress(RuntimeError):
+        most = max(num_cores(), MOST_CPU_DEVICES)
+        jax.config.update('jax_num_cpu_devices', min(num_devices or num_cores(), most))
+
+
+def num_cores() -> int:
+    """The cores that this process may use, where the system can say; else all."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def over_runs(
+    fn: Callable, layout: Layout, num_stacked: int, options: dict[str, Any], donate: bool = False
+) -> Callable:
+    """fn(pools, *one_run) of one run -> a jitted function of (pools, *stacked runs).
+
+    Args:
+      fn: a pure function of the pools and `num_stacked` trees of one run.
+      layout: devices and batch width.
+      num_stacked: how many arguments carry the leading runs axis.
+      options: of the compiler, see `compiler_options`.
+      donate: whether the first stacked argument's memory may be reused.
+    """
+
+    def on_device(pools, *stacked):
+        return jax.lax.map(lambda run: fn(pools, *run), stacked, batch_size=layout.per_batch)
+
+    def on_device_in_place(pools, state, *others):
+        return map_in_place(lambda run: fn(pools, *run), state, others, layout.per_batch)
+
+    on_devices = jax.shard_map(
+        on_device_in_place if donate else on_device,
+        mesh=layout.mesh,
+        out_specs=RUNS,
+        check_vma=False,
+        in_specs=(REPLICATED, *[RUNS] * num_stacked),
+    )
+    return jax.jit(on_devices, donate_argnums=(1,) if donate else (), compiler_options=options)
+
+
+def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tuple[Any, Any]:
+    """As lax.map of fn, but with the new states where the old ones were: lax.map holds both.
+
+    Args:
+      fn: a function of one run's (state, *others) -> (state, results).
+      state, others: trees with a leading axis of runs.
+      batch_size: how many runs go through fn together; divides the number of runs.
+    """
+
+    def batch(state, start):
+        cut = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=batch_size)
+        new, results = jax.vmap(fn)(jax.tree.map(cut, (state, *others)))
+        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=start, axis=0)
+        return jax.tree.map(put, state, new), results
+
+    num_runs = len(jax.tree.leaves(state)[0])
+    state, results = jax.lax.scan(batch, state, np.arange(0, num_runs, batch_size))
+    return state, jax.tree.map(lambda leaf: leaf.reshape(num_runs, *leaf.shape[2:]), results)
+
+
+def hyperparameters_of(config: Any) -> Hyperparameters:
+    """The traced floats of a trial's config as float32."""
+    return Hyperparameters(
+        learning_rate=np.float32(config.optimizer.learning_rate),
+        weight_decay=np.float32(config.optimizer.weight_decay),
+        main_weight=np.float32(config.loss.main_weight),
+        aux_weight=np.float32(config.loss.aux_weight),
+        dropout_rate=np.float32(config.model.dropout_rate),
+    )
+
+
+class Programs(NamedTuple):
+    """The three compiled functions of all runs of one structure.
+
+    init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
+    hyperparameters) -> (state, losses), reusing the old state's memory;
+    evaluate(Asked(pools, all_sets), state) -> Correct.
+    """
+
+    init: Callable
+    train_epoch: Callable
+    evaluate: Callable
+
+    @property
+    def state(self) -> Any:
+        """Shapes and types of the stacked state."""
+        return self.init.out_info
+
+
+@functools.cache
+def known_compiler_options(platform: str) -> dict[str, Any]:
+    """The entries of COMPILER_OPTIONS that this version of XLA knows."""
+    probe, known = jax.jit(lambda x: x).lower(0), {}
+    for name, value in COMPILER_OPTIONS.get(platform, {}).items():
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            probe.compile(compiler_options={name: value})
+            known[name] = value
+    return known
+
+
+def compiler_options(batch_size: int) -> dict[str, Any]:
+    """Options of the programs that train and evaluate with that batch size."""
+    return (
+        known_compiler_options(jax.default_backend())
+        if batch_size >= train_step.SMALL_BATCH_SIZE
+        else {}
+    )
+
+
+def compile_programs(
+    config: Any, layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
+) -> Programs:
+    """Compiles a structure's programs for a layout, side by side.
+
+    Args:
+      config: of any trial of the structure.
+      layout: how many runs lie where.
+      pools: replicated `Pools`.
+      seeds, hyperparameters: stacked, with `layout.padded` runs.
+    """
+    options = compiler_options(config.train.batch_size)
+    # Evaluation reads wide batches whatever the training's are.
+    devices = list(layout.mesh.devices.flat)
+    wide = choose_layout(layout.num_runs, config.runs, evaluate.EVALUATION_BATCH_SIZE, devices)
+    evaluation = layout._replace(per_batch=wide.per_batch)
+    evaluation_options = compiler_options(evaluate.EVALUATION_BATCH_SIZE)
+    init_options = {}
+    if jax.default_backend() == 'cpu':
+        init_options = {**known_compiler_options('cpu'), **INIT_COMPILER_OPTIONS}
+    init = over_runs(partial(train_step.init_state, config), layout, 2, init_options)
+    train_epoch = over_runs(
+        partial(train_step.train_epoch, config), layout, 2, options, donate=True
+    )
+    evaluate_all = over_runs(partial(evaluate.evaluate, config), evaluation, 1, evaluation_options)
+    shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
+    sharding = NamedSharding(layout.mesh, RUNS)
+    state = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
+    )
+    lowered = [
+        init.lower(pools, seeds, hyperparameters),
+        train_epoch.lower(pools, state, hyperparameters),
+        evaluate_all.lower(evaluate.Asked(pools, replicate(np.bool_(True), layout)), state),
+    ]
+    # XLA compiles outside the interpreter's lock, so threads do run side by side.
+    with ThreadPoolExecutor(len(lowered)) as executor:
+        compiled = list(executor.map(lambda program: program.compile(), lowered))
+    return Programs(*compiled)

@@ -1,0 +1,4 @@
+"""What writes documents: reproduction, factorial study, PairNet, benchmark.
+
+May import: everything in pairjax.
+"""

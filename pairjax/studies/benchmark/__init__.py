@@ -1,0 +1,4 @@
+"""Training timed against PyTorch programs.
+
+May import: everything in pairjax.
+"""

@@ -1,0 +1,147 @@
+"""The PyTorch processes that the benchmark compares with, seen from ours.
+
+They run `torch_peers.py`, which only they import.
+"""
+
+import math
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from pairjax.data.pairs import draw_pairs, pair_targets
+from pairjax.errors import UserError
+from pairjax.runtime.plan import Plan
+from pairjax.runtime.sharding import Layout, choose_layout
+from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
+from pairjax.training.state import Purpose, run_key
+
+PEERS = ('eager', 'strongest')
+# A peer trains one run after another, so a few of a core's share tell what all of them cost.
+MOST_PEER_RUNS = 5
+
+
+def drawn_pairs(plan: Plan, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The pairs that a run of this seed trains on and is evaluated on, for a peer.
+
+    Returns: by name of the set, images (n, 2, 14, 14) float32 as the run sees them, classes
+      (n, 2) and targets (n,) int64.
+    """
+    data, pools = plan.config.data, plan.pools
+    sets = draw_pairs(run_key(seed, Purpose.PAIRS), data, pools)
+    images, labels = np.asarray(pools.images, np.float32), np.asarray(pools.labels, np.int64)
+    mean, deviation = 0.0, 1.0
+    if data.standardize:
+        train = images[np.asarray(sets.train)]
+        mean, deviation = train.mean(), max(train.std(ddof=1), 1e-6)
+    images = ((images - mean) / deviation).astype(np.float32)
+    return {
+        name: (images[i], labels[i], np.asarray(pair_targets(data.relation, labels[i]), np.int64))
+        for name, i in ((name, np.asarray(i)) for name, i in sets._asdict().items())
+    }
+
+
+class Machine(NamedTuple):
+    """What both sides may use: the devices, and the processes of the peers."""
+
+    layout: Layout
+    num_processes: int
+    device: str
+
+    @classmethod
+    def of(cls, config: Any) -> 'Machine':
+        """All devices, or as many as config.runs names: CPU cores, or accelerators."""
+        layout = choose_layout(config.runs.devices or jax.device_count(), config.runs, 1)
+        on_cpu = jax.default_backend() == 'cpu'
+        return cls(layout, layout.mesh.size if on_cpu else 1, 'cpu' if on_cpu else 'cuda')
+
+    def describe(self) -> dict[str, Any]:
+        """For benchmark.json."""
+        return {
+            'device_kind': self.layout.mesh.devices.flat[0].device_kind,
+            'num_devices': self.layout.mesh.size,
+            'num_cores': os.cpu_count(),
+            'peer_processes': self.num_processes,
+        }
+
+
+class PeerProcesses:
+    """Python processes that train with PyTorch what they are sent, see `torch_peers.serve`."""
+
+    def __init__(self, machine: Machine):
+        """Starts them; each has imported torch when this returns."""
+        command = [sys.executable, '-m', 'pairjax.studies.benchmark.torch_peers']
+        pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE}
+        self._processes = [subprocess.Popen(command, **pipes) for _ in range(machine.num_processes)]
+        sees_gpu = [self._receive(process) for process in self._processes]
+        if machine.device == 'cuda' and not all(sees_gpu):
+            self.__exit__()
+            raise UserError('PyTorch finds no GPU where jax has an accelerator; add --torch=False')
+
+    def __enter__(self) -> 'PeerProcesses':
+        return self
+
+    def __exit__(self, *exception):
+        for process in self._processes:
+            process.terminate()
+            process.communicate()
+
+    def train(self, jobs: Sequence[Mapping[str, Any]]) -> tuple[float, list[float]]:
+        """Trains one job a process, all at once after each has warmed up.
+
+        Returns: seconds of the process that took longest, and the runs' test accuracies.
+        """
+        busy = self._processes[: len(jobs)]
+        for messages in (jobs, ['go'] * len(jobs)):
+            for process, message in zip(busy, messages, strict=True):
+                pickle.dump(message, process.stdin)
+                process.stdin.flush()
+            replies = [self._receive(process) for process in busy]
+        return max(seconds for seconds, _ in replies), [a for _, values in replies for a in values]
+
+    @staticmethod
+    def _receive(process: subprocess.Popen) -> Any:
+        try:
+            return pickle.load(process.stdout)
+        except EOFError:
+            raise UserError(
+                'a PyTorch process ended early, see above for its reason; --torch=False leaves '
+                'PyTorch out'
+            ) from None
+
+
+def peer_jobs(
+    plan: Plan, machine: Machine, peer: str, num_epochs: int, most_runs: int | None = None
+) -> tuple[list[dict[str, Any]], float]:
+    """The jobs of `PeerProcesses.train`: the seeds dealt out to one process a core.
+
+    Args:
+      plan: with the seeds to train.
+      machine: where.
+      peer: one of PEERS.
+      num_epochs: epochs of each run.
+      most_runs: of a process; None trains all its share without a warm-up.
+
+    Returns: the jobs, and how many times their seconds all seeds would take.
+    """
+    num_processes = min(machine.num_processes, len(plan.seeds))
+    shares = [plan.seeds[i::num_processes][:most_runs] for i in range(num_processes)]
+    pairs = {seed: drawn_pairs(plan, seed) for share in shares for seed in share}
+    common = {
+        'peer': peer,
+        'config': plan.config.to_dict(),
+        'num_classes': plan.pools.num_classes,
+        'evaluation_batch_size': EVALUATION_BATCH_SIZE,
+        'device': machine.device,
+        # Fewer seeds than cores use all cores all the same.
+        'num_threads': machine.num_processes // num_processes,
+        'warm_up': most_runs is not None,
+        'num_epochs': num_epochs,
+    }
+    jobs = [{**common, 'runs': [pairs[seed] for seed in share]} for share in shares]
+    return jobs, math.ceil(len(plan.seeds) / num_processes) / len(shares[0])

@@ -1,1 +1,0 @@
-"""The study: what weight sharing and the auxiliary loss are worth, arm by arm, seed by seed."""

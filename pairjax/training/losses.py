@@ -1,0 +1,50 @@
+"""The weighted main plus auxiliary cross-entropy."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from pairjax.models.networks import PairOutput
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    """Mean cross-entropy, float32 scalar.
+
+    Args:
+      logits: (..., classes).
+      labels: (...,) int32.
+      smoothing: the part of each target that is spread evenly over all classes (C. Szegedy et
+        al., "Rethinking the Inception Architecture for Computer Vision", 2016).
+    """
+    if not smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    return optax.softmax_cross_entropy(logits, targets).mean()
+
+
+def pair_loss(
+    output: PairOutput,
+    classes: jax.Array,
+    targets: jax.Array,
+    main_weight: jax.Array,
+    aux_weight: jax.Array,
+    label_smoothing: float = 0.0,
+) -> jax.Array:
+    """main_weight * CE(main) + aux_weight * (CE(digit_a) + CE(digit_b)) / 2, a mean over pairs.
+
+    The first report sums three cross-entropies, which is weights 1 and 2; the
+    second weighs (1 - w, w).
+
+    Args:
+      output: the model's logits for a batch of pairs.
+      classes: (batch, 2) int32, the two images' classes.
+      targets: (batch,) int32, 1 where the relation holds.
+      main_weight: scalar.
+      aux_weight: scalar; must be 0 for a model without digit heads.
+      label_smoothing: of every target, see `cross_entropy`.
+    """
+    loss = main_weight * cross_entropy(output.main_logits, targets, label_smoothing)
+    if output.digit_logits_a is not None:
+        digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
+        loss += aux_weight * cross_entropy(digits, classes, label_smoothing)
+    return loss

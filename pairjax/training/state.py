@@ -1,0 +1,85 @@
+"""What ONE run carries from epoch to epoch, and the keys of its randomness."""
+
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from pairjax.data.pairs import PairIndices
+
+
+class Purpose(enum.IntEnum):
+    """What a run's key is folded with, so that no two uses share random bits."""
+
+    PAIRS = 0
+    PARAMS = 1
+    SHUFFLE = 2
+    DROPOUT = 3
+    AUGMENT = 4
+
+
+class Variables(NamedTuple):
+    """A model's parameters, and the running averages of its normalisation layers if it has any."""
+
+    params: Any
+    batch_stats: Any
+
+
+class Learned(NamedTuple):
+    """What training changes of a network.
+
+    variables, opt_state: the model's and the optimizer's trees. average: the moving average of
+    the variables, which is what is evaluated, or None.
+    """
+
+    variables: Variables
+    average: Variables | None
+    opt_state: Any
+
+
+@flax.struct.dataclass
+class RunState:
+    """Everything that a run carries from epoch to epoch.
+
+    seed, epoch: int32 scalars. pairs: indices into the pools. mean, deviation:
+    float32 scalars that standardise its images. learned: of its network; where a
+    run has several, they lie on a leading axis. failed: bool, whether a loss was not finite.
+    """
+
+    seed: jax.Array
+    epoch: jax.Array
+    pairs: PairIndices
+    mean: jax.Array
+    deviation: jax.Array
+    learned: Learned
+    failed: jax.Array
+
+
+def run_key(seed: jax.Array, purpose: Purpose, *steps: jax.Array | int) -> jax.Array:
+    """The typed key of one use of a run's randomness, for a recurring use at one step."""
+    key = jax.random.fold_in(jax.random.key(seed), purpose)
+    for step in steps:
+        key = jax.random.fold_in(key, step)
+    return key
+
+
+def member_step(member: jax.Array | None) -> tuple:
+    """What a key of a run is folded with for one of its networks; nothing where it has but one."""
+    return () if member is None else (member,)
+
+
+def over_members(config: Any, fn: Callable, *learned: Any) -> Any:
+    """fn(*learned) of a run's one network; of several, fn(*learned, member) of each, stacked.
+
+    On CPU one after the other, since a wider batch leaves the cache.
+    """
+    num_members = config.model.num_members
+    if num_members == 1:
+        return fn(*learned)
+    stacked = (*learned, jnp.arange(num_members))
+    if jax.default_backend() == 'cpu':
+        return jax.lax.map(lambda arguments: fn(*arguments), stacked)
+    return jax.vmap(fn)(*stacked)

@@ -1,0 +1,251 @@
+"""ONE run as pure functions: its initial state, one epoch of training, its evaluation.
+
+A run is a function of (trial, seed) alone. Arrays go in and come out; nothing
+here touches the disk, and nothing knows that many runs are stacked.
+"""
+
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from ml_collections import FrozenConfigDict
+
+from pairjax.data import augmentation
+from pairjax.data.pairs import Pools, draw_pairs, pair_targets
+from pairjax.models.decision import with_main_logits
+from pairjax.models.layers import Dropout, count_dropout_units, random_bytes
+from pairjax.models.registry import build_model
+from pairjax.training.losses import pair_loss
+from pairjax.training.optimizers import Hyperparameters, make_tx
+from pairjax.training.state import (
+    Learned,
+    Purpose,
+    RunState,
+    Variables,
+    member_step,
+    over_members,
+    run_key,
+)
+
+# Below so many pairs a step is mostly overhead.
+SMALL_BATCH_SIZE = 8
+
+
+def init_state(
+    config: Any, pools: Pools, seed: jax.Array, hyperparameters: Hyperparameters
+) -> RunState:
+    """Draws a run's pairs and initial parameters.
+
+    Args:
+      config: the trial's config; only its structural fields are read.
+      pools: the images and labels.
+      seed: int32 scalar.
+      hyperparameters: of the optimizer whose state is made.
+    """
+    pairs = draw_pairs(run_key(seed, Purpose.PAIRS), config.data, pools)
+    mean, deviation = jnp.float32(0), jnp.float32(1)
+    if config.data.standardize:
+        images = pools.images[pairs.train].astype(jnp.float32)
+        mean = images.mean()
+        # A pool of one constant colour has no deviation to divide by.
+        deviation = jnp.maximum(images.std(ddof=1), 1e-6)
+    tx = run_tx(config, hyperparameters)
+
+    def init_member(member=None):
+        key = run_key(seed, Purpose.PARAMS, *member_step(member))
+        model = build_model(config.model, pools.num_classes, nnx.Rngs(params=key))
+        variables = Variables(nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat))
+        average = variables if config.optimizer.ema_decay else None
+        return Learned(variables, average, tx.init(variables.params))
+
+    return RunState(
+        seed=jnp.int32(seed),
+        epoch=jnp.int32(0),
+        pairs=pairs,
+        mean=mean,
+        deviation=deviation,
+        learned=over_members(config, init_member),
+        failed=jnp.bool(False),
+    )
+
+
+def num_steps(config: Any) -> int:
+    """Training steps an epoch."""
+    return -(-config.data.num_train_pairs // config.train.batch_size)
+
+
+def run_tx(config: Any, hyperparameters: Hyperparameters) -> optax.GradientTransformation:
+    """The optimizer of a run whose config is `config`."""
+    tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
+    # One kernel for all parameters compiles a second sooner than one for each. Steps with a few
+    # pairs are slower with it, and AdamW has to tell weights from biases.
+    flat = config.optimizer.name == 'adam' and config.train.batch_size >= SMALL_BATCH_SIZE
+    return optax.flatten(tx) if flat else tx
+
+
+def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphDef:
+    """The static part of the model; `nnx.merge(structure, *variables)` is the model."""
+    return _model_structure(FrozenConfigDict(config.model), num_classes, training)
+
+
+# Every program of a structure asks for it.
+@functools.lru_cache(maxsize=16)
+def _model_structure(
+    model_config: FrozenConfigDict, num_classes: int, training: bool
+) -> nnx.GraphDef:
+    def make():
+        model = build_model(model_config, num_classes, nnx.Rngs(params=jax.random.key(0)))
+        model.train() if training else model.eval()
+        return model
+
+    return nnx.graphdef(nnx.eval_shape(make))
+
+
+def standardize(state: RunState, images: jax.Array) -> jax.Array:
+    """Raw images of any shape as the run sees them, float32."""
+    return (images.astype(jnp.float32) - state.mean) / state.deviation
+
+
+def train_epoch(
+    config: Any, pools: Pools, state: RunState, hyperparameters: Hyperparameters
+) -> tuple[RunState, jax.Array]:
+    """One pass over the train pairs.
+
+    Where the batch size does not divide the number of pairs, the last batch is
+    smaller and its loss is the mean over the pairs it has.
+
+    Returns: the next state, and the mean training loss over pairs, float32;
+      not-a-number from the first epoch on in which it was not finite.
+    """
+    train = partial(_train_member, config, pools, state, hyperparameters)
+    learned, losses = over_members(config, train, state.learned)
+    loss = losses.mean()
+    failed = state.failed | ~jnp.isfinite(loss)
+    state = state.replace(learned=learned, epoch=state.epoch + 1, failed=failed)
+    return state, jnp.where(failed, jnp.nan, loss)
+
+
+def _train_member(
+    config: Any,
+    pools: Pools,
+    state: RunState,
+    hyperparameters: Hyperparameters,
+    learned: Learned,
+    member: jax.Array | None = None,
+) -> tuple[Learned, jax.Array]:
+    """`train_epoch` of one of the run's networks: its next state and its mean loss."""
+    num_pairs, batch_size = config.data.num_train_pairs, _batch_size(config)
+    num_full, num_left = divmod(num_pairs, batch_size)
+    train_step = make_train_step(config, pools, state, hyperparameters)
+
+    def key(purpose):
+        return run_key(state.seed, purpose, state.epoch, *member_step(member))
+
+    pairs = state.pairs.train
+    if config.train.shuffle:
+        pairs = jax.random.permutation(key(Purpose.SHUFFLE), pairs)
+    images = augmented_images(config, key(Purpose.AUGMENT), pools, pairs, state.epoch)
+    noise = _dropout_noise(config, key(Purpose.DROPOUT), pools.num_classes, learned.variables)
+    steps = state.epoch * num_steps(config) + jnp.arange(num_steps(config))
+
+    def batches(tree):
+        return jax.tree.map(
+            lambda x: x[: num_full * batch_size].reshape(num_full, batch_size, *x.shape[1:]), tree
+        )
+
+    by_step = noise[:num_full], steps[:num_full]
+    learned, losses = jax.lax.scan(train_step, learned, (*batches((pairs, images)), *by_step))
+    total = losses.sum() * batch_size
+    if num_left:
+        rest = jax.tree.map(lambda x: x[-num_left:], (pairs, images))
+        learned, loss = train_step(learned, (*rest, noise[-1], steps[-1]))
+        total += loss * num_left
+    return learned, total / num_pairs
+
+
+def make_train_step(
+    config: Any, pools: Pools, state: RunState, hyperparameters: Hyperparameters
+) -> Callable:
+    """The step learned, (pairs, images, noise, step) -> learned, loss.
+
+    `images` are the batch's raw images where they are not those of the pools.
+    """
+    structure = model_structure(config, pools.num_classes, training=True)
+    tx = run_tx(config, hyperparameters)
+
+    def loss_fn(params, batch_stats, batch):
+        indices, images, noise, _ = batch
+        classes = pools.labels[indices]
+        model = nnx.merge(structure, params, batch_stats, copy=True)
+        images = standardize(state, pools.images[indices] if images is None else images)
+        output = model(images, Dropout(noise, hyperparameters.dropout_rate))
+        loss = pair_loss(
+            with_main_logits(config, output),
+            classes,
+            pair_targets(config.data.relation, classes),
+            hyperparameters.main_weight,
+            hyperparameters.aux_weight,
+            config.loss.label_smoothing,
+        )
+        return loss, nnx.state(model, nnx.BatchStat)
+
+    def train_step(learned, batch):
+        (params, batch_stats), average, opt_state = learned
+        *_, step = batch
+        grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, batch_stats), grads = grad_fn(params, batch_stats, batch)
+        updates, opt_state = tx.update(grads, opt_state, params)
+        variables = Variables(optax.apply_updates(params, updates), batch_stats)
+        if average is not None:
+            # While there is little to average, the first parameters must not weigh for long.
+            decay = jnp.minimum(config.optimizer.ema_decay, (1 + step) / (10 + step))
+            average = optax.incremental_update(variables, average, 1 - decay)
+        return Learned(variables, average, opt_state), loss
+
+    return train_step
+
+
+def augmented_images(
+    config: Any, key: jax.Array, pools: Pools, pairs: jax.Array, epoch: jax.Array
+) -> jax.Array | None:
+    """The epoch's own version of the images of pairs (n, 2), raw (n, 2, 14, 14).
+
+    An image's changes depend on the key, which is the run's and the epoch's, and on the image. None
+    where no epoch changes any.
+    """
+    if not augmentation.is_on(config.augment):
+        return None
+    indices = pairs.reshape(-1)
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(indices)
+    images = pools.images[indices].astype(jnp.float32)
+    num_epochs = config.train.num_epochs
+    changed = jax.lax.cond(
+        epoch < num_epochs - round(config.augment.undistorted * num_epochs),
+        lambda: augmentation.augment_images(keys, images, images.max(), config.augment),
+        lambda: images,
+    )
+    return changed.reshape(*pairs.shape, *images.shape[1:])
+
+
+def _batch_size(config: Any) -> int:
+    """The pairs of a full batch; a size beyond all pairs means all, and takes no more memory."""
+    return min(config.train.batch_size, config.data.num_train_pairs)
+
+
+def _dropout_noise(
+    config: Any, key: jax.Array, num_classes: int, variables: Variables
+) -> jax.Array:
+    """The random bytes of an epoch's dropout, a row a step, from one draw: many would be slow."""
+    structure = model_structure(config, num_classes, training=False)
+
+    def apply(variables, images, dropout):
+        return nnx.merge(structure, *variables)(images, dropout)
+
+    images = jax.ShapeDtypeStruct((_batch_size(config), 2, 14, 14), jnp.float32)
+    num_units = count_dropout_units(apply, variables, images)
+    return random_bytes(key, num_steps(config), num_units)

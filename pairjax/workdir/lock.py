@@ -1,0 +1,117 @@
+"""One process at a time writes to a workdir. No jax in here."""
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from pairjax.errors import UserError
+from pairjax.workdir.workdir import writing
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there nobody is kept out.
+    fcntl = None
+
+
+class Holder(NamedTuple):
+    """The process that a lock file names; `certain` where it could be asked from here."""
+
+    host: str
+    process: int
+    certain: bool = False
+
+    def __str__(self) -> str:
+        return f'process {self.process} on {self.host}'
+
+
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[str]:
+    """Keeps other processes from writing to a workdir, which is made where it is missing.
+
+    The system drops the lock when its process ends, however it ends, so that what a dead process
+    left is never in the way. Some shared file systems have no such locks, or keep them to
+    one host; there a second process cannot be kept out, only spoken of.
+
+    Yields: what to tell a person about that, mostly nothing.
+    Raises: UserError where another process holds it, with that one's host and process id.
+    """
+    path = workdir / 'lock'
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        file = path.open('ab', buffering=0)
+    with file:
+        before = _holder(path)
+        doubt = ''
+        if not _lock(file, workdir, before):
+            doubt = f'nothing can lock {workdir}: start one process at a time there'
+        elif before and before.host != platform.node():
+            doubt = f'{before} did not say that it left {workdir}: if it still runs, stop it'
+        with writing(path):
+            file.truncate(0)
+            holder = {'host': platform.node(), 'process': os.getpid()}
+            file.write(json.dumps(holder).encode() + b'\n')
+        try:
+            yield doubt
+        finally:
+            with contextlib.suppress(OSError):
+                file.truncate(0)
+
+
+def _lock(file: BinaryIO, workdir: Path, holder: Holder | None) -> bool:
+    """Takes the lock, and returns whether there is such a thing here."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        raise UserError(
+            f'{workdir} is in use by {holder or "another process"}; wait until it has finished, or '
+            'name another --workdir'
+        ) from None
+    except OSError:
+        return False
+
+
+def find_holder(workdir: Path) -> Holder | None:
+    """Who writes to a workdir, or None where nobody does. Writes nothing and keeps nobody out.
+
+    A process that died on another host without tidying up is not told from a living one.
+    """
+    path = workdir / 'lock'
+    holder = _holder(path)
+    if holder is None or holder.host != platform.node() or fcntl is None:
+        return holder
+    return holder._replace(certain=True) if _lives(holder.process) and _is_held(path) else None
+
+
+def _holder(path: Path) -> Holder | None:
+    try:
+        content = json.loads(path.read_text())
+        return Holder(str(content['host']), int(content['process']))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # It is someone else's.
+        return True
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Whether the file is locked; only asked of a living process, since asking locks a free one."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

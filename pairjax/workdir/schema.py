@@ -1,0 +1,171 @@
+"""What the JSON files of a workdir must look like, checked before they are used. No jax in here."""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pairjax.analysis.statistics import describe
+from pairjax.errors import UserError, shown
+
+# A shape is a range for the whole numbers in it, float for every finite number, another type, None
+# for null, a tuple of shapes for any of them, a list of one shape for lists of such, and an object
+# for objects that have at least these fields; a field that ends in '?' may be missing.
+COUNT = range(2**31)
+SIZE = range(1, 2**31)
+POOL = range(1, 10**9)
+DATA = {'source': str, 'train_pool': POOL, 'test_pool': POOL, 'num_classes': SIZE}
+SETTING = (str, bool, float, [(str, bool, float)])
+FIGURE = {'values': [(None, float)]}
+FIGURES = (
+    'final_test_accuracy',
+    'best_epoch_test_accuracy',
+    'best_validation_epoch_test_accuracy',
+    'final_validation_accuracy',
+    'final_train_accuracy',
+)
+TRIAL = {
+    'hyperparameters': {'model.name': str, 'model.widths': [SIZE], 'model.weight_sharing': bool},
+    'num_params': range(1, 2**63),
+    'seeds': [COUNT],
+    'failed_seeds': [COUNT],
+    'failure?': (None, str),
+    **dict.fromkeys(FIGURES, FIGURE),
+    'final_digit_accuracy': (None, FIGURE),
+}
+SUMMARY = {
+    'name': str,
+    'data': {**DATA, 'fingerprint': str},
+    'trials': [TRIAL],
+    'selected_trial': (None, COUNT),
+    'timing': dict.fromkeys(
+        ('compile_seconds', 'train_seconds', 'seconds_per_run', 'devices'), float
+    ),
+}
+LINE = {
+    **{'trial': COUNT, 'seed': COUNT, 'epoch': SIZE},
+    **dict.fromkeys(('train_loss', 'train_accuracy', 'validation_accuracy'), (None, float)),
+    **dict.fromkeys(('test_accuracy', 'test_digit_accuracy'), (None, float)),
+    **dict.fromkeys(('train_seconds', 'compile_seconds'), float),
+}
+# What a report reads of a config; the rest it shows as it is.
+REPORTED_CONFIG = {
+    'seed': COUNT,
+    'num_seeds': SIZE,
+    'data': {f'num_{name}_pairs': SIZE for name in ('train', 'validation', 'test')},
+}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON of finite numbers and whole characters, as pairjax writes it; else raises ValueError."""
+    try:
+        return json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except RecursionError:
+        raise ValueError('it is nested too deeply') from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f'{text} is no finite number')
+    return number
+
+
+def mismatch(value: Any, shape: Any, where: str = 'it') -> str | None:
+    """How a JSON value differs from a shape, in words; None where it does not."""
+    if isinstance(shape, tuple):
+        found = [mismatch(value, one, where) for one in shape]
+        return None if None in found else found[-1]
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return f'{where} is no object'
+        return _first(
+            f'{where} lacks {name}'
+            if name not in value
+            else mismatch(value[name], inner, f'{where}.{name}'.removeprefix('it.'))
+            for name, inner in (
+                (name.removesuffix('?'), shape[name])
+                for name in shape
+                if name[-1] != '?' or name[:-1] in value
+            )
+        )
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return f'{where} is no list'
+        return _first(mismatch(v, shape[0], f'{where}[{i}]') for i, v in enumerate(value))
+    if isinstance(shape, range):
+        fits = type(value) is int and value in shape
+    elif shape is float:
+        # Beyond this a whole number is none that pairjax measures.
+        fits = type(value) is float or (type(value) is int and abs(value) < 2**63)
+    else:
+        fits = value is None if shape is None else type(value) is shape
+    return None if fits else f'{where} is {shown(value)}'
+
+
+def _first(mismatches: Iterable[str | None]) -> str | None:
+    return next((text for text in mismatches if text), None)
+
+
+def check_shape(value: Any, shape: Any, path: Path) -> None:
+    """Raises UserError where the content of a file is not what pairjax writes there."""
+    difference = mismatch(value, shape)
+    if difference:
+        raise UserError(
+            f'{path} was not written by pairjax ({difference}); put an intact copy back, or name '
+            'another workdir'
+        )
+
+
+def check_summary(summary: Any, path: Path) -> None:
+    """Raises UserError where summary.json lacks something or contradicts itself.
+
+    A figure's mean, deviation and interval must be those of its values, one for each seed.
+    """
+    check_shape(summary, SUMMARY, path)
+    difference = _contradiction(summary)
+    if difference:
+        raise UserError(
+            f'{path} contradicts itself ({difference}); delete it, and the command that began the '
+            'training writes it anew from metrics.jsonl'
+        )
+
+
+def _contradiction(summary: dict[str, Any]) -> str | None:
+    trials, selected = summary['trials'], summary['selected_trial']
+    if not trials or (selected is not None and selected >= len(trials)):
+        return f'selected_trial is {selected} of {len(trials)} trials'
+    fields = trials[0]['hyperparameters'].keys()
+    for index, trial in enumerate(trials):
+        where, seeds = f'trials[{index}]', trial['seeds']
+        if trial['hyperparameters'].keys() != fields:
+            return f'{where}.hyperparameters are other fields than those of the first'
+        found = mismatch(list(trial['hyperparameters'].values()), [SETTING], where)
+        if found:
+            return found
+        if len(set(seeds)) < len(seeds) or set(trial['failed_seeds']) - set(seeds):
+            return f'{where}.seeds or failed_seeds'
+        for name in (*FIGURES, 'final_digit_accuracy'):
+            if trial[name] is not None and not _is_figure(trial[name], len(seeds)):
+                return f'{where}.{name}'
+    return None
+
+
+def _is_figure(figure: dict[str, Any], num_seeds: int) -> bool:
+    if len(figure['values']) != num_seeds or not all(0 <= v <= 1 for v in figure['values'] if v):
+        return False
+    expected = describe(figure['values'])
+    return all(_is_close(figure.get(name), expected[name]) for name in ('mean', 'std', 'ci95'))
+
+
+def _is_close(found: Any, expected: Any) -> bool:
+    if isinstance(expected, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(expected)
+            and all(map(_is_close, found, expected))
+        )
+    if expected is None or type(found) not in (int, float):
+        return found is expected
+    return abs(found - expected) <= 1e-9

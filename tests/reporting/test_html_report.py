@@ -1,0 +1,256 @@
+"""The HTML report: the page is parsed and its numbers are worked out again from the seeds."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from absl import flags
+from html_pages import RATES, Page, page_of, random_accuracies, write_workdir, written
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ml_collections import config_flags
+from PIL import Image
+
+from pairjax.config import default_config, flatten, validate
+from pairjax.errors import UserError
+from pairjax.reporting.html.page import Cell, Section, Table, render_page
+from pairjax.reporting.html.report import command, write_report
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIL = '<script>alert(1)</script><b onmouseover="alert(2)">'
+ACCURACIES = random_accuracies(3, 4)
+FAILED = ((1, 2),)
+
+
+@pytest.fixture(scope='module')
+def sweep(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp('sweep') / 'run'
+    return write_workdir(workdir, ACCURACIES, FAILED, source='bundled')
+
+
+@pytest.fixture(scope='module')
+def page(sweep):
+    return page_of(sweep)
+
+
+# --------------------------------------------------------------------- one experiment
+
+
+def test_the_page_needs_no_other_file_and_no_network(page):
+    assert len(page.attributes('src')) == 2 and not page.attributes('href')
+    assert all(re.match(r'data:image/png;base64,', value) for value in page.attributes('src'))
+    others = {'srcset', 'action', 'data', 'poster', 'background', 'ping', 'manifest', 'style'}
+    assert not others & {name for _, attrs in page.elements for name in attrs}
+    assert not {'link', 'iframe', 'object', 'embed', 'base'} & {tag for tag, _ in page.elements}
+    code = ''.join(page.scripts + page.styles)
+    assert not re.search(r'url\(|@import|://|fetch|XMLHttp|import\(|innerHTML', code)
+
+
+def test_the_page_itself_forbids_fetching_and_foreign_scripts(page):
+    (policy,) = [a['content'] for _, a in page.elements if 'http-equiv' in a]
+    (script,) = page.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
+    assert re.search(r"script-src '[^']*'$", policy)
+
+
+def test_every_trial_has_its_numbers(page):
+    headings, rows, table = page.table('Trials')
+    columns = ['final test %', 'best epoch on test %', 'best validation epoch, test %']
+    columns += ['final validation %', 'final train %']
+    for trial, (row, accuracies) in enumerate(zip(rows, ACCURACIES, strict=True)):
+        valid = [a for seed, a in enumerate(accuracies) if (trial, seed) not in FAILED]
+        cells = dict(zip(headings, row, strict=True))
+        name = f'{trial} AuxNet2 (32, 32, 64, 256) optimizer.learning_rate={RATES[trial]}'
+        assert cells['trial'].removesuffix(' (selected)') == name
+        assert cells['parameters'] == f'{1000 + trial:,}' and cells['n'] == str(len(valid))
+        assert {cells[column] for column in columns} == {written(valid)}
+        assert cells['digits, final test %'] == '-'
+        assert cells['s/run'] == f'{2 * (0.5 + trial):.2f}'
+        assert cells['failed seeds'] == ('2' if trial == 1 else 'none')
+        places = table['attributes'][trial + 1]
+        values = [float(attributes.get('data-value', 'nan')) for attributes in places]
+        values = dict(zip(headings, values, strict=True))
+        np.testing.assert_allclose(values['final test %'], np.mean(valid))
+        assert values['parameters'] == 1000 + trial
+        assert np.isnan(values['trial']) and np.isnan(values['digits, final test %'])
+
+
+def test_the_selected_trial_is_marked_and_named(page):
+    means = [np.mean([a for s, a in enumerate(r) if (t, s) not in FAILED]) for t, r in
+             enumerate(ACCURACIES)]  # fmt: skip
+    best = int(np.argmax(means))
+    _, rows, table = page.table('Trials')
+    assert table['marked'] == [best]
+    assert [i for i, row in enumerate(rows) if '(selected)' in row[0]] == [best]
+    valid = [a for seed, a in enumerate(ACCURACIES[best]) if (best, seed) not in FAILED]
+    mean, interval = written(valid).split(' [')
+    assert f'{mean} % [{interval}, n = {len(valid)}' in page.text
+
+
+def test_every_seed_has_its_row_and_failures_are_named(page):
+    headings, rows, _ = page.table('Each seed')
+    assert headings[:3] == ['trial', 'seed', 'final test %'] and len(rows) == 12
+    shown = {(int(row[0].split()[0]), int(row[1])): row[2] for row in rows}
+    expected = {
+        (trial, seed): 'failed' if (trial, seed) in FAILED else f'{100 * accuracy:.2f}'
+        for trial, row in enumerate(ACCURACIES)
+        for seed, accuracy in enumerate(row)
+    }
+    assert shown == expected
+    assert re.search(r'learning_rate=0\.01: failed seeds.*no figure: 2\.', page.text)
+
+
+def test_what_the_experiment_was_is_told(page):
+    for fact in ('0 to 3', '1,000 train, 500 validation, 1,000 test', 'bundled, 10 classes'):
+        assert fact in page.text
+    assert 'fingerprint abcdef' in page.text and 'pairjax 9.8.7, jax 6.5.4' in page.text
+    assert 'the same 2,000 images' in page.text  # What the bundled digits leave out.
+    _, rows, _ = page.table('What differs')
+    changed = {row[0]: row[1:] for row in rows}
+    assert changed['num_seeds'] == ['4', '10'] and set(changed) == {'num_seeds', 'sweep.product'}
+    _, rows, _ = page.table('The whole config')
+    assert {row[0] for row in rows} == set(flatten(default_config()))
+
+
+def test_tables_can_be_sorted_by_keyboard_and_scroll_by_themselves(page):
+    assert page.elements.count(('button', {'type': 'button'})) == sum(
+        len(table['rows'][0]) for table in page.tables
+    )
+    regions = [attrs for _, attrs in page.elements if attrs.get('class') == 'scroll']
+    assert len(regions) == len(page.tables) + 2  # Two pictures.
+    assert all(a['tabindex'] == '0' and a['role'] == 'region' for a in regions)
+    # The script finds a heading's button as its first child.
+    tags = [tag for tag, _ in page.elements]
+    assert all(tags[i + 1] == 'button' for i, tag in enumerate(tags) if tag == 'th')
+    assert 'aria-sort' in page.scripts[0]
+    styles = ''.join(page.styles)
+    assert 'prefers-color-scheme: dark' in styles and '@media print' in styles
+
+
+def test_pictures_are_inlined_with_words(page):
+    pictures = [attrs for tag, attrs in page.elements if tag == 'img']
+    for attrs in pictures:
+        data = base64.b64decode(attrs['src'].removeprefix('data:image/png;base64,'))
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.format == 'PNG'
+            ratio = int(attrs['width']) / int(attrs['height'])
+            assert ratio == pytest.approx(image.width / image.height, rel=0.01)
+    texts = [attrs['alt'] for attrs in pictures]
+    assert texts[0] == 'Final test accuracy against optimizer.learning_rate.'
+    assert texts[1].startswith('Training curves of the selected trial, AuxNet2 (32, 32, 64, 256)')
+
+
+def test_what_comes_from_files_is_inert(tmp_path):
+    def change(config):
+        config.data.dir = EVIL
+
+    workdir = write_workdir(tmp_path / EVIL.replace('/', '|'), [[0.5, 0.6]], change=change)
+    for name, old in (('config', '6.5.4'), ('summary', 'auxnet2'), ('summary', 'abcdef')):
+        path = workdir / f'{name}.json'
+        path.write_text(path.read_text().replace(json.dumps(old), json.dumps(EVIL)))
+    page = page_of(workdir)
+    assert len(page.scripts) == 1 and 'alert' not in page.scripts[0]
+    assert not any(name.startswith('on') for _, attrs in page.elements for name in attrs)
+    assert 'b' not in {tag for tag, _ in page.elements}
+    assert page.text.count(EVIL) >= 5  # Title, heading, fingerprint, version, two config tables.
+
+
+# -------------------------------------------------------------------------- the command
+
+VALUES = {
+    'name': st.sampled_from(['auxnet2', 'a.b+c-d']),
+    'seed': st.integers(0, 100),
+    'data.dir': st.text(st.characters(codec='ascii', exclude_categories=['C']), max_size=12),
+    'data.standardize': st.booleans(),
+    'model.widths': st.lists(st.integers(1, 512), min_size=1, max_size=4).map(tuple),
+    'loss.aux_weight': st.floats(0, 1e6),
+    'sweep.product': st.sampled_from(
+        [(), (('model.name', ('AuxNet1', 'AuxNet2')), ('model.widths', ((1, 2), (3,))))]
+    ),
+    'sweep.param_range': st.sampled_from([(), (1, 2.5)]),
+}
+
+
+@pytest.mark.filterwarnings('ignore:the load_module')
+@settings(deadline=None, max_examples=50)
+@given(st.fixed_dictionaries({}, optional=VALUES))
+def test_the_command_leads_to_the_same_config(fields):
+    config = default_config()
+    config.update_from_flattened_dict(fields)
+    # What a shell makes of it: a backslash at the end of a line joins two lines.
+    text = command(json.loads(json.dumps(config.to_dict())))
+    words = shlex.split(re.sub(r'\\\n', '', text))
+    assert words[:2] == ['python', 'launch/main.py']
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file('config', flag_values=values)
+    arguments = [words[1], words[2].replace('=', f'={ROOT}/'), *words[3:]]
+    with mock.patch.object(sys, 'argv', arguments):  # Where it looks for fields, too.
+        values(arguments)
+    assert flatten(validate(values.config)) == flatten(validate(config))
+
+
+# ---------------------------------------------------------------------- files and mistakes
+
+
+def launch(*arguments):
+    command = [sys.executable, 'launch/report.py', *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_the_same_workdirs_give_the_same_bytes_in_another_process(sweep, tmp_path):
+    write_report([sweep], tmp_path / 'new' / 'here.html')
+    done = launch(sweep, f'--out={tmp_path / "there.html"}')
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / 'there.html') in done.stdout
+    here, there = tmp_path / 'new' / 'here.html', tmp_path / 'there.html'
+    assert here.read_bytes() == there.read_bytes()
+
+
+def test_mistakes_are_one_sentence(sweep, tmp_path):
+    def mistake(workdirs, out, pattern):
+        with pytest.raises(UserError, match=pattern) as error:
+            write_report([Path(workdir) for workdir in workdirs], out)
+        assert '\n' not in str(error.value)
+
+    out = tmp_path / 'report.html'
+    (tmp_path / 'empty').mkdir()
+    mistake([], out, 'name a workdir')
+    mistake([tmp_path / 'none'], out, 'none is no directory')
+    mistake([tmp_path / 'empty'], out, r'config\.json does not exist')
+    mistake([sweep, sweep], out, 'named twice')
+    mistake([sweep], tmp_path, f'--out={re.escape(str(tmp_path))} cannot be written')
+    (tmp_path / 'file').write_text('')
+    mistake([sweep], tmp_path / 'file' / 'x.html', '--out=.*cannot be written')
+    unfinished = write_workdir(tmp_path / 'unfinished', [[0.5, 0.6]])
+    (unfinished / 'metrics.jsonl').write_text('')
+    mistake([unfinished], out, r'metrics\.jsonl holds no line')
+    (unfinished / 'summary.json').unlink()
+    mistake([unfinished], out, r'summary\.json does not exist yet')
+    assert not out.exists()
+    done = launch(unfinished, f'--out={out}')
+    assert done.returncode == 1 and done.stderr.startswith('error: ')
+    assert done.stderr.count('\n') == 1 and 'Traceback' not in done.stderr
+
+
+def test_reports_are_written_without_jax():
+    code = 'import sys, pairjax.reporting.html.report; assert "jax" not in sys.modules'
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_a_page_shows_whatever_cells_hold():
+    cells = [Cell('<i>&amp;', None), Cell('0', 0.0, '<small>')]
+    table = Table('caption', ('text', 'number'), [cells])
+    page = Page(render_page('title', '', [Section('part', parts=[table])], ''))
+    _, (row,), parsed = page.table('caption')
+    assert row == ['<i>&amp;', '0 <small>']
+    assert parsed['attributes'][1] == [{'class': 'short'}, {'class': 'number', 'data-value': '0.0'}]

@@ -1,0 +1,429 @@
+"""Verdicts on the reports' sentences, on results made by hand in both directions."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from made_results import make_results, make_trial
+
+from pairjax.studies.reproduction import claims, report1_claims, report2_claims
+from pairjax.studies.reproduction.claims import FAILS, HOLDS, OPEN, Claim, Judgement, judge_claims
+from pairjax.studies.reproduction.results import MissingError, experiment_names
+
+ALL = {claim.key: claim for claim in report1_claims.CLAIMS + report2_claims.CLAIMS}
+SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
+TEN = np.concatenate([SPREAD, SPREAD[::-1] / 2])
+
+
+def judged(key, trials, majority=0.55):
+    (verdict,) = judge_claims([ALL[key]], make_results(trials, majority))
+    return verdict.verdict, verdict.evidence
+
+
+def around(mean, spread=TEN, **options):
+    """One trial whose seeds lie around a mean at the final epoch, and 0.01 above at the best."""
+    return make_trial(list(mean + spread), **options)
+
+
+# ------------------------------------------------------------------------------ rules
+
+numbers = st.floats(-1, 1).map(lambda x: round(x, 6))
+
+
+@given(numbers, numbers, numbers)
+def test_signs_follow_from_the_side_on_which_an_interval_lies(a, b, threshold):
+    low, high = sorted((a, b))
+    verdict = claims.above_zero(low, high, threshold)
+    assert (verdict == HOLDS) == (low > threshold)
+    assert (verdict == FAILS) == (high < threshold)
+    opposite = {HOLDS: FAILS, FAILS: HOLDS, OPEN: OPEN}
+    assert claims.below_zero(low, high) == opposite[claims.above_zero(low, high)]
+
+
+def test_without_an_interval_nothing_can_be_told():
+    for rule in (claims.above_zero, claims.below_zero, claims.at_stated):
+        assert rule(None, None) == OPEN
+    assert claims.shifted(None, None, 1) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ('low', 'high', 'tolerance', 'verdict'),
+    [
+        (-0.01, 0.01, 0, HOLDS),
+        (-0.03, 0.03, 0, OPEN),
+        (0.001, 0.01, 0, FAILS),
+        (-0.01, -0.001, 0, FAILS),
+        (0.001, 0.01, 0.005, HOLDS),
+        (0.006, 0.01, 0.005, FAILS),
+        (0.006, 0.09, 0.005, FAILS),
+    ],
+)
+def test_a_stated_figure_holds_where_a_narrow_interval_reaches_it(low, high, tolerance, verdict):
+    assert claims.at_stated(low, high, tolerance) == verdict
+
+
+def test_all_hold_only_together():
+    assert claims.all_of([HOLDS, HOLDS]) == HOLDS
+    assert claims.all_of([HOLDS, OPEN]) == OPEN and claims.all_of([]) == OPEN
+    assert claims.all_of([HOLDS, OPEN, FAILS]) == FAILS
+
+
+def test_falling_ranks():
+    x = list(range(8))
+    falling, rising = [9, 8, 6, 7, 5, 3, 4, 1], [1, 2, 4, 3, 5, 6, 7, 8]
+    assert claims.falls_with(x, falling, 'things').verdict == HOLDS
+    assert claims.falls_with(x, rising, 'things').verdict == FAILS
+    assert claims.falls_with(x, [1, 5, 2, 7, 3, 6, 4, 0], 'things').verdict == OPEN
+    # Perfect order has no interval: five in order are enough, four are not.
+    assert claims.falls_with(x[:5], falling[:2] + [7, 6, 5], 'things').verdict == HOLDS
+    assert claims.falls_with(x[:5], [1, 2, 3, 4, 5], 'things').verdict == FAILS
+    assert claims.falls_with(x[:4], [4, 3, 2, 1], 'things').verdict == OPEN
+    assert claims.falls_with([1, 1], [2, 3], 'things').verdict == OPEN
+    rho = scipy.stats.spearmanr(x, falling).statistic
+    assert f'{rho:+.2f}' in claims.falls_with(x, falling, 'things').evidence
+
+
+def test_most_is_more_than_half_of_all_seeds_there_could_be():
+    assert claims.most_of(10, 10)[0] == HOLDS and claims.most_of(0, 10)[0] == FAILS
+    assert claims.most_of(6, 10)[0] == OPEN and claims.most_of(0, 0)[0] == OPEN
+    # Clopper and Pearson: the lower end for 10 of 10 is 0.025 ** (1 / 10).
+    assert f'[{0.025**0.1:.2f}, 1.00]' in claims.most_of(10, 10)[1]
+
+
+def test_difference_from_a_recorded_mean_is_welchs():
+    values, other = pd.Series(0.9 + SPREAD), 0.88 + 2 * TEN
+    recorded = {'mean': other.mean(), 'std': other.std(ddof=1), 'n': len(other)}
+    difference = claims.recorded_difference(values, recorded)
+    welch = scipy.stats.ttest_ind(values, other, equal_var=False)
+    interval = welch.confidence_interval(0.95)
+    assert difference == pytest.approx((values.mean() - other.mean(), interval.low, interval.high))
+
+
+def test_a_recorded_mean_without_a_deviation_is_taken_to_have_ours():
+    values = pd.Series(0.9 + TEN)
+    bare = claims.recorded_difference(values, {'mean': 0.88, 'std': None, 'n': 10})
+    same = claims.recorded_difference(values, {'mean': 0.88, 'std': values.std(), 'n': 10})
+    assert bare == same and bare.low < 0.02 < bare.high
+    alone = claims.recorded_difference(values[:1], {'mean': 0.88, 'std': 0.01, 'n': 5})
+    assert alone.low is None and alone.mean == pytest.approx(values[0] - 0.88)
+    nothing = claims.recorded_difference(values[:0], {'mean': 0.88, 'std': 0.01, 'n': 5})
+    assert nothing == (None, None, None)
+
+
+def series(mean, spread=SPREAD):
+    return pd.Series(mean + spread)
+
+
+def test_the_best_must_beat_each_of_the_others():
+    noise = np.array([0.001, -0.001, 0.0005, 0, -0.0005])
+    near, below, above = series(0.9, SPREAD + noise), series(0.8, SPREAD + noise), series(0.95)
+    judge = claims.best_of
+    assert judge('x', series(0.9), {'low': below}).verdict == HOLDS
+    assert judge('x', series(0.9), {'low': below, 'near': near}).verdict == OPEN
+    assert judge('x', series(0.9), {'low': below, 'high': above + noise}).verdict == FAILS
+    judgement = judge('x', series(0.9), {'low': below, 'near': near})
+    assert (
+        'above 1 of 2 others' in judgement.evidence and 'best of them, near' in judgement.evidence
+    )
+    assert judge('x', series(0.9), {}).verdict == OPEN
+    assert judge('x', series(0.9)[:0], {'low': below}).verdict == OPEN
+
+
+def test_being_worse_is_corrected_for_the_number_of_others():
+    rng = np.random.default_rng(1)
+    candidate = series(0.9)
+    slightly_better = candidate + 0.004 + rng.normal(0, 0.003, 5)
+    p_value = scipy.stats.ttest_rel(candidate, slightly_better).pvalue
+    assert 0.005 < p_value < 0.05
+    assert claims.best_of('x', candidate, {'better': slightly_better}).verdict == FAILS
+    many = {f'same {i}': candidate + rng.normal(0, 0.003, 5) for i in range(19)}
+    many['better'] = slightly_better
+    assert p_value * 20 > 0.05
+    assert claims.best_of('x', candidate, many).verdict == OPEN
+    adjusted = claims.worse_p_values({'better': claims.compare(candidate, slightly_better)})
+    assert adjusted['better'] == pytest.approx(p_value)
+
+
+def test_what_was_not_run_cannot_be_told():
+    def missing(results):
+        raise MissingError('deep did not finish')
+
+    said = Claim('b', 'B.', 2, lambda results: Judgement(HOLDS, 'because'))
+    verdicts = judge_claims([Claim('a', 'A.', 1, missing), said], make_results({}))
+    assert verdicts[0] == ('a', 'A.', 1, OPEN, 'deep did not finish')
+    assert verdicts[1] == ('b', 'B.', 2, HOLDS, 'because')
+
+
+def test_every_claim_does_without_any_results():
+    for verdict in judge_claims(list(ALL.values()), make_results({})):
+        assert verdict.verdict == OPEN and 'did not finish' in verdict.evidence, verdict
+
+
+# ------------------------------------------------------------------------ first report
+
+
+def networks(**means):
+    spreads = {'basicnet1': TEN, 'auxnet1': -TEN, 'auxnet2': TEN[::-1], 'auxnet3': np.roll(TEN, 3)}
+    return {name: [around(mean, spreads[name])] for name, mean in means.items()}
+
+
+def test_auxnet2_is_the_best():
+    rest = {'basicnet1': 0.8, 'auxnet1': 0.9, 'auxnet3': 0.88}
+    assert judged('auxnet2_is_best', networks(**rest, auxnet2=0.93))[0] == HOLDS
+    assert judged('auxnet2_is_best', networks(**rest, auxnet2=0.901))[0] == OPEN
+    verdict, evidence = judged('auxnet2_is_best', networks(**rest, auxnet2=0.85))
+    assert verdict == FAILS and 'best of them, AuxNet1, -5.00 points' in evidence
+
+
+@pytest.mark.parametrize(
+    ('distance', 'verdict'), [(0.05, HOLDS), (0.062, HOLDS), (0.03, FAILS), (0.075, FAILS)]
+)
+def test_auxnet3_is_about_five_points_behind(distance, verdict):
+    trials = networks(auxnet2=0.93, auxnet3=0.93 - distance)
+    found, evidence = judged('auxnet3_is_behind', trials)
+    assert found == verdict
+    assert evidence.count(f'{100 * distance:+.2f} points') == 2 and '(n = 10)' in evidence
+
+
+def test_auxnet3_behind_needs_a_narrow_interval():
+    wild = {'auxnet2': [around(0.9, 8 * TEN)], 'auxnet3': [around(0.85, np.roll(8 * TEN, 3))]}
+    assert judged('auxnet3_is_behind', wild)[0] == OPEN
+
+
+def test_basicnet1_lies_far_below_all_three():
+    above = {'auxnet1': 0.9, 'auxnet2': 0.92, 'auxnet3': 0.88}
+    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.8))[0] == HOLDS
+    # One of the three is nearer than five points.
+    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.86))[0] == FAILS
+    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.83))[0] == OPEN
+
+
+@pytest.mark.parametrize(('sign', 'verdict'), [(-1, HOLDS), (1, FAILS)])
+def test_low_accuracy_goes_with_high_deviation(sign, verdict):
+    means = np.linspace(0.7, 0.9, 8)
+    factors = 1 + sign * 3 * (means - 0.8)
+    trials = [around(m, SPREAD * f) for m, f in zip(means, factors, strict=True)]
+    found, evidence = judged('low_accuracy_varies: AuxNet2', {'auxnet2_widths': trials})
+    assert found == verdict and f'{sign:+.2f}' in evidence and 'n = 8 widths' in evidence
+
+
+def test_trials_with_one_seed_have_no_deviation_to_rank():
+    trials = [around(m, SPREAD * (2 - m)) for m in np.linspace(0.7, 0.9, 6)]
+    trials.append(make_trial([0.2, None, None, None, None]))
+    evidence = judged('low_accuracy_varies: AuxNet2', {'auxnet2_widths': trials})[1]
+    assert 'n = 6 widths' in evidence
+
+
+def rates(*means):
+    values = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2)
+    return [
+        around(mean, np.roll(SPREAD, i), fields={'optimizer.learning_rate': rate})
+        for i, (mean, rate) in enumerate(zip(means, values, strict=True))
+    ]
+
+
+def test_learning_rate():
+    judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.85, 0.93, 0.88)}
+    assert judged('learning_rate', judge)[0] == HOLDS
+    judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.98, 0.93, 0.88)}
+    verdict, evidence = judged('learning_rate', judge)
+    assert verdict == FAILS and '0.001' in evidence
+    # Without a trial at 5e-3, as when a sweep is cut short.
+    judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.98, 0.93, 0.88)[:3]}
+    assert judged('learning_rate', judge)[0] == OPEN
+
+
+def batches(slope, seconds=None):
+    sizes = (25, 50, 100, 200, 400)
+    return [
+        around(
+            0.8 + slope * i,
+            SPREAD,
+            fields={'train.batch_size': size},
+            seconds=seconds[i] if seconds else 0.5,
+        )
+        for i, size in enumerate(sizes)
+    ]
+
+
+def test_small_batches():
+    trials = batches(-0.02)
+    # A slope that is the same in every seed has no interval; one seed bends here.
+    trials[0] = around(0.8, SPREAD + [0.002, 0, 0, 0, -0.001], fields={'train.batch_size': 25})
+    verdict, evidence = judged('small_batches', {'auxnet2_batch_sizes': trials})
+    assert verdict == HOLDS and '-2.00 points' in evidence and 'highest mean at 25' in evidence
+    trials = batches(0.02)
+    trials[0] = around(0.8, SPREAD + [0.002, 0, 0, 0, -0.001], fields={'train.batch_size': 25})
+    assert judged('small_batches', {'auxnet2_batch_sizes': trials})[0] == FAILS
+    assert judged('small_batches', {'auxnet2_batch_sizes': trials[:1]})[0] == OPEN
+
+
+def test_time_by_batch_size():
+    faster = {'auxnet2_batch_sizes': batches(0, [5, 4, 3, 2, 1])}
+    verdict, evidence = judged('time_falls', faster)
+    assert verdict == HOLDS and '5000 ms at 25' in evidence and '1000 ms at 400' in evidence
+    assert judged('time_falls', {'auxnet2_batch_sizes': batches(0, [1, 2, 3, 4, 5])})[0] == FAILS
+
+
+# ----------------------------------------------------------------------- second report
+
+
+def deep_pair(gain, shared_spread=TEN, separate_spread=np.roll(TEN, 3)):  # noqa: B008
+    return {
+        'deep_shared': [around(0.9 + gain, shared_spread)],
+        'deep': [around(0.9, separate_spread, fields={'model.weight_sharing': False})],
+    }
+
+
+def test_sharing_gains():
+    assert judged('sharing_gains', deep_pair(0.02))[0] == HOLDS
+    assert judged('sharing_gains', deep_pair(-0.02))[0] == FAILS
+    verdict, evidence = judged('sharing_gains', deep_pair(0.001))
+    assert verdict == OPEN and '+0.10 points' in evidence
+
+
+def test_only_common_seeds_are_compared():
+    trials = deep_pair(0.02)
+    finals = [None, *(0.9 + np.roll(TEN, 3))[1:]]
+    trials['deep'] = [make_trial(finals)]
+    assert '(n = 9)' in judged('sharing_gains', trials)[1]
+
+
+def test_sharing_gains_what_is_stated():
+    assert judged('sharing_gains_as_stated', deep_pair(0.021))[0] == HOLDS
+    assert judged('sharing_gains_as_stated', deep_pair(0.05))[0] == FAILS
+    assert judged('sharing_gains_as_stated', deep_pair(-0.01))[0] == FAILS
+    wild = deep_pair(0.021, 8 * TEN, np.roll(8 * TEN, 3))
+    assert judged('sharing_gains_as_stated', wild)[0] == OPEN
+
+
+def test_sharing_reduces_the_variance():
+    steadier = deep_pair(0.02, shared_spread=TEN / 5)
+    assert judged('sharing_steadies', steadier)[0] == HOLDS
+    assert judged('sharing_steadies', deep_pair(0.02, shared_spread=5 * TEN))[0] == FAILS
+    verdict, evidence = judged('sharing_steadies', deep_pair(0.02))
+    assert verdict == OPEN and 'separate 1.00 [' in evidence
+
+
+def grid(by_weight, **changed):
+    """Two hidden sizes by two rates by w; accuracies by w, or `changed` of the reported setting."""
+    trials = []
+    for w, mean in by_weight.items():
+        for hidden in (100, 300):
+            for rate in (1e-4, 1e-3):
+                reported = (hidden, rate) == (100, 1e-3)
+                fields = {'loss.aux_weight': w, 'loss.main_weight': 1 - w}
+                fields |= {'model.widths': [hidden], 'optimizer.learning_rate': rate}
+                spread = np.roll(SPREAD, len(trials)) * (1 + len(trials) / 20)
+                here = changed.get(f'w{w:g}', mean) if reported else mean
+                trials.append(around(here, spread, fields=fields))
+    return trials
+
+
+def test_the_auxiliary_loss_helps():
+    key = 'auxiliary_loss_helps: deep'
+    verdict, evidence = judged(key, {'deep_grid': grid({0: 0.8, 0.5: 0.9, 1: 0.5})})
+    assert verdict == HOLDS and '+10.00 points' in evidence and '4 of 4 settings' in evidence
+    # The reported setting decides, not the others.
+    against = grid({0: 0.8, 0.5: 0.9, 1: 0.5}, **{'w0.5': 0.7})
+    verdict, evidence = judged(key, {'deep_grid': against})
+    assert verdict == FAILS and '-10.00 points' in evidence and '3 of 4 settings' in evidence
+    assert judged(key, {'deep_grid': grid({0: 0.9, 0.5: 0.9})})[0] == OPEN
+    # A quick run may lack the setting without the auxiliary loss.
+    assert judged(key, {'deep_grid': grid({0.5: 0.9})})[0] == OPEN
+
+
+def test_the_reported_setting_is_the_best():
+    key = 'setting_is_best: deep_shared'
+    means = {0: 0.8, 0.5: 0.85, 1: 0.5}
+    best = {'deep_shared_grid': grid(means, **{'w0.5': 0.95})}
+    assert judged(key, best)[0] == HOLDS
+    worse = {'deep_shared_grid': grid(means, **{'w0.5': 0.8})}
+    verdict, evidence = judged(key, worse)
+    assert verdict == FAILS and 'loss.aux_weight=0.5' in evidence
+    assert judged(key, {'deep_shared_grid': grid(means)})[0] == OPEN
+    assert judged(key, {'deep_shared_grid': grid({0: 0.8})})[0] == OPEN
+
+
+def test_batches_of_one_against_batches_of_a_hundred():
+    def sizes(one, hundred):
+        fields = 'train.batch_size'
+        return {
+            'shallow_batch_sizes': [
+                around(one, TEN, fields={fields: 1}),
+                around(0.99, TEN, fields={fields: 10}),
+                around(hundred, np.roll(TEN, 3), fields={fields: 100}),
+            ]
+        }
+
+    assert judged('batches_of_one: shallow', sizes(0.8, 0.75))[0] == HOLDS
+    assert judged('batches_of_one: shallow', sizes(0.75, 0.8))[0] == FAILS
+    assert judged('batches_of_one: shallow', sizes(0.8, 0.8))[0] == OPEN
+    # The final epoch decides; the best one is evidence.
+    trials = sizes(0.8, 0.75)
+    trials['shallow_batch_sizes'][0] = make_trial(
+        list(0.7 + TEN), bests=list(0.9 + TEN), fields={'train.batch_size': 1}
+    )
+    verdict, evidence = judged('batches_of_one: shallow', trials)
+    assert verdict == FAILS and '-5.00 points' in evidence and '+14.00 points' in evidence
+
+
+def test_shallow_reaches_all_of_its_train_pairs():
+    def shallow(reaching):
+        fits, falls_short = (0.9, 1.0, 1.0), (0.9, 0.99, 0.999)
+        train = [fits] * reaching + [falls_short] * (10 - reaching)
+        return [around(0.8, train=train, digits=False)]
+
+    verdict, evidence = judged('shallow_fits', {'shallow': shallow(10)})
+    assert verdict == HOLDS and '10 of 10 ever, the first in epoch 2' in evidence
+    assert judged('shallow_fits', {'shallow': shallow(6)})[0] == OPEN
+    both = {'shallow': shallow(0), 'shallow_batch_sizes': shallow(3)}
+    verdict, evidence = judged('shallow_fits', both)
+    assert verdict == FAILS and '0 of 10 ever' in evidence
+    assert 'batches of 100: 3 of 10 ever' in evidence
+
+
+def test_after_five_epochs_is_not_within_them():
+    trial = around(0.8, train=(0.9, 1.0, 1.0))
+    metrics = trial.metrics.assign(epoch=trial.metrics.epoch + 4)
+    late = trial._replace(metrics=metrics)
+    assert judged('shallow_fits', {'shallow': [late]})[0] == FAILS
+
+
+# ------------------------------------------------------------------------- both reports
+
+
+def everything(report, **changed):
+    trials = {name: [around(0.8)] for name in experiment_names(report)}
+    return trials | changed
+
+
+@pytest.mark.parametrize(
+    ('key', 'report', 'one'),
+    [
+        ('majority: first report', 1, 'auxnet3_widths'),
+        ('majority: second report', 2, 'deep_grid'),
+    ],
+)
+def test_everything_beats_the_majority(key, report, one):
+    verdict, evidence = judged(key, everything(report))
+    count = len(experiment_names(report))
+    assert verdict == HOLDS and f'{count} of {count} trials' in evidence and '55.00 %' in evidence
+    assert judged(key, everything(report), majority=0.9)[0] == FAILS
+    near = everything(report, **{one: [around(0.8), around(0.551)]})
+    verdict, evidence = judged(key, near)
+    assert verdict == OPEN and f'not so: {one}: ' in evidence
+    # Where the main head is not trained it is not asked to beat anything.
+    untrained = around(0.5, fields={'loss.main_weight': 0.0})
+    assert judged(key, everything(report, **{one: [around(0.8), untrained]}))[0] == HOLDS
+
+
+def test_verdicts_have_no_bars_that_would_break_a_table():
+    for report in (1, 2):
+        for verdict in judge_claims(list(ALL.values()), make_results(everything(report))):
+            assert '|' not in verdict.evidence + verdict.sentence
+            assert '\n' not in verdict.evidence and not math.isnan(verdict.report)

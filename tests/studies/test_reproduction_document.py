@@ -1,0 +1,166 @@
+"""The document of a reproduction: main figures, disagreements, sections."""
+
+import re
+
+import numpy as np
+import pytest
+from made_results import (
+    make_results,
+    make_trial,
+    save_experiment,
+    save_majority,
+)
+
+from pairjax.reporting.plots import sweeps
+from pairjax.studies.reproduction.disagreements import disagreements
+from pairjax.studies.reproduction.document import reproduction_document, write_reproduction
+from pairjax.studies.reproduction.headline import headline_table, headlines
+from pairjax.studies.reproduction.results import (
+    experiment_names,
+)
+from pairjax.studies.reproduction.sections import sweep_rows
+
+SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
+
+
+def around(mean, **options):
+    return make_trial(list(mean + SPREAD), **options)
+
+
+def cells(table):
+    return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in table.split('\n')]
+
+
+def batches(by_size, **options):
+    return [
+        around(mean, fields={'train.batch_size': size}, **options) for size, mean in by_size.items()
+    ]
+
+
+def headline_results():
+    shallow = {'model.name': 'ShallowModel', 'model.widths': [500]}
+    deep = {'model.name': 'DeepModel', 'model.widths': [100]}
+    aux3 = {'model.name': 'AuxNet3', 'model.widths': [16, 64, 128, 128]}
+    trials = {
+        'auxnet2': [around(0.93)],
+        'auxnet3': [make_trial(list(0.88 - SPREAD), fields=aux3)],
+        'shallow': [around(0.825, fields=shallow, digits=False)],
+        'shallow_batch_sizes': batches({1: 0.825, 5: 0.784, 10: 0.77}, digits=False),
+        'deep': [around(0.92, fields={**deep, 'model.weight_sharing': False})],
+        'fastest': [around(0.8)],
+    }
+    return make_results(trials)
+
+
+def test_main_figures_carry_n_interval_and_verdict():
+    rows = {row.key: row for row in headlines(headline_results(), (1, 2))}
+    assert rows['shallow'].verdict == 'does not hold' and rows['deep'].verdict == 'holds'
+    assert rows['fastest'].verdict == '-' and rows['fastest'].recorded is None
+    # 93.82 - 89.40 recorded, with deviation sqrt(0.432**2 + 0.877**2).
+    behind = rows['auxnet3_is_behind']
+    assert behind.recorded['mean'] == pytest.approx(0.0442)
+    assert behind.recorded['std'] == pytest.approx(0.00977, abs=1e-5)
+    assert behind.values.mean() == pytest.approx(0.05)
+    table = {line[0]: line for line in cells(headline_table(rows.values()))}
+    line = table['AuxNet2 (32, 32, 64, 256), its best run']
+    assert line[1:3] == ['best epoch on test', '93.82 +- 0.43 (n = 5)']
+    assert line[3].startswith('94.00 +- 0.') and '(n = 5)' in line[3] and '+0.18 [-' in line[4]
+    assert table['DeepModel (100), not shared'][1:3] == ['final epoch', '92.20 (n = 10)']
+    assert [row.key for row in headlines(headline_results(), (2,))] == ['shallow', 'deep']
+    first = ['auxnet2', 'auxnet3', 'auxnet3_is_behind', 'fastest']
+    assert [row.key for row in headlines(headline_results(), (1,))] == first
+
+
+def test_disagreements_are_explained_only_where_there_are_any():
+    results = headline_results()
+    rows = headlines(results, (2,))
+    (text,) = disagreements(results, rows, {}, [])
+    assert text.startswith('ShallowModel (500), final epoch: recorded 78.50 (n = 10), ours 82.50')
+    assert '+4.00 points [+' in text and 'batch size 5 comes nearest' in text
+    assert '82.5 % at 1, 78.4 % at 5, 77.0 % at 10' in text
+    assert disagreements(results, [row for row in rows if row.key == 'deep'], {}, []) == []
+    far = make_trial(list(0.8 + SPREAD), fields={'model.widths': [16, 16, 256, 64]})
+    mine = make_results({'auxnet2_widths': [around(0.93), far]})
+    (text,) = disagreements(mine, [], sweep_rows(mine), [])
+    assert text.startswith('auxnet2_widths: 1 of 2 lie further than 3 standard errors')
+    assert '(16, 16, 256, 64) recorded 91.44 +- 0.83' in text and '32, 32' not in text
+
+
+# ---------------------------------------------------------------------------- document
+
+
+def full_results(report):
+    fields = {
+        'basicnet1_widths': [{'model.widths': w} for w in ([32, 128, 64, 16], [16, 16, 512, 64])],
+        'auxnet2_widths': [{'model.widths': [32, 32, 64, 256]}],
+        'auxnet2_learning_rates': [{'optimizer.learning_rate': r} for r in (1e-4, 5e-3)],
+        'shallow': [{'model.name': 'ShallowModel'}],
+        'deep': [{'model.name': 'DeepModel', 'model.weight_sharing': False}],
+        'deep_shared': [{'model.name': 'DeepModel'}],
+    }
+    trials = {
+        name: [around(0.8 + i / 50, fields=f) for i, f in enumerate(fields.get(name, [{}]))]
+        for name in experiment_names(report)
+    }
+    return trials
+
+
+def test_the_document_has_every_section_and_only_pictures_that_exist(tmp_path):
+    trials = full_results(1) | full_results(2)
+    text = reproduction_document((1, 2), make_results(trials), tmp_path / 'figures', quick=False)
+    headings = re.findall(r'^#+ .*$', text, re.MULTILINE)
+    assert headings[:5] == [
+        '# Both reports again',
+        '## Main figures',
+        '## First report: what it says',
+        '## Second report: what it says',
+        '## Where figures disagree',
+    ]
+    assert headings[-1] == '## What ran' and len(headings) == len(set(headings)) == 21
+    assert 'quick run' not in text and 'did not finish' not in text
+    links = re.findall(r'!\[.*?\]\((.*?)\)', text)
+    assert len(links) == 11 and all((tmp_path / link).is_file() for link in links)
+    assert all((tmp_path / link).with_suffix('.pdf').is_file() for link in links)
+    # (16, 16, 512, 64) is above the recorded best in ours, which makes that number 2.
+    assert '(32, 128, 64, 16) is number 2 of 2 here' in ' '.join(text.split())
+    assert 'From best to worst, recorded: 0.005, 0.0001; ours: 0.005, 0.0001.' in text
+    verdicts = re.findall(r'\| \*\*(holds|does not hold|cannot be told)\*\* \|', text)
+    assert len(verdicts) == 24  # One for each sentence.
+    assert text.count('MNIST') == 2 and 'nan' not in text
+
+
+def test_the_document_says_what_is_missing_and_that_a_run_was_quick(tmp_path):
+    save_experiment(tmp_path / 'deep', [around(0.9, fields={'model.name': 'DeepModel'})])
+    save_majority(tmp_path)
+    out = tmp_path / 'new' / 'docs'
+    path = write_reproduction((2,), {'deep': tmp_path / 'deep'}, tmp_path, out, quick=True)
+    text = path.read_text()
+    assert path == out / 'reproduction.md' and '**This was a quick run' in text[:200]
+    missing = ', '.join(name for name in experiment_names(2) if name != 'deep')
+    assert f'missing here: {missing}.' in ' '.join(text.split())
+    assert '`shallow_grid` did not finish.' in text and '## First report' not in text
+
+
+@pytest.fixture
+def no_files(monkeypatch):
+    """Pictures are drawn, but not written."""
+    monkeypatch.setattr(sweeps, 'save_figure', lambda figure, path: None)
+
+
+def test_experiments_whose_every_seed_failed_do_not_stop_the_document(tmp_path, no_files):
+    trials = {
+        name: [make_trial([None, None], fields=t.hyperparameters) for t in mine]
+        for name, mine in (full_results(1) | full_results(2)).items()
+    }
+    results = make_results(trials)
+    text = reproduction_document((1, 2), results, tmp_path / 'figures', quick=False)
+    assert 'nan' not in text and text.count('| **cannot be told**') == 24
+
+
+def test_one_seed_has_no_interval_and_nothing_can_be_told(tmp_path, no_files):
+    trials = {
+        name: [make_trial([0.8], fields=t.hyperparameters) for t in mine]
+        for name, mine in (full_results(1) | full_results(2)).items()
+    }
+    text = reproduction_document((1, 2), make_results(trials), tmp_path / 'figures', quick=False)
+    assert 'nan' not in text and '**holds**' not in text

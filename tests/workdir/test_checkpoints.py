@@ -1,0 +1,289 @@
+"""Checkpoints of stacked runs: bitwise, in a fresh process, and after an interruption."""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from orbax.checkpoint import v1 as ocp
+
+from pairjax.config import default_config
+from pairjax.data.pairs import Pools
+from pairjax.errors import UserError
+from pairjax.runtime.vectorize import hyperparameters_of
+from pairjax.training import train_step
+from pairjax.workdir.checkpoints import Checkpoints
+
+TESTS = Path(__file__).resolve().parent
+NUM_RUNS = 2
+# Restores what the parent saved, hands it back as plain bytes, and dies in the middle of a save
+# of its own: at the renaming that would have made it good.
+CHILD = """
+import os, sys
+import test_checkpoints as t
+with t.Checkpoints(sys.argv[1], keep=2) as checkpoints:
+    state = checkpoints.restore(t.abstract_state())
+    with open(sys.argv[2], 'wb') as file:
+        file.write(t.bytes_of(state))
+    os.rename = os.replace = lambda *a, **k: os._exit(9)
+    checkpoints.save(2, t.random_state(2), {})
+"""
+
+
+def abstract_state():
+    """The shapes of a tiny AuxNet2's stacked RunState: nnx and optax trees, ints and bools."""
+    config = default_config()
+    config.model.widths = (2, 3, 2, 4)
+    config.data.num_train_pairs = config.data.num_validation_pairs = config.data.num_test_pairs = 3
+    pools = Pools(
+        jax.ShapeDtypeStruct((50, 14, 14), jnp.float32),
+        jax.ShapeDtypeStruct((50,), jnp.int32),
+        30,
+        10,
+    )
+    hyper = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((NUM_RUNS,), x.dtype), hyperparameters_of(config)
+    )
+    init = jax.vmap(partial(train_step.init_state, config), in_axes=(None, 0, 0))
+    return jax.eval_shape(init, pools, jax.ShapeDtypeStruct((NUM_RUNS,), jnp.int32), hyper)
+
+
+def random_state(seed):
+    """A state of random bits, so that also -0, not-a-number and denormal numbers occur."""
+    rng = np.random.default_rng(seed)
+
+    def fill(leaf):
+        if leaf.dtype == bool:
+            return np.array([True, False])
+        return rng.integers(0, 256, (*leaf.shape, leaf.dtype.itemsize), np.uint8).view(leaf.dtype)[
+            ..., 0
+        ]
+
+    return jax.tree.map(fill, abstract_state())
+
+
+def bytes_of(state):
+    """Everything that makes a state what it is: names, shapes, types and bits."""
+    parts = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        parts += [f'{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype} '.encode()]
+        parts += [np.asarray(leaf).tobytes()]
+    return b''.join(parts)
+
+
+def saved(directory, epochs=(1,), keep=1):
+    """The directory, with random_state(epoch) saved for each epoch."""
+    with Checkpoints(directory, keep) as checkpoints:
+        for epoch in epochs:
+            checkpoints.save(epoch, random_state(epoch), {'seeds': [0, 1], 'epoch': epoch})
+    return directory
+
+
+save = ocp.training.Checkpointer.save
+
+
+def save_without_digest(self, epoch, arrays, **options):
+    return save(self, epoch, {k: v for k, v in arrays.items() if k != 'digest'}, **options)
+
+
+def restored(directory, expected=None):
+    with Checkpoints(directory, keep=9) as checkpoints:
+        return checkpoints.restore(expected or abstract_state())
+
+
+def refusal_of(directory, expected=None):
+    with pytest.raises(UserError) as caught:
+        restored(directory, expected)
+    assert '\n' not in str(caught.value)
+    assert str(directory) in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_state_that_is_tested_has_what_a_run_has():
+    kinds = {leaf.dtype.name for leaf in jax.tree.leaves(abstract_state())}
+    assert kinds == {'float32', 'int32', 'bool'}
+    assert len(jax.tree.leaves(abstract_state())) > 20
+
+
+def test_a_state_comes_back_bitwise_as_host_arrays(tmp_path):
+    state = restored(saved(tmp_path))
+    assert bytes_of(state) == bytes_of(random_state(1))
+    assert jax.tree.structure(state) == jax.tree.structure(abstract_state())
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(state))
+
+
+def test_nothing_is_saved_at_first(tmp_path):
+    with Checkpoints(tmp_path / 'new') as checkpoints:
+        assert checkpoints.latest_epoch is None
+
+
+@pytest.mark.parametrize(('keep', 'left'), [(1, ['11']), (2, ['11', '9']), (5, ['11', '2', '9'])])
+def test_the_newest_are_kept(tmp_path, keep, left):
+    directory = saved(tmp_path, epochs=(2, 9, 11), keep=keep)
+    # By number: as text, 9 would come after 11.
+    assert sorted(path.name for path in directory.iterdir()) == left
+    with Checkpoints(directory, keep) as checkpoints:
+        assert checkpoints.latest_epoch == 11
+        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(11))
+
+
+def test_saving_an_epoch_again_replaces_it(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, random_state(1), {})
+        checkpoints.save(3, random_state(2), {})
+        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
+
+
+def test_whoever_finds_a_checkpoint_alone_reads_what_it_is_of(tmp_path):
+    saved(tmp_path)
+    metadata = ocp.metadata(tmp_path / '1').custom_metadata
+    assert metadata == {'description': '{"seeds": [0, 1], "epoch": 1}'}
+
+
+# ------------------------------------------------------------ processes that come and go
+
+
+@pytest.fixture(scope='module')
+def interrupted(tmp_path_factory):
+    """A directory in which another process died while saving epoch 2, and what that one read."""
+    directory = saved(tmp_path_factory.mktemp('checkpoints'))
+    answer = tmp_path_factory.mktemp('answer') / 'bytes'
+    process = subprocess.run(
+        [sys.executable, '-c', CHILD, directory, answer],
+        env=os.environ | {'PYTHONPATH': os.pathsep.join([str(TESTS), str(TESTS.parents[1])])},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 9, process.stderr
+    return directory, answer
+
+
+def test_a_fresh_process_restores_the_same_bits(interrupted):
+    assert interrupted[1].read_bytes() == bytes_of(random_state(1))
+
+
+def test_a_save_that_was_interrupted_leaves_the_earlier_state(interrupted, tmp_path):
+    directory = tmp_path / 'copy'
+    shutil.copytree(interrupted[0], directory)
+    assert len(list(directory.iterdir())) == 2  # Epoch 1, and something half done.
+    with Checkpoints(directory, keep=2) as checkpoints:
+        assert checkpoints.latest_epoch == 1
+        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(1))
+        checkpoints.save(2, random_state(2), {})
+        assert checkpoints.latest_epoch == 2
+        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
+    assert sorted(path.name for path in directory.iterdir()) == ['1', '2']
+
+
+# --------------------------------------------------------------------- what does not fit
+
+
+def change(state, leaf):
+    """The state with another leaf in place of the epoch."""
+    return state.replace(epoch=leaf)
+
+
+def test_another_shape_is_named_with_its_leaf(tmp_path):
+    other = change(abstract_state(), jax.ShapeDtypeStruct((3,), jnp.int32))
+    message = refusal_of(saved(tmp_path), other)
+    assert 'epoch is int32[2] there and int32[3] by the config' in message
+
+
+def test_another_type_is_named_with_its_leaf(tmp_path):
+    other = change(abstract_state(), jax.ShapeDtypeStruct((2,), jnp.float32))
+    message = refusal_of(saved(tmp_path), other)
+    assert 'epoch is int32[2] there and float32[2] by the config' in message
+
+
+def test_a_leaf_that_is_missing_or_too_many_is_named(tmp_path):
+    more = change(abstract_state(), {'more': jax.ShapeDtypeStruct((2,), jnp.int32)})
+    message = refusal_of(saved(tmp_path), more)
+    assert 'epoch is int32[2] there and absent by the config' in message
+    without = change(abstract_state(), None)
+    assert 'epoch is int32[2] there and absent by the config' in refusal_of(tmp_path, without)
+    with Checkpoints(tmp_path / 'less') as checkpoints:
+        checkpoints.save(1, change(random_state(1), None), {})
+    assert 'epoch is absent there and int32[2] by' in refusal_of(tmp_path / 'less')
+
+
+def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        state = random_state(1)
+        path, leaf = jax.tree_util.tree_leaves_with_path(state.learned.variables.params)[0]
+        wider = np.zeros((*leaf.shape[:-1], leaf.shape[-1] + 1), leaf.dtype)
+        leaves, structure = jax.tree.flatten(state.learned.variables.params)
+        wider_params = structure.unflatten([wider, *leaves[1:]])
+        variables = state.learned.variables._replace(params=wider_params)
+        learned = state.learned._replace(variables=variables)
+        checkpoints.save(1, state.replace(learned=learned), {})
+    name = jax.tree_util.keystr(path, simple=True, separator='/')
+    assert f'learned/variables/params/{name} is float32{list(wider.shape)} there' in refusal_of(
+        tmp_path
+    )
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+@pytest.mark.parametrize('which', ['manifest.ocdbt', '_METADATA', 'd/*'])
+def test_a_damaged_file_is_one_sentence_and_an_earlier_epoch_can_be_gone_back_to(tmp_path, which):
+    saved(tmp_path, epochs=(1, 2), keep=2)
+    found = [path for path in (tmp_path / '2').rglob(which) if path.is_file()]
+    assert found
+    for path in found:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    message = refusal_of(tmp_path)
+    assert f'{tmp_path}/2 cannot be read' in message and 'delete it' in message
+    # The cause, not the list of things that Orbax tried.
+    assert 'incompatible handler' not in message
+    shutil.rmtree(tmp_path / '2')  # As the message says.
+    assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_no_changed_bit_goes_unnoticed(tmp_path):
+    saved(tmp_path)
+    rng, noticed = np.random.default_rng(0), 0
+    files = [path for path in sorted((tmp_path / '1').rglob('*')) if path.is_file()]
+    for path in files:
+        whole = path.read_bytes()
+        for position in rng.integers(0, len(whole), 8):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << rng.integers(8)
+            path.write_bytes(damaged)
+            try:
+                assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+            except UserError as error:
+                assert str(tmp_path) in str(error) and 'cannot be read' in str(error)
+                noticed += 1
+        path.write_bytes(whole)
+    assert noticed > len(files)
+
+
+def test_a_checkpoint_of_before_there_were_digests_is_read(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(ocp.training.Checkpointer, 'save', save_without_digest)
+        saved(tmp_path)
+    assert 'digest' not in ocp.load(tmp_path / '1')
+    assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(UserError, match='file/below cannot be written'):
+        Checkpoints(tmp_path / 'file' / 'below')
+
+    def full(*arguments, **keywords):  # As Orbax does it: closing fails too, and hides the cause.
+        raise OSError(28, 'No space left on device')
+
+    with (
+        pytest.raises(UserError, match=r'/1 cannot .* space'),
+        Checkpoints(tmp_path) as checkpoints,
+    ):
+        monkeypatch.setattr(ocp.training.Checkpointer, 'save', full)
+        monkeypatch.setattr(ocp.training.Checkpointer, 'close', full)
+        checkpoints.save(1, random_state(1), {})
