@@ -12,7 +12,7 @@ from pairjax.cli import config_from_flag, run_main
 from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay, make_console
 from pairjax.runtime import cluster
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'the experiment, a file in configs/')
 WORKDIR = flags.DEFINE_string('workdir', None, 'where everything goes; runs/<name> by default')
@@ -34,9 +34,9 @@ def main() -> None:
     vectorize.configure_jax(config.runs.devices)
     cluster.connect()
     workdir = Path(WORKDIR.value or f'runs/{config.name}')
-    first = multihost.is_first()
+    first = multihost.is_primary()
     console = make_console(quiet=not first)
-    display = ProgressDisplay(console, chosen_watchers(console) if first else ())
+    display = ProgressDisplay(console, chosen_callbacks(console) if first else ())
     try:
         summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
     except preemption.Interrupted as interruption:
@@ -48,9 +48,9 @@ def main() -> None:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
         sys.exit(130)
     finally:
-        for watcher in display.watchers:
-            watcher.close()
-    multihost.on_first(lambda: show_results(summary, workdir, display.console))
+        for callback in display.callbacks:
+            callback.close()
+    multihost.on_primary(lambda: show_results(summary, workdir, display.console))
 
 
 def tell_status() -> None:
@@ -64,18 +64,18 @@ def tell_status() -> None:
     show_status(read_status(workdir), workdir, make_console())
 
 
-def chosen_watchers(console: Console) -> list[Watcher]:
+def chosen_callbacks(console: Console) -> list[Callback]:
     """Those that flags ask for."""
-    watchers: list[Watcher] = []
+    callbacks: list[Callback] = []
     if TENSORBOARD.value:
         from pairjax.reporting.tensorboard import TensorBoard
 
-        watchers.append(TensorBoard(console))
+        callbacks.append(TensorBoard(console))
     if PROFILE.value:
         from pairjax.runtime.profiling import Profile
 
-        watchers.append(Profile(Path(PROFILE.value), console))
-    return watchers
+        callbacks.append(Profile(Path(PROFILE.value), console))
+    return callbacks
 
 
 if __name__ == '__main__':

@@ -45,7 +45,7 @@ def main() -> None:
         experiments.append((name, config))
     vectorize.configure_jax()
     cluster.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_first()))
+    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
     try:
         workdirs = many_experiments.run_experiments(
             experiments, Path(WORKDIR.value), display=display
@@ -64,7 +64,7 @@ def main() -> None:
 
     missing = [name for name in NAMES if name not in workdirs]
     if workdirs:
-        path = multihost.on_first(write)
+        path = multihost.on_primary(write)
         display.note(f'what it reaches: {path}')
     if missing:
         raise UserError(

@@ -45,14 +45,14 @@ def main() -> None:
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
     vectorize.configure_jax()
     cluster.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_first()))
+    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
         workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
     except preemption.Interrupted as interruption:
         display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
-    document = multihost.on_first(
+    document = multihost.on_primary(
         lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value)
     )
     display.note(f'what was recorded and what came out: {document}')

@@ -12,7 +12,7 @@ from processes import Launcher, outcome_of
 from pairjax.config import default_config
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.vectorize import configure_jax
-from pairjax.training.optimizers import Hyperparameters
+from pairjax.training.optimizers import TracedHyperparameters
 from pairjax.workdir.workdir import write_json
 
 # The user's own cache is left alone, and tests share what they compile: pytest's workers inherit
@@ -35,7 +35,7 @@ def make_hyperparameters(**fields):
         'aux_weight': 0.0,
         'dropout_rate': 0.0,
     }
-    return Hyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
+    return TracedHyperparameters(**{k: np.float32(v) for k, v in {**values, **fields}.items()})
 
 
 @pytest.fixture(scope='session')

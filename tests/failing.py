@@ -7,10 +7,10 @@ def failing_trainer(widths, message, during_epoch=None):
     """A Trainer that fails for these widths, when it is made or at an epoch."""
 
     class FailingTrainer(train_loop.Trainer):
-        def __init__(self, plan, number, lane=None):
+        def __init__(self, plan, number, group=None):
             if during_epoch is None and self._hit(plan, number):
                 raise RuntimeError(message)
-            super().__init__(plan, number, lane)
+            super().__init__(plan, number, group)
             self.fails = self._hit(plan, number)
 
         @staticmethod

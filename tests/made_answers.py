@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pairjax.analysis.error_analysis import Answers, Readings
+from pairjax.analysis.error_analysis import Answers, DigitPredictions
 
 RELATIONS = {'less_equal': np.less_equal, 'equal': np.equal}
 
@@ -23,7 +23,7 @@ def make_answers(classes, log_odds, read=None, pairs=None, relation='less_equal'
     if read is not False:
         read = classes if read is None else np.array(read, np.int32)
         chances = np.where(read == classes, 0.9, 0.6), np.where(read == classes, 0.9, 0.3)
-        readings = Readings(read, *chances)
+        readings = DigitPredictions(read, *chances)
     targets = RELATIONS[relation](classes[..., 0], classes[..., 1])
     seeds = [2 * run + 1 for run in range(len(classes))]
     return Answers(

@@ -13,7 +13,7 @@ EDGES = np.linspace(0.5, 1, 11)
 NUM_DRAWS = 100
 
 
-class Readings(NamedTuple):
+class DigitPredictions(NamedTuple):
     """What the digit heads make of the single images, each (runs, n, 2).
 
     read: the class with the highest probability, int32. probability: that one's.
@@ -45,7 +45,7 @@ class Answers(NamedTuple):
     classes: np.ndarray
     targets: np.ndarray
     log_odds: np.ndarray
-    readings: Readings | None
+    readings: DigitPredictions | None
 
     @property
     def holds(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from pairjax.analysis.error_analysis import Answers, Readings
+from pairjax.analysis.error_analysis import Answers, DigitPredictions
 from pairjax.config import flatten, validate
 from pairjax.data.pairs import Pools, make_pools, pair_targets
 from pairjax.errors import UserError
@@ -68,7 +68,7 @@ class _Reply(NamedTuple):
     classes: jax.Array
     targets: jax.Array
     log_odds: jax.Array
-    readings: Readings | None
+    readings: DigitPredictions | None
 
 
 def _ask_about_test_pairs(config: Any, pools: Pools, state: RunState) -> _Reply:
@@ -86,7 +86,7 @@ def _ask_about_test_pairs(config: Any, pools: Pools, state: RunState) -> _Reply:
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(pairs)], reply)
 
 
-def _read(output: Any, classes: jax.Array) -> Readings | None:
+def _read(output: Any, classes: jax.Array) -> DigitPredictions | None:
     if output.digit_logits_a is None:
         return None
     logits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
@@ -95,4 +95,4 @@ def _read(output: Any, classes: jax.Array) -> Readings | None:
     def probability_of(which):
         return jnp.take_along_axis(probabilities, which[..., None], axis=2)[..., 0]
 
-    return Readings(read, probability_of(read), probability_of(classes))
+    return DigitPredictions(read, probability_of(read), probability_of(classes))

@@ -1,8 +1,11 @@
-"""Paragraphs and tables in Markdown. No jax in here."""
+"""Markdown documents from templates, their paragraphs and tables."""
 
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jinja2
 
 
 def paragraph(*sentences: str) -> str:
@@ -22,3 +25,29 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table with one line a row; cells are text without line breaks and bars."""
     lines = [headings, ['---'] * len(headings), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def render(package: str, template: str, **context: Any) -> str:
+    """A Markdown document from a jinja2 template, without blank lines at its ends.
+
+    Templates read like the document. Besides jinja2's own filters they have `paragraph` and
+    `bullet`, which wrap text in lines of at most 100 characters, and `table`, which takes rows and
+    headings. A name that the context lacks raises jinja2.UndefinedError.
+
+    Args:
+      package: the Python package whose folder templates/ holds the template.
+      template: its file name.
+      **context: what the template names.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        'paragraph': lambda text: paragraph(*text.split()),
+        'bullet': lambda text: bullet(' '.join(text.split())),
+        'table': lambda rows, *headings: table(headings, rows),
+    }
+    return environment.get_template(template).render(context).strip('\n') + '\n'

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 from pairjax.workdir.workdir import mean_of_known
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -46,13 +46,13 @@ class Epochs:
     task: TaskID | None = None
 
 
-class ProgressDisplay(Watcher):
+class ProgressDisplay(Callback):
     """Shows notes at once and epochs as they pass."""
 
-    def __init__(self, console: Console | None = None, others: Sequence[Watcher] = ()):
+    def __init__(self, console: Console | None = None, others: Sequence[Callback] = ()):
         """Takes the console to write to, standard output by default, and who else watches."""
         self.console = console or make_console()
-        self.watchers = (self, *others)
+        self.callbacks = (self, *others)
         self._bars: Progress | None = None
         self._programs: dict[str, Epochs] = {}
 

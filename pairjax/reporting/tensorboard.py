@@ -12,14 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from pairjax.errors import UserError
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 from pairjax.workdir.workdir import TENSORBOARD, Metrics, mean_of_known, writing
 
 # Every run is a directory and a line in TensorBoard's list; beyond so many neither is of use.
 MOST_RUNS = 200
 
 
-class TensorBoard(Watcher):
+class TensorBoard(Callback):
     """Keeps WORKDIR/tensorboard in step with metrics.jsonl.
 
     The curves of trial 0 lie in trial_0/mean (over the seeds that have not failed; num_seeds says

@@ -23,7 +23,7 @@ from pairjax.training.all_pairs import (
     exact_probability_accuracy,
     sampled_pairs,
 )
-from pairjax.training.evaluate import EVALUATION_BATCH_SIZE, NO_PAIR, Asked, predict
+from pairjax.training.evaluate import EVALUATION_BATCH_SIZE, NO_PAIR, EvalRequest, predict
 from pairjax.training.state import RunState
 
 
@@ -123,7 +123,7 @@ def _sampled(
     pairs = sampled_pairs(len(pools.labels) - pools.num_train) + pools.num_train
     sizes = [own.shape[1] for own in state.pairs]
     padding = ((0, -len(pairs) % sum(sizes)), (0, 0))
-    asked = Asked(pools, replicate(np.bool_(True), layout))
+    asked = EvalRequest(pools, replicate(np.bool_(True), layout))
     right, finite = np.zeros(layout.num_runs, int), np.ones(layout.num_runs, bool)
     for part in np.pad(pairs, padding, constant_values=NO_PAIR).reshape(-1, sum(sizes), 2):
         sets = PairIndices(*np.split(part, np.cumsum(sizes)[:-1]))

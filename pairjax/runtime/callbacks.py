@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Watcher:
+class Callback:
     """Told how an experiment goes on, by one thread at a time; a subclass overrides what it needs.
 
     Several programs may train at the same time; each has a name of its own.

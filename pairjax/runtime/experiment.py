@@ -9,9 +9,14 @@ from pairjax.analysis.summary import summarize
 from pairjax.config import flatten
 from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
-from pairjax.runtime.multihost import check_same, on_first, together, within_first
+from pairjax.runtime.multihost import (
+    assert_equal_across_processes,
+    context_on_primary,
+    on_primary,
+    raise_on_all,
+)
 from pairjax.runtime.plan import Plan, make_plan
-from pairjax.runtime.scheduling import Lane, Size, choose_lanes
+from pairjax.runtime.scheduling import DeviceGroup, Size, choose_device_groups
 from pairjax.runtime.sharding import allowed_devices, choose_layout
 from pairjax.runtime.train_loop import program_name, train_programs
 from pairjax.runtime.trainer import Run
@@ -46,8 +51,8 @@ def run_experiment(
       asked to stop and the state is saved.
     """
     display = display or ProgressDisplay()
-    plan = together(lambda: make_plan(config))
-    check_same(experiment_fields(plan))
+    plan = raise_on_all(lambda: make_plan(config))
+    assert_equal_across_processes(experiment_fields(plan))
     if plan.shared_images:
         display.note(
             f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
@@ -55,10 +60,12 @@ def run_experiment(
         )
     allowed_devices(plan.config.runs)
     trials = [trial.hyperparameters for trial in plan.trials]
-    with within_first(lambda: locked(workdir)) as doubt:
+    with context_on_primary(lambda: locked(workdir)) as doubt:
         if doubt:
             display.note(doubt)
-        on_first(lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials))
+        on_primary(
+            lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
+        )
         return run_plan(plan, workdir, display)
 
 
@@ -71,9 +78,9 @@ def experiment_fields(plan: Plan) -> dict[str, Any]:
 def run_plan(plan: Plan, workdir: Path, display: ProgressDisplay) -> dict[str, Any]:
     """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
-    epochs, summary = on_first(lambda: look_into(plan, workdir, metrics))
-    for watcher in display.watchers:
-        watcher.open(plan, workdir)
+    epochs, summary = on_primary(lambda: look_into(plan, workdir, metrics))
+    for callback in display.callbacks:
+        callback.open(plan, workdir)
     if summary is not None:
         return summary
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
@@ -82,18 +89,18 @@ def run_plan(plan: Plan, workdir: Path, display: ProgressDisplay) -> dict[str, A
     # Also what is finished counts: rounding depends on how many runs a device trains, and what goes
     # on after a stop must end as if nothing had happened.
     sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(len(plan.programs))]
-    lanes = choose_lanes(sizes, plan.config.runs)
-    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, lanes, workdir, display)
+    groups = choose_device_groups(sizes, plan.config.runs)
+    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, groups, workdir, display)
 
     def write_summary():
         metrics.arrange(place_of_line(plan))
         summary = summarize_experiment(plan, failures, metrics)
-        summary['timing']['devices'] = devices_at_work(plan, lanes)
+        summary['timing']['devices'] = devices_at_work(plan, groups)
         write_json(workdir / 'summary.json', summary)
         return summary
 
     if len(failures) < len(plan.programs):
-        summary = on_first(write_summary)
+        summary = on_primary(write_summary)
     if failures:
         number, reason = next(iter(failures.items()))
         raise UserError(
@@ -117,10 +124,10 @@ def place_of_line(plan: Plan) -> Callable[[Mapping[str, Any]], tuple]:
     return place
 
 
-def devices_at_work(plan: Plan, lanes: Sequence[Lane]) -> int:
+def devices_at_work(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
     """How many devices train at the same time."""
     num_runs, batch_size = len(plan.runs(0)), plan.config.train.batch_size
-    layouts = [choose_layout(num_runs, plan.config.runs, batch_size, x.devices) for x in lanes]
+    layouts = [choose_layout(num_runs, plan.config.runs, batch_size, x.devices) for x in groups]
     return sum(layout.mesh.size for layout in layouts)
 
 

@@ -10,7 +10,7 @@ from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.multihost import any_of, on_first
+from pairjax.runtime.multihost import any_process, on_primary
 from pairjax.runtime.preemption import Interrupted, StopRequest
 from pairjax.workdir.workdir import read_config, read_summary
 
@@ -40,10 +40,10 @@ def run_experiments(
     with StopRequest() as stop:
         for number, (name, config) in enumerate(experiments, 1):
             where = f'{name} ({number}/{len(experiments)})'
-            if any_of(stop.requested):
+            if any_process(stop.requested):
                 raise Interrupted(f'stopped before {where}')
             try:
-                if on_first(partial(is_finished, config, workdir / name)):
+                if on_primary(partial(is_finished, config, workdir / name)):
                     display.note(f'{where}: finished before')
                 else:
                     display.note(where)

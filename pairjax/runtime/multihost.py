@@ -29,12 +29,12 @@ class Failure(NamedTuple):
     trace: str
 
 
-def is_first() -> bool:
+def is_primary() -> bool:
     """Whether this is the process that keeps the records."""
     return jax.process_index() == 0
 
 
-def gather(action: Callable[[], Any]) -> list[Any]:
+def all_gather_objects(action: Callable[[], Any]) -> list[Any]:
     """Every process calls action() and gets what it returned in each of them, by process.
 
     The values have to be picklable. What is raised in one process is raised in all of them, a
@@ -57,36 +57,36 @@ def gather(action: Callable[[], Any]) -> list[Any]:
     return [value for value, _ in outcomes]
 
 
-def together(action: Callable[[], Any]) -> Any:
+def raise_on_all(action: Callable[[], Any]) -> Any:
     """What action() returns in this process; raises in all processes where it does in one."""
     own = []
-    gather(lambda: own.append(action()))
+    all_gather_objects(lambda: own.append(action()))
     return own[0]
 
 
-def on_first(action: Callable[[], Any]) -> Any:
+def on_primary(action: Callable[[], Any]) -> Any:
     """Calls action() in the first process alone; all get what it returned or raised there."""
-    return gather(action if is_first() else lambda: None)[0]
+    return all_gather_objects(action if is_primary() else lambda: None)[0]
 
 
-def any_of(flag: bool) -> bool:
+def any_process(flag: bool) -> bool:
     """Whether the flag is set in any process."""
-    return any(gather(lambda: flag))
+    return any(all_gather_objects(lambda: flag))
 
 
 @contextlib.contextmanager
-def within_first(make: Callable[[], Any]) -> Iterator[Any]:
+def context_on_primary(make: Callable[[], Any]) -> Iterator[Any]:
     """Enters the context manager make() in the first process, and gives it to that one alone."""
     entered = [None]
     with contextlib.ExitStack() as stack:
-        on_first(lambda: entered.append(stack.enter_context(make())))
+        on_primary(lambda: entered.append(stack.enter_context(make())))
         yield entered[-1]
-        on_first(stack.close)
+        on_primary(stack.close)
 
 
-def check_same(fields: Mapping[str, Any]) -> None:
+def assert_equal_across_processes(fields: Mapping[str, Any]) -> None:
     """Raises UserError in all processes where a field is not the same in all of them."""
-    first, *others = gather(lambda: dict(fields))
+    first, *others = all_gather_objects(lambda: dict(fields))
     for process, other in enumerate(others, 1):
         for name in sorted(first.keys() | other.keys()):
             if first.get(name) != other.get(name):

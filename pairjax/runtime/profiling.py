@@ -9,10 +9,10 @@ import jax
 from rich.console import Console
 
 from pairjax.errors import UserError
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 
 
-class Profile(Watcher):
+class Profile(Callback):
     """Traces the second epoch that this process trains of the first program that has one.
 
     The first epoch warms up: memory is allocated and caches fill. In a sweep the next program

@@ -18,7 +18,7 @@ from pairjax.runtime.sharding import allowed_devices
 WORTHWHILE = 1.05
 
 
-class Lane(NamedTuple):
+class DeviceGroup(NamedTuple):
     """Devices that train one program after another; `share` is their part of all that train."""
 
     devices: list[jax.Device]
@@ -32,11 +32,11 @@ class Size(NamedTuple):
     num_epochs: int
 
 
-def choose_lanes(programs: Sequence[Size], runs: Any) -> list[Lane]:
-    """Splits the devices that config.runs allows into the fewest lanes that are done early.
+def choose_device_groups(programs: Sequence[Size], runs: Any) -> list[DeviceGroup]:
+    """Splits the devices that config.runs allows into the fewest groups that are done early.
 
     On an accelerator, where one device trains many runs at once, and among several processes
-    there is one lane with all devices.
+    there is one group with all devices.
 
     Args:
       programs: those to train, in their order.
@@ -58,13 +58,13 @@ def choose_lanes(programs: Sequence[Size], runs: Any) -> list[Lane]:
     num_lanes = min(n for n, end in ends.items() if end <= WORTHWHILE * min(ends.values()))
     width = len(devices) // num_lanes
     return [
-        Lane(devices[start : start + width], 1 / num_lanes)
+        DeviceGroup(devices[start : start + width], 1 / num_lanes)
         for start in range(0, num_lanes * width, width)
     ]
 
 
 def longest_first(plan: Plan, numbers: Iterable[int]) -> Iterator[int]:
-    """Numbers of programs, what takes longest first, so that lanes end at about the same time."""
+    """Numbers of programs, what takes longest first, so that groups end at about the same time."""
 
     def computation(number):
         config = plan.programs[number][0].config

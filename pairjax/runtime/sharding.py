@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pairjax.errors import UserError
-from pairjax.runtime.multihost import gather
+from pairjax.runtime.multihost import all_gather_objects
 from pairjax.training.train_step import SMALL_BATCH_SIZE
 
 RUNS = PartitionSpec('runs')
@@ -147,5 +147,5 @@ def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
         whole = np.concatenate([by_start[start] for start in sorted(by_start)])
         return whole[: layout.num_runs]
 
-    parts = gather(own_runs)
+    parts = all_gather_objects(own_runs)
     return jax.tree.unflatten(structure, [join(*leaf) for leaf in zip(*parts, strict=True)])

@@ -1,4 +1,4 @@
-"""Trains the programs of an experiment, in one lane or several, and keeps their records."""
+"""Trains the programs of an experiment, in one group or several, and keeps their records."""
 
 import threading
 import time
@@ -10,10 +10,17 @@ from pathlib import Path
 
 from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
-from pairjax.runtime.multihost import any_of, gather, is_first, on_first, together, within_first
+from pairjax.runtime.multihost import (
+    all_gather_objects,
+    any_process,
+    context_on_primary,
+    is_primary,
+    on_primary,
+    raise_on_all,
+)
 from pairjax.runtime.plan import Plan
 from pairjax.runtime.preemption import Interrupted, StopRequest
-from pairjax.runtime.scheduling import Lane, longest_first
+from pairjax.runtime.scheduling import DeviceGroup, longest_first
 from pairjax.runtime.sharding import choose_layout
 from pairjax.runtime.trainer import Trainer
 from pairjax.trials import trial_name
@@ -24,11 +31,11 @@ SECONDS_BETWEEN_SIGNALS = 0.05
 
 
 @dataclass
-class Work:
-    """What the lanes of an experiment share, and what comes of it.
+class SharedState:
+    """What the groups of an experiment share, and what comes of it.
 
     recording: held while records are written, a checkpoint is saved or read (Orbax does neither
-    twice at a time), or a watcher is told. halted: whether a lane ended with an error that all
+    twice at a time), or a callback is told. halted: whether a group ended with an error that all
     have to end for. reached, failures: by number of the program, its last epoch, and why it failed.
     """
 
@@ -50,16 +57,16 @@ class Work:
 def train_programs(
     plan: Plan,
     epochs: Mapping[int, int],
-    lanes: list[Lane],
+    groups: list[DeviceGroup],
     workdir: Path,
     display: ProgressDisplay,
 ) -> dict[int, str]:
-    """Trains programs, each lane one after another; one that fails does not keep others from it.
+    """Trains programs, each group one after another; one that fails does not keep others from it.
 
     Args:
       plan: of the experiment.
       epochs: by number of the program, the epoch to go on from.
-      lanes: where; more than one only where there is one process.
+      groups: where; more than one only where there is one process.
       workdir: where records and checkpoints go.
       display: where progress is shown.
 
@@ -67,29 +74,30 @@ def train_programs(
     Raises: UserError for what would stop every program; Interrupted.
     """
     with StopRequest() as stop:
-        work = Work(plan, workdir, display, stop)
-        if len(lanes) == 1:
-            train_lane(work, iter(epochs), epochs, lanes[0], ahead=True)
+        work = SharedState(plan, workdir, display, stop)
+        if len(groups) == 1:
+            train_on_group(work, iter(epochs), epochs, groups[0], ahead=True)
         else:
-            train_side_by_side(work, longest_first(plan, epochs), epochs, lanes)
+            train_side_by_side(work, longest_first(plan, epochs), epochs, groups)
         unfinished = [
             n
             for n, start in epochs.items()
             if n not in work.failures and work.reached.get(n, start) < plan.num_epochs(n)
         ]
-        if any_of(stop.requested) and unfinished:
+        if any_process(stop.requested) and unfinished:
             raise Interrupted(stopping_place(work))
     return work.failures
 
 
 def train_side_by_side(
-    work: Work, numbers: Iterator[int], epochs: Mapping[int, int], lanes: list[Lane]
+    work: SharedState, numbers: Iterator[int], epochs: Mapping[int, int], groups: list[DeviceGroup]
 ) -> None:
-    """`train_lane` in every lane; what one of them raises is raised here when all have ended."""
-    with ThreadPoolExecutor(len(lanes)) as executor:
+    """`train_on_group` in every group; raises what one of them raised, when all have ended."""
+    with ThreadPoolExecutor(len(groups)) as executor:
         # With every core at work, compiling ahead would gain nothing and take memory.
         ended = [
-            executor.submit(train_lane, work, numbers, epochs, lane, ahead=False) for lane in lanes
+            executor.submit(train_on_group, work, numbers, epochs, group, ahead=False)
+            for group in groups
         ]
         # Handlers of signals run in this thread alone, and only while it runs.
         while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
@@ -98,20 +106,24 @@ def train_side_by_side(
         future.result()
 
 
-def train_lane(
-    work: Work, numbers: Iterator[int], epochs: Mapping[int, int], lane: Lane, ahead: bool
+def train_on_group(
+    work: SharedState,
+    numbers: Iterator[int],
+    epochs: Mapping[int, int],
+    group: DeviceGroup,
+    ahead: bool,
 ) -> None:
     """Takes program after program until none is left; see `train_programs`."""
     try:
-        for number, compiled in compile_in_turn(work, numbers, lane, ahead):
+        for number, compiled in compile_in_turn(work, numbers, group, ahead):
             try:
-                trainer = together(compiled)
+                trainer = raise_on_all(compiled)
                 work.reached[number] = train_program(work, number, epochs[number], trainer)
             except UserError:
                 raise
             except Exception as error:
                 note_failed_program(work, number, error)
-            if any_of(work.ending):
+            if any_process(work.ending):
                 return
     except BaseException:
         work.halted.set()
@@ -119,12 +131,12 @@ def train_lane(
 
 
 def compile_in_turn(
-    work: Work, numbers: Iterator[int], lane: Lane, ahead: bool
+    work: SharedState, numbers: Iterator[int], group: DeviceGroup, ahead: bool
 ) -> Iterator[tuple[int, Callable[[], Trainer]]]:
     """Each program with what returns its trainer or raises why there is none.
 
     Args:
-      work, numbers, lane: as of `train_lane`.
+      work, numbers, group: as of `train_on_group`.
       ahead: whether the next program compiles while one trains. More would only take memory.
     """
     with ThreadPoolExecutor(1) as executor:
@@ -133,21 +145,21 @@ def compile_in_turn(
         def compile_next():
             number = next(numbers, None)
             if number is not None:
-                compiling = executor.submit(Trainer, work.plan, number, lane)
+                compiling = executor.submit(Trainer, work.plan, number, group)
                 upcoming.append((number, compiling))
 
         compile_next()
         while upcoming:
             number, compiling = upcoming.pop()
             wait([compiling])
-            if ahead and not any_of(work.ending):
+            if ahead and not any_process(work.ending):
                 compile_next()
             yield number, compiling.result
             if not ahead:
                 compile_next()
 
 
-def stopping_place(work: Work) -> str:
+def stopping_place(work: SharedState) -> str:
     """How far an experiment got that was asked to stop, for people."""
     reached, plan = work.reached, work.plan
     halfway = {n: e for n, e in reached.items() if e < plan.num_epochs(n)}
@@ -172,12 +184,12 @@ def failure_sentence(plan: Plan, number: int, error: Exception) -> str:
     return f'out of memory with {width} runs at a time on each of {devices} devices; try {remedy}'
 
 
-def note_failed_program(work: Work, number: int, error: Exception) -> None:
+def note_failed_program(work: SharedState, number: int, error: Exception) -> None:
     """Keeps why program `number` failed, the exception being handled."""
     work.failures[number] = failure_sentence(work.plan, number, error)
     name = program_name(work.plan, number)
     with work.recording:
-        on_first(lambda: note_failure(work.workdir, name))
+        on_primary(lambda: note_failure(work.workdir, name))
     work.display.note(f'{name} failed: {work.failures[number]}')
 
 
@@ -195,7 +207,7 @@ def program_name(plan: Plan, number: int) -> str:
     return f'{name}{several} {number + 1}/{len(plan.programs)}'
 
 
-def train_program(work: Work, number: int, epoch: int, trainer: Trainer) -> int:
+def train_program(work: SharedState, number: int, epoch: int, trainer: Trainer) -> int:
     """Trains all runs of one program from `epoch` on, and returns the epoch that it reached."""
     plan, display = work.plan, work.display
     metrics, num_epochs = Metrics(work.workdir), plan.num_epochs(number)
@@ -204,12 +216,12 @@ def train_program(work: Work, number: int, epoch: int, trainer: Trainer) -> int:
     keep, every_seconds = plan.config.checkpoint.keep, plan.config.checkpoint.every_seconds
 
     def record():
-        if is_first():
+        if is_primary():
             with work.recording:
                 metrics.append(records)
-                for watcher in display.watchers:
-                    watcher.epoch(name, epoch, records)
-        return is_first() and time.monotonic() - saved_at >= every_seconds, work.ending
+                for callback in display.callbacks:
+                    callback.epoch(name, epoch, records)
+        return is_primary() and time.monotonic() - saved_at >= every_seconds, work.ending
 
     def restore():
         state = checkpoints.restore(trainer.expected_state)
@@ -219,20 +231,20 @@ def train_program(work: Work, number: int, epoch: int, trainer: Trainer) -> int:
     def save():
         checkpoints.save(epoch, state, plan.description(number))
 
-    with within_first(lambda: Checkpoints(directory, keep)) as checkpoints:
+    with context_on_primary(lambda: Checkpoints(directory, keep)) as checkpoints:
         display.note(f'{name}: {trainer}')
         saved = None
         if epoch:
             with work.recording:
-                saved = on_first(restore)
+                saved = on_primary(restore)
             display.note(f'{name}: going on after epoch {epoch}')
-        together(lambda: trainer.start(saved))
+        raise_on_all(lambda: trainer.start(saved))
         saved_at = time.monotonic()
         with work.recording:
-            for watcher in display.watchers:
-                watcher.start(name, epoch, num_epochs)
+            for callback in display.callbacks:
+                callback.start(name, epoch, num_epochs)
         try:
-            stopping = any_of(work.ending)
+            stopping = any_process(work.ending)
             while epoch < num_epochs and not stopping:
                 epoch += 1
                 last = epoch == num_epochs
@@ -244,14 +256,14 @@ def train_program(work: Work, number: int, epoch: int, trainer: Trainer) -> int:
                 if last:
                     pool = trainer.whole_pool_records()
                     records = [{**a, **b} for a, b in zip(records, pool, strict=True)]
-                save_due, stopping = map(any, zip(*gather(record), strict=True))
+                save_due, stopping = map(any, zip(*all_gather_objects(record), strict=True))
                 if last or stopping or save_due:
                     state = trainer.host_state()
                     with work.recording:
-                        on_first(save)
+                        on_primary(save)
                     saved_at = time.monotonic()
         finally:
             with work.recording:
-                for watcher in display.watchers:
-                    watcher.stop(name)
+                for callback in display.callbacks:
+                    callback.stop(name)
     return epoch

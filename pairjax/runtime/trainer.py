@@ -14,7 +14,7 @@ from pairjax.runtime.all_pairs_evaluation import (
     whole_pool_accuracies,
 )
 from pairjax.runtime.plan import Plan
-from pairjax.runtime.scheduling import Lane
+from pairjax.runtime.scheduling import DeviceGroup
 from pairjax.runtime.sharding import (
     choose_layout,
     collect_runs,
@@ -24,7 +24,7 @@ from pairjax.runtime.sharding import (
     unstack_runs,
 )
 from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
-from pairjax.training.evaluate import Asked, Correct
+from pairjax.training.evaluate import Correct, EvalRequest
 from pairjax.training.state import RunState
 from pairjax.trials import Trial
 
@@ -34,20 +34,20 @@ Run = tuple[Trial, int]  # a trial and a seed
 class Trainer:
     """The runs of one program on their devices: their state and what trains it."""
 
-    def __init__(self, plan: Plan, number: int, lane: Lane | None = None):
+    def __init__(self, plan: Plan, number: int, group: DeviceGroup | None = None):
         """Compiles program `number`; computes nothing yet, so that any thread may do it.
 
         Args:
           plan: of the experiment.
           number: of the program in it.
-          lane: where it trains; by default on all devices that the config allows.
+          group: where it trains; by default on all devices that the config allows.
         """
         self.runs = plan.runs(number)
         self.config = plan.programs[number][0].config
         runs, batch_size = plan.config.runs, self.config.train.batch_size
-        self.layout = choose_layout(len(self.runs), runs, batch_size, lane and lane.devices)
+        self.layout = choose_layout(len(self.runs), runs, batch_size, group and group.devices)
         # A second of half the devices is half a second of all, so that seconds add up.
-        self._share = lane.share if lane else 1.0
+        self._share = group.share if group else 1.0
         self._pools = replicate(plan.pools, self.layout)
         seeds = [np.int32(seed) for _, seed in self.runs]
         hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
@@ -103,7 +103,7 @@ class Trainer:
             self._state, losses = self._programs.train_epoch(self._pools, self._state, self._hyper)
             correct = None
             if evaluate:
-                asked = Asked(self._pools, replicate(np.bool_(all_sets), self.layout))
+                asked = EvalRequest(self._pools, replicate(np.bool_(all_sets), self.layout))
                 correct = self._programs.evaluate(asked, self._state)
             return losses, correct
 

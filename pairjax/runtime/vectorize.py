@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding
 from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
 from pairjax.system import compiled_programs_directory
 from pairjax.training import evaluate, train_step
-from pairjax.training.optimizers import Hyperparameters
+from pairjax.training.optimizers import TracedHyperparameters
 
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
@@ -103,9 +103,9 @@ def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tu
     return state, jax.tree.map(lambda leaf: leaf.reshape(num_runs, *leaf.shape[2:]), results)
 
 
-def hyperparameters_of(config: Any) -> Hyperparameters:
+def hyperparameters_of(config: Any) -> TracedHyperparameters:
     """The traced floats of a trial's config as float32."""
-    return Hyperparameters(
+    return TracedHyperparameters(
         learning_rate=np.float32(config.optimizer.learning_rate),
         weight_decay=np.float32(config.optimizer.weight_decay),
         main_weight=np.float32(config.loss.main_weight),
@@ -119,7 +119,7 @@ class Programs(NamedTuple):
 
     init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
     hyperparameters) -> (state, losses), reusing the old state's memory;
-    evaluate(Asked(pools, all_sets), state) -> Correct.
+    evaluate(EvalRequest(pools, all_sets), state) -> Correct.
     """
 
     init: Callable
@@ -185,7 +185,7 @@ def compile_programs(
     lowered = [
         init.lower(pools, seeds, hyperparameters),
         train_epoch.lower(pools, state, hyperparameters),
-        evaluate_all.lower(evaluate.Asked(pools, replicate(np.bool_(True), layout)), state),
+        evaluate_all.lower(evaluate.EvalRequest(pools, replicate(np.bool_(True), layout)), state),
     ]
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:

@@ -56,14 +56,14 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
     return with_main_logits(config, output)
 
 
-class Asked(NamedTuple):
+class EvalRequest(NamedTuple):
     """What an evaluation is of: the pools, and whether all sets are asked or test pairs alone."""
 
     pools: Pools
     all_sets: jax.Array | bool
 
 
-def evaluate(config: Any, asked: Asked, state: RunState) -> Correct:
+def evaluate(config: Any, asked: EvalRequest, state: RunState) -> Correct:
     """Right answers on the train, validation and test pairs, from one pass over each.
 
     Where only the test pairs are asked, the number of right answers on the others is 0.

@@ -8,7 +8,7 @@ import optax
 from pairjax.errors import UserError, unknown_name
 
 
-class Hyperparameters(NamedTuple):
+class TracedHyperparameters(NamedTuple):
     """The floats that may differ between runs of one program, float32 scalars."""
 
     learning_rate: jax.Array
@@ -41,7 +41,7 @@ def check_optimizer_config(optimizer: Any) -> None:
 
 
 def make_tx(
-    optimizer: Any, hyperparameters: Hyperparameters, num_steps: int
+    optimizer: Any, hyperparameters: TracedHyperparameters, num_steps: int
 ) -> optax.GradientTransformation:
     """The optimizer that config.optimizer describes.
 

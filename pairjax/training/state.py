@@ -28,7 +28,7 @@ class Variables(NamedTuple):
     batch_stats: Any
 
 
-class Learned(NamedTuple):
+class TrainState(NamedTuple):
     """What training changes of a network.
 
     variables, opt_state: the model's and the optimizer's trees. average: the moving average of
@@ -54,7 +54,7 @@ class RunState:
     pairs: PairIndices
     mean: jax.Array
     deviation: jax.Array
-    learned: Learned
+    learned: TrainState
     failed: jax.Array
 
 

@@ -21,11 +21,11 @@ from pairjax.models.decision import with_main_logits
 from pairjax.models.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.models.registry import build_model
 from pairjax.training.losses import pair_loss
-from pairjax.training.optimizers import Hyperparameters, make_tx
+from pairjax.training.optimizers import TracedHyperparameters, make_tx
 from pairjax.training.state import (
-    Learned,
     Purpose,
     RunState,
+    TrainState,
     Variables,
     member_step,
     over_members,
@@ -37,7 +37,7 @@ SMALL_BATCH_SIZE = 8
 
 
 def init_state(
-    config: Any, pools: Pools, seed: jax.Array, hyperparameters: Hyperparameters
+    config: Any, pools: Pools, seed: jax.Array, hyperparameters: TracedHyperparameters
 ) -> RunState:
     """Draws a run's pairs and initial parameters.
 
@@ -61,7 +61,7 @@ def init_state(
         model = build_model(config.model, pools.num_classes, nnx.Rngs(params=key))
         variables = Variables(nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat))
         average = variables if config.optimizer.ema_decay else None
-        return Learned(variables, average, tx.init(variables.params))
+        return TrainState(variables, average, tx.init(variables.params))
 
     return RunState(
         seed=jnp.int32(seed),
@@ -79,7 +79,7 @@ def num_steps(config: Any) -> int:
     return -(-config.data.num_train_pairs // config.train.batch_size)
 
 
-def run_tx(config: Any, hyperparameters: Hyperparameters) -> optax.GradientTransformation:
+def run_tx(config: Any, hyperparameters: TracedHyperparameters) -> optax.GradientTransformation:
     """The optimizer of a run whose config is `config`."""
     tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
     # One kernel for all parameters compiles a second sooner than one for each. Steps with a few
@@ -112,7 +112,7 @@ def standardize(state: RunState, images: jax.Array) -> jax.Array:
 
 
 def train_epoch(
-    config: Any, pools: Pools, state: RunState, hyperparameters: Hyperparameters
+    config: Any, pools: Pools, state: RunState, hyperparameters: TracedHyperparameters
 ) -> tuple[RunState, jax.Array]:
     """One pass over the train pairs.
 
@@ -134,10 +134,10 @@ def _train_member(
     config: Any,
     pools: Pools,
     state: RunState,
-    hyperparameters: Hyperparameters,
-    learned: Learned,
+    hyperparameters: TracedHyperparameters,
+    learned: TrainState,
     member: jax.Array | None = None,
-) -> tuple[Learned, jax.Array]:
+) -> tuple[TrainState, jax.Array]:
     """`train_epoch` of one of the run's networks: its next state and its mean loss."""
     num_pairs, batch_size = config.data.num_train_pairs, _batch_size(config)
     num_full, num_left = divmod(num_pairs, batch_size)
@@ -169,7 +169,7 @@ def _train_member(
 
 
 def make_train_step(
-    config: Any, pools: Pools, state: RunState, hyperparameters: Hyperparameters
+    config: Any, pools: Pools, state: RunState, hyperparameters: TracedHyperparameters
 ) -> Callable:
     """The step learned, (pairs, images, noise, step) -> learned, loss.
 
@@ -205,7 +205,7 @@ def make_train_step(
             # While there is little to average, the first parameters must not weigh for long.
             decay = jnp.minimum(config.optimizer.ema_decay, (1 + step) / (10 + step))
             average = optax.incremental_update(variables, average, 1 - decay)
-        return Learned(variables, average, opt_state), loss
+        return TrainState(variables, average, opt_state), loss
 
     return train_step
 

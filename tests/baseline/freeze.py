@@ -46,20 +46,29 @@ CASES = {
 
 
 def digest_of(workdir: Path) -> dict[str, str]:
-    """SHA-256 of the metrics without clock values, and of every final checkpoint's arrays."""
+    """SHA-256 of the metrics without clock values, and of every final checkpoint's arrays.
+
+    The arrays count whatever their names are, so that a field may be renamed.
+    """
     metrics = hashlib.sha256()
     for line in (workdir / 'metrics.jsonl').read_text().splitlines():
         record = json.loads(line)
         kept = {k: v for k, v in record.items() if not k.endswith('_seconds')}
         metrics.update(json.dumps(kept, sort_keys=True).encode())
-    arrays = hashlib.sha256()
+    arrays = []
     for directory in sorted((workdir / 'checkpoints').iterdir()):
         with ocp.training.Checkpointer(directory) as checkpointer:
             state = checkpointer.load()
         for name in sorted(state):
             if name != 'digest':
-                arrays.update(name.encode() + np.asarray(state[name]).tobytes())
-    return {'metrics': metrics.hexdigest(), 'checkpoint': arrays.hexdigest()}
+                leaf = np.asarray(state[name])
+                arrays.append(f'{leaf.dtype}{leaf.shape}'.encode() + leaf.tobytes())
+    return {'metrics': metrics.hexdigest(), 'checkpoint': _digest(arrays)}
+
+
+def _digest(arrays: list[bytes]) -> str:
+    parts = sorted(hashlib.sha256(array).digest() for array in arrays)
+    return hashlib.sha256(b''.join(parts)).hexdigest()
 
 
 def start(repo: Path, workdir: Path, arguments: tuple[str, ...]) -> subprocess.Popen:

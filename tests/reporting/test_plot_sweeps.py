@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from pairjax.errors import UserError
 from pairjax.reporting.plots import sweeps
-from pairjax.reporting.plots.sweeps import draw_models, draw_sweep, draw_widths, look_of, seeds_text
+from pairjax.reporting.plots.sweeps import (
+    draw_models,
+    draw_sweep,
+    draw_widths,
+    line_style_of,
+    seeds_text,
+)
 
 # Student's t with 1 and 2 degrees of freedom, 97.5 % point, from a printed table.
 T1, T2 = 12.7062, 4.30265
@@ -238,7 +244,7 @@ def test_models_are_drawn_with_their_own_n_and_without_failed_seeds():
 
 
 def test_no_two_models_look_alike():
-    looks = [look_of(number) for number in range(20)]
+    looks = [line_style_of(number) for number in range(20)]
     assert len(set(looks)) == 20
     assert len({look.colour for look in looks[:7]}) == 7
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pairjax.errors import UserError
 from pairjax.reporting.plots.curves import (
-    LOOKS,
+    LINE_STYLES,
     draw_training_curves,
     new_figure,
     plot_training_curves,
@@ -70,14 +70,14 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
 
 
 def test_series_differ_in_colour_line_and_marker():
-    for looks in zip(*LOOKS, strict=True):
-        assert len(set(looks)) == len(LOOKS) == 7
+    for looks in zip(*LINE_STYLES, strict=True):
+        assert len(set(looks)) == len(LINE_STYLES) == 7
     # Okabe and Ito (2008), from the RGB values that they print; yellow is too pale for lines.
     published = [
         (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0),
         (86, 180, 233), (0, 0, 0),
     ]  # fmt: skip
-    assert [tuple(round(255 * c) for c in to_rgb(look.colour)) for look in LOOKS] == published
+    assert [tuple(round(255 * c) for c in to_rgb(look.colour)) for look in LINE_STYLES] == published
 
 
 def test_a_long_title_is_broken_into_lines_that_fit():

@@ -16,7 +16,7 @@ from pairjax.errors import UserError
 from pairjax.reporting import tensorboard
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.reporting.tensorboard import TensorBoard
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.workdir.status import saved_epoch
 from pairjax.workdir.workdir import Metrics, checkpoint_directory
@@ -126,7 +126,7 @@ class Crash(BaseException):
     """Stands for the power going out."""
 
 
-class CrashAfter(Watcher):
+class CrashAfter(Callback):
     def __init__(self, epochs):
         self.epochs_left = epochs
 
@@ -136,7 +136,7 @@ class CrashAfter(Watcher):
             raise Crash
 
 
-class Live(Watcher):
+class Live(Callback):
     """After every epoch compares the files with metrics.jsonl."""
 
     def __init__(self):
@@ -208,8 +208,8 @@ def test_the_mean_is_over_the_seeds_that_have_a_value():
 def watch(workdir, num_epochs, num_seeds=3, failed=()):
     """Tells event files alone of an experiment of one trial; returns what was printed."""
     console = Console(file=io.StringIO(), width=200)
-    watcher = TensorBoard(console)
-    watcher.open(SimpleNamespace(trials=[None], seeds=range(num_seeds)), workdir)
+    callback = TensorBoard(console)
+    callback.open(SimpleNamespace(trials=[None], seeds=range(num_seeds)), workdir)
     for epoch in range(1, num_epochs + 1):
         values = {seed: None if seed in failed else epoch / (2 + seed) for seed in range(num_seeds)}
         records = [
@@ -222,7 +222,7 @@ def watch(workdir, num_epochs, num_seeds=3, failed=()):
             for seed, value in values.items()
         ]
         Metrics(workdir).append(records)
-        watcher.epoch('a program', epoch, records)
+        callback.epoch('a program', epoch, records)
     return console.file.getvalue()
 
 

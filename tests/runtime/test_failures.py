@@ -89,8 +89,8 @@ def test_what_is_named_for_want_of_memory_helps_in_the_end(config, tmp_path, mon
     """It trains as soon as two runs at a time are what fits, in the same workdir."""
 
     class Small(train_loop.Trainer):
-        def __init__(self, plan, number, lane=None):
-            super().__init__(plan, number, lane)
+        def __init__(self, plan, number, group=None):
+            super().__init__(plan, number, group)
             if self.layout.per_batch > 2:
                 raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.')
 

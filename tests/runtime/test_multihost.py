@@ -242,18 +242,18 @@ def told(call, *arguments):
         return [type(error).__name__, str(error)]
 
 size = [10, 3, 100_000][me]
-parts = multihost.gather(lambda: np.full(size, me, np.float64))
+parts = multihost.all_gather_objects(lambda: np.full(size, me, np.float64))
 print(json.dumps({
     'parts': [[len(part), float(part.min()), float(part.max())] for part in parts],
-    'together': multihost.together(lambda: me * 10),
-    'first': multihost.on_first(lambda: me + 5),
-    'none': multihost.any_of(False),
-    'any': multihost.any_of(me == 2),
-    'user': told(multihost.gather, failing(UserError('mend this'))),
-    'program': told(multihost.together, failing(RuntimeError('RESOURCE_EXHAUSTED'))),
-    'same': told(multihost.check_same, {'a': 1, 'b': 2}),
-    'different': told(multihost.check_same, {'a': 1, 'b': max(me, 1)}),
-    'after': multihost.gather(lambda: me),
+    'together': multihost.raise_on_all(lambda: me * 10),
+    'first': multihost.on_primary(lambda: me + 5),
+    'none': multihost.any_process(False),
+    'any': multihost.any_process(me == 2),
+    'user': told(multihost.all_gather_objects, failing(UserError('mend this'))),
+    'program': told(multihost.raise_on_all, failing(RuntimeError('RESOURCE_EXHAUSTED'))),
+    'same': told(multihost.assert_equal_across_processes, {'a': 1, 'b': 2}),
+    'different': told(multihost.assert_equal_across_processes, {'a': 1, 'b': max(me, 1)}),
+    'after': multihost.all_gather_objects(lambda: me),
 }))
 """
 
@@ -386,7 +386,7 @@ def test_every_process_takes_part(monkeypatch):
 def test_uneven_shares_are_put_together_in_order(monkeypatch):
     """What two processes with two devices and one hold of five runs and one of padding."""
     shares = [{2: np.array([2, 3]), 0: np.array([0, 1])}], [{4: np.array([4, 4])}]
-    monkeypatch.setattr(sharding, 'gather', lambda action: action() and list(shares))
+    monkeypatch.setattr(sharding, 'all_gather_objects', lambda action: action() and list(shares))
     chosen = sharding.choose_layout(5, default_config().runs, 100)
     stacked = sharding.stack_runs([np.int32(i) for i in range(5)], chosen)
     together = sharding.unstack_runs(stacked, chosen)

@@ -30,8 +30,8 @@ def run(config, workdir, directory):
     try:
         run_experiment(config, workdir, display=display)
     finally:
-        for watcher in display.watchers:
-            watcher.close()
+        for callback in display.callbacks:
+            callback.close()
     return console.file.getvalue()
 
 

@@ -21,31 +21,31 @@ from pairjax.runtime import experiment, train_loop
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
-from pairjax.runtime.scheduling import Size, choose_lanes, longest_first
+from pairjax.runtime.scheduling import Size, choose_device_groups, longest_first
 from pairjax.workdir.workdir import Metrics
 
 
-def widths_of_lanes(num_devices, programs, **runs):
-    """How many devices each lane has."""
+def widths_of_groups(num_devices, programs, **runs):
+    """How many devices each group has."""
     jax_devices = jax.devices()[:num_devices]
     assert len(jax_devices) == num_devices
     settings = SimpleNamespace(devices=num_devices, per_batch=0, **runs)
-    lanes = choose_lanes([Size(*program) for program in programs], settings)
-    devices = [device for lane in lanes for device in lane.devices]
+    groups = choose_device_groups([Size(*program) for program in programs], settings)
+    devices = [device for group in groups for device in group.devices]
     assert len(set(devices)) == len(devices)
-    assert sum(lane.share for lane in lanes) == pytest.approx(1)
-    return [len(lane.devices) for lane in lanes]
+    assert sum(group.share for group in groups) == pytest.approx(1)
+    return [len(group.devices) for group in groups]
 
 
 @pytest.mark.parametrize(
-    ('num_devices', 'programs', 'lanes'),
+    ('num_devices', 'programs', 'groups'),
     [
-        (2, [(5, 25)] * 31, [1, 1]),  # 16 x 5 runs, where one lane has 31 x 3
+        (2, [(5, 25)] * 31, [1, 1]),  # 16 x 5 runs, where one group has 31 x 3
         (2, [(10, 25)] * 31, [2]),  # runs divide by devices
-        (2, [(5, 25)], [2]),  # one program cannot be in two lanes
-        (2, [(5, 25)] * 3, [2]),  # 3 x 3 runs, where the longer of two lanes has 2 x 5
+        (2, [(5, 25)], [2]),  # one program cannot be in two groups
+        (2, [(5, 25)] * 3, [2]),  # 3 x 3 runs, where the longer of two groups has 2 x 5
         (8, [(5, 25)] * 31, [1] * 8),
-        (8, [(5, 25)] * 3, [8]),  # 3 x 1 runs, as many as in three lanes
+        (8, [(5, 25)] * 3, [8]),  # 3 x 1 runs, as many as in three groups
         (3, [(1, 10), (1, 10), (1, 10)], [1, 1, 1]),
         (2, [(5, 250), (1, 1)], [2]),  # a short program is no reason to slow a long one down
         (1, [(5, 25)] * 31, [1]),
@@ -53,8 +53,8 @@ def widths_of_lanes(num_devices, programs, **runs):
         (8, [(1001, 25)] * 64, [8]),  # a hundredth of the time is not worth eight times the memory
     ],
 )
-def test_the_devices_are_split_where_that_is_sooner_done(num_devices, programs, lanes):
-    assert widths_of_lanes(num_devices, programs) == lanes
+def test_the_devices_are_split_where_that_is_sooner_done(num_devices, programs, groups):
+    assert widths_of_groups(num_devices, programs) == groups
 
 
 def test_several_processes_and_accelerators_have_one_lane(monkeypatch):
@@ -64,7 +64,7 @@ def test_several_processes_and_accelerators_have_one_lane(monkeypatch):
     for devices, num_processes in ((cores, 2), (chips, 1)):
         monkeypatch.setattr(jax, 'devices', lambda devices=devices: devices)
         monkeypatch.setattr(jax, 'process_count', lambda count=num_processes: count)
-        assert [lane.devices for lane in choose_lanes(programs, settings)] == [devices]
+        assert [group.devices for group in choose_device_groups(programs, settings)] == [devices]
 
 
 def test_what_takes_longest_comes_first(config):
@@ -84,7 +84,7 @@ KEPT = ('trial', 'seed', 'epoch', 'train_accuracy', 'validation_accuracy', 'test
 
 
 def make_sweep_config(path):
-    """Four programs of three runs: two lanes on two devices."""
+    """Four programs of three runs: two groups on two devices."""
     config = make_shallow_config(path)
     config.num_seeds = 3
     config.train.shuffle = True
@@ -102,7 +102,7 @@ def config(small_digits_path):
 
 @pytest.fixture(scope='module')
 def undisturbed(small_digits_path, tmp_path_factory):
-    """The outcome of the experiment in two lanes that nothing disturbed."""
+    """The outcome of the experiment in two groups that nothing disturbed."""
     workdir = tmp_path_factory.mktemp('undisturbed') / 'workdir'
     run_experiment(make_sweep_config(small_digits_path), workdir)
     return outcome_of(workdir)
@@ -134,17 +134,19 @@ def test_what_two_lanes_write_is_what_one_lane_writes(config, tmp_path, monkeypa
     summary = run_experiment(config, tmp_path / 'workdir', display=display)
     assert len(display.threads) == 2 and not display.under_way
     assert summary['timing']['devices'] == 2
-    monkeypatch.setattr(experiment, 'choose_lanes', lambda sizes, runs: choose_lanes([], runs))
-    in_one_lane = run_experiment(config, tmp_path / 'in one lane', display=(display := Names()))
-    assert len(display.threads) == 1 and in_one_lane['timing']['devices'] == 2
+    monkeypatch.setattr(
+        experiment, 'choose_device_groups', lambda sizes, runs: choose_device_groups([], runs)
+    )
+    in_one_group = run_experiment(config, tmp_path / 'in one group', display=(display := Names()))
+    assert len(display.threads) == 1 and in_one_group['timing']['devices'] == 2
     both = zip(
-        *(Metrics(tmp_path / name).read() for name in ('workdir', 'in one lane')), strict=True
+        *(Metrics(tmp_path / name).read() for name in ('workdir', 'in one group')), strict=True
     )
     for line, other in both:
         assert {k: line[k] for k in KEPT} == {k: other[k] for k in KEPT}
         # With three runs on a device instead of two the compiler rounds in another order.
         assert line['train_loss'] == pytest.approx(other['train_loss'], rel=1e-5)
-    for trial, other in zip(summary['trials'], in_one_lane['trials'], strict=True):
+    for trial, other in zip(summary['trials'], in_one_group['trials'], strict=True):
         assert trial['final_test_accuracy'] == other['final_test_accuracy']
 
 
@@ -185,7 +187,7 @@ def test_a_program_that_fails_keeps_neither_lane_from_the_others(
 
 
 def test_what_stops_one_lane_stops_all(config, tmp_path, monkeypatch):
-    """A full disk is met once; the other lane ends with what it has, and nothing hangs."""
+    """A full disk is met once; the other group ends with what it has, and nothing hangs."""
     workdir, append = tmp_path / 'workdir', train_loop.Metrics.append
 
     def disk_full(metrics, records):
@@ -221,7 +223,7 @@ runpy.run_path('launch/main.py', run_name='__main__')
 
 def test_a_plan_gives_each_lane_its_devices(config):
     plan = make_plan(config)
-    lanes = choose_lanes([Size(3, 4)] * 4, plan.config.runs)
-    trainers = [train_loop.Trainer(plan, 0, lane) for lane in lanes]
+    groups = choose_device_groups([Size(3, 4)] * 4, plan.config.runs)
+    trainers = [train_loop.Trainer(plan, 0, group) for group in groups]
     used = [set(np.ravel(trainer.layout.mesh.devices)) for trainer in trainers]
-    assert used == [set(lane.devices) for lane in lanes]
+    assert used == [set(group.devices) for group in groups]

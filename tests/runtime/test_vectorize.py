@@ -9,7 +9,7 @@ from pairjax.errors import UserError
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.sharding import choose_layout, place_runs, replicate, stack_runs, unstack_runs
 from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
-from pairjax.training.evaluate import Asked
+from pairjax.training.evaluate import EvalRequest
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def train_one_epoch(plan, seeds, devices, per_batch):
     initial = programs.init(pools, stacked, hyper)
     kept = jax.tree.map(np.copy, unstack_runs(initial, layout))
     trained, losses = programs.train_epoch(pools, initial, hyper)
-    asked = Asked(pools, replicate(np.bool_(True), layout))
+    asked = EvalRequest(pools, replicate(np.bool_(True), layout))
     counts = programs.evaluate(asked, trained)
     return kept, *(unstack_runs(tree, layout) for tree in (trained, losses, counts))
 

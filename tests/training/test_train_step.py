@@ -228,7 +228,7 @@ def test_evaluation_counts_what_the_model_answers():
         test_set = PairIndices(None, None, state.pairs.test)
         of_test = evaluate.count_correct(config, pools, state, test_set)
         evaluations = [
-            evaluate.evaluate(config, evaluate.Asked(pools, w), state) for w in (True, False)
+            evaluate.evaluate(config, evaluate.EvalRequest(pools, w), state) for w in (True, False)
         ]
         return *evaluations, of_test
 
@@ -245,7 +245,7 @@ def test_evaluation_counts_what_the_model_answers():
 def test_models_without_digit_heads_count_no_digits():
     config = make_config({})
     state = programs()[0](0, HYPERPARAMETERS)
-    correct = jax.jit(lambda state: evaluate.evaluate(config, evaluate.Asked(POOLS, True), state))(
-        state
-    )
+    correct = jax.jit(
+        lambda state: evaluate.evaluate(config, evaluate.EvalRequest(POOLS, True), state)
+    )(state)
     assert correct.digits is None and len(correct.main) == 3

@@ -47,7 +47,7 @@ class Trains(Exception):
 class MadeUpTrainer:
     """Stands in for `trainer.Trainer`: states and accuracies at random, nothing compiled."""
 
-    def __init__(self, plan, number, lane):
+    def __init__(self, plan, number, group):
         self.runs, self.config = plan.runs(number), plan.programs[number][0].config
         self.random = np.random.default_rng(number)
         shapes = shapes_of(self.config, plan.pools, len(self.runs))

@@ -19,7 +19,7 @@ from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.reporting.status_table import duration, show_status
 from pairjax.runtime import train_loop
-from pairjax.runtime.callbacks import Watcher
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.preemption import Interrupted
 from pairjax.runtime.train_loop import note_failure
@@ -285,7 +285,7 @@ def test_of_many_those_under_way_and_those_that_failed_are_shown(tmp_path):
 # ------------------------------------------------------------------ real experiments
 
 
-class LookAfter(Watcher):
+class LookAfter(Callback):
     """Reads the status after each epoch, as another process would."""
 
     def __init__(self, workdir):

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pairjax.analysis.error_analysis import EDGES, Bin, Distance
-from pairjax.reporting.plots.curves import LOOKS, STYLE, new_figure, set_title
+from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, new_figure, set_title
 
-OURS, OTHER = LOOKS[0], LOOKS[1]
+OURS, OTHER = LINE_STYLES[0], LINE_STYLES[1]
 # Beyond this many distances there is no room for the number of pairs below each.
 MOST_LABELS = 12
 

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from pairjax.analysis.paired import LEVEL, Comparison, measure_name
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.plots.curves import LOOKS, STYLE, new_figure, save_figure, set_title
+from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, new_figure, save_figure, set_title
 
-SEEDS = '#888888'  # Grey beside LOOKS: what single seeds did stays behind what they say together.
+SEEDS = (
+    '#888888'  # Grey beside LINE_STYLES: what single seeds did stays behind what they say together.
+)
 CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a picture is wide.
 ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would hide.
 
@@ -52,12 +54,17 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
 
 def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     places = np.arange(len(comparison.arms))
-    values, look = 100 * np.array(comparison.values), LOOKS[0]
+    values, line_style = 100 * np.array(comparison.values), LINE_STYLES[0]
     axes.plot(places - ASIDE, values, '.-', color=SEEDS, linewidth=0.8, markersize=6, alpha=0.6)
     figures = [describe(row) for row in values]
     means = [figure['mean'] for figure in figures]
     half_widths = [np.ptp(figure['ci95']) / 2 for figure in figures]
-    style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'linestyle': 'none'}
+    style = {
+        'color': line_style.colour,
+        'marker': line_style.marker,
+        'markersize': 6,
+        'linestyle': 'none',
+    }
     axes.errorbar(places, means, half_widths, capsize=4, zorder=3, **style)
     aslant = not any('\n' in label for label in labels)  # Lines below lines would overlap then.
     tilt = {'rotation': 30, 'ha': 'right'} if aslant else {'rotation': 90}
@@ -68,7 +75,7 @@ def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
 
 
 def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
-    pairs, look = comparison.pairs, LOOKS[0]
+    pairs, line_style = comparison.pairs, LINE_STYLES[0]
     axes.axvline(0, color='black', linewidth=0.8)
     for place, pair in enumerate(pairs):
         dots = 100 * np.array(pair.differences)
@@ -77,8 +84,13 @@ def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> 
         )
         mean, ci95 = 100 * pair.paired.mean, pair.paired.ci95
         half_width = 0 if ci95 is None else 100 * np.ptp(ci95) / 2
-        inside = look.colour if pair.adjusted_p <= LEVEL else 'white'
-        style = {'color': look.colour, 'marker': look.marker, 'markersize': 6, 'capsize': 4}
+        inside = line_style.colour if pair.adjusted_p <= LEVEL else 'white'
+        style = {
+            'color': line_style.colour,
+            'marker': line_style.marker,
+            'markersize': 6,
+            'capsize': 4,
+        }
         axes.errorbar(mean, place, xerr=half_width, zorder=3, markerfacecolor=inside, **style)
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from pairjax.workdir.workdir import writing
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """How one series is drawn: colour, line and marker each tell it from the others."""
 
     colour: str
@@ -24,20 +24,20 @@ class Look(NamedTuple):
 
 # The colours of Okabe and Ito (2008), which the colour-blind can tell apart; in grey print the
 # lines and markers do it.
-LOOKS = (
-    Look('#0072B2', '-', 'o'),
-    Look('#D55E00', '--', 's'),
-    Look('#009E73', '-.', '^'),
-    Look('#CC79A7', ':', 'D'),
-    Look('#E69F00', (0, (7, 2)), 'v'),
-    Look('#56B4E9', (0, (3, 1, 1, 1, 1, 1)), 'P'),
-    Look('#000000', (0, (1, 1)), 'X'),
+LINE_STYLES = (
+    LineStyle('#0072B2', '-', 'o'),
+    LineStyle('#D55E00', '--', 's'),
+    LineStyle('#009E73', '-.', '^'),
+    LineStyle('#CC79A7', ':', 'D'),
+    LineStyle('#E69F00', (0, (7, 2)), 'v'),
+    LineStyle('#56B4E9', (0, (3, 1, 1, 1, 1, 1)), 'P'),
+    LineStyle('#000000', (0, (1, 1)), 'X'),
 )
 CURVES = {
-    'train': Look('#0072B2', '--', ''),
-    'validation': Look('#E69F00', ':', ''),
-    'test': Look('#D55E00', '-', ''),
-    'loss': Look('#000000', '-', ''),
+    'train': LineStyle('#0072B2', '--', ''),
+    'validation': LineStyle('#E69F00', ':', ''),
+    'test': LineStyle('#D55E00', '-', ''),
+    'loss': LineStyle('#000000', '-', ''),
 }
 STYLE = {
     'font.size': 10,
@@ -101,7 +101,12 @@ def without_failed_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_band(
-    axes: Axes, metrics: pd.DataFrame, column: str, look: Look, label: str, scale: float = 1
+    axes: Axes,
+    metrics: pd.DataFrame,
+    column: str,
+    line_style: LineStyle,
+    label: str,
+    scale: float = 1,
 ) -> None:
     """Draws one column over epochs: the mean over seeds and a band of one standard deviation.
 
@@ -109,7 +114,7 @@ def plot_band(
       axes: where to.
       metrics: lines of metrics.jsonl of one trial; epochs without the column's value are skipped.
       column: what to draw.
-      look: of the line; the band has its colour.
+      line_style: of the line; the band has its colour.
       label: of the line.
       scale: what the values are multiplied by, 100 for percent.
     """
@@ -123,12 +128,14 @@ def plot_band(
     )
     epochs, mean, std = by_epoch.index, by_epoch['mean'], by_epoch['std']
     # A line of one epoch would not be seen.
-    marker = look.marker or ('o' if len(epochs) == 1 else '')
+    marker = line_style.marker or ('o' if len(epochs) == 1 else '')
     # About eight markers a line, whatever the number of epochs.
     every = max(1, len(epochs) // 8)
-    style = {'linestyle': look.line, 'marker': marker, 'markersize': 4, 'markevery': every}
-    axes.plot(epochs, mean, color=look.colour, label=label, **style)
-    axes.fill_between(epochs, mean - std, mean + std, color=look.colour, alpha=0.15, linewidth=0)
+    style = {'linestyle': line_style.line, 'marker': marker, 'markersize': 4, 'markevery': every}
+    axes.plot(epochs, mean, color=line_style.colour, label=label, **style)
+    axes.fill_between(
+        epochs, mean - std, mean + std, color=line_style.colour, alpha=0.15, linewidth=0
+    )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel('epoch')
 

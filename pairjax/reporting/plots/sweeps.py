@@ -13,9 +13,9 @@ from matplotlib.ticker import NullLocator
 
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.plots.curves import (
-    LOOKS,
+    LINE_STYLES,
     STYLE,
-    Look,
+    LineStyle,
     new_figure,
     plot_band,
     save_figure,
@@ -27,7 +27,7 @@ from pairjax.reporting.plots.curves import (
 # the seed failed; `recorded_mean` and `recorded_std` in [0, 1], None where nothing was recorded.
 Row = Mapping[str, Any]
 
-OURS, RECORDED = LOOKS[0], LOOKS[1]
+OURS, RECORDED = LINE_STYLES[0], LINE_STYLES[1]
 ACCURACY_LABEL = 'test accuracy on pairs (%)'
 FAILED = 'every seed failed'
 NOTE = {'size': 8, 'bbox': {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}}
@@ -114,10 +114,10 @@ def draw_models(curves: Mapping[str, pd.DataFrame], title: str) -> Figure:
     figure = new_figure(10, 4.6)
     accuracy, loss = figure.subplots(1, 2, sharex=True)
     for number, (name, metrics) in enumerate(curves.items()):
-        metrics, look = without_failed_seeds(metrics), look_of(number)
+        metrics, line_style = without_failed_seeds(metrics), line_style_of(number)
         label = f'{name} (n = {metrics.seed.nunique()})'
-        plot_band(accuracy, metrics, 'test_accuracy', look, label, scale=100)
-        plot_band(loss, metrics, 'train_loss', look, label)
+        plot_band(accuracy, metrics, 'test_accuracy', line_style, label, scale=100)
+        plot_band(loss, metrics, 'train_loss', line_style, label)
     accuracy.set(ylabel=ACCURACY_LABEL)
     loss.set(ylabel='mean training loss', ylim=(0, None))
     figure.legend(*accuracy.get_legend_handles_labels(), loc='outside lower center', ncols=3)
@@ -140,11 +140,11 @@ def plot_models(curves: Mapping[str, pd.DataFrame], title: str, path: Path) -> N
     save_figure(draw_models(curves, title), path)
 
 
-def look_of(number: int) -> Look:
-    """The look of series `number`; colours come again after seven, with other lines and markers."""
-    colour = LOOKS[number % len(LOOKS)].colour
-    other = LOOKS[(number + number // len(LOOKS)) % len(LOOKS)]
-    return Look(colour, other.line, other.marker)
+def line_style_of(number: int) -> LineStyle:
+    """The line style of series `number`; after seven, colours recur with other lines and markers."""
+    colour = LINE_STYLES[number % len(LINE_STYLES)].colour
+    other = LINE_STYLES[(number + number // len(LINE_STYLES)) % len(LINE_STYLES)]
+    return LineStyle(colour, other.line, other.marker)
 
 
 def seeds_text(rows: Sequence[Row]) -> str:
@@ -188,28 +188,28 @@ def _plot_means(
     x: Sequence[float],
     y: Sequence[float],
     bars: Sequence[float],
-    look: Look,
+    line_style: LineStyle,
     label: str,
     line: str = 'none',
 ) -> None:
     """Means with bars in `direction` ('xerr' or 'yerr'); recorded ones are open and dashed."""
-    face = look.colour if look is OURS else 'white'
+    face = line_style.colour if line_style is OURS else 'white'
     container = axes.errorbar(
         x,
         y,
         **{direction: bars},
         linestyle=line,
         linewidth=1,
-        marker=look.marker,
+        marker=line_style.marker,
         markersize=5,
         markerfacecolor=face,
-        color=look.colour,
+        color=line_style.colour,
         elinewidth=1.2,
         capsize=2,
         label=label,
     )
     for bar in container[2]:
-        bar.set_linestyle(look.line)
+        bar.set_linestyle(line_style.line)
 
 
 def _set_number_axis(axes: Axes, x: np.ndarray) -> Callable[[float], np.ndarray]:

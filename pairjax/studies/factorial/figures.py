@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.plots.curves import LOOKS, STYLE, Look, new_figure, set_title
+from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, LineStyle, new_figure, set_title
 from pairjax.studies.factorial.analysis import Effect, main_cells
 from pairjax.studies.factorial.design import Design
 from pairjax.studies.factorial.parts import full_train_pairs
 from pairjax.studies.factorial.results import Cell, Results
 from pairjax.studies.factorial.sentences import WAYS
 
-LOOK_OF = dict(zip(WAYS, LOOKS, strict=False))
+LOOK_OF = dict(zip(WAYS, LINE_STYLES, strict=False))
 TEST_ACCURACY = 'test accuracy, final epoch (%)'
 DODGE = 0.26  # Between the arms at one aux weight; the weights stand one apart.
 CLOUD = 0.13  # How wide the dots of an arm's seeds spread beside its mean.
@@ -124,9 +124,9 @@ def _draw_test_means(
     figures = [describe(values) for values in tests]
     means = [np.nan if figure['mean'] is None else figure['mean'] for figure in figures]
     bars = [np.ptp(figure['ci95'] or (0, 0)) / 2 for figure in figures]
-    look = LOOK_OF[sharing]
-    line = look.line if lines else 'none'
-    _draw_means(axes, places, means, bars, look, WAYS[sharing], line)
+    line_style = LOOK_OF[sharing]
+    line = line_style.line if lines else 'none'
+    _draw_means(axes, places, means, bars, line_style, WAYS[sharing], line)
 
 
 def _draw_means(
@@ -134,11 +134,16 @@ def _draw_means(
     places: np.ndarray,
     means: Sequence[float],
     bars: Sequence[float],
-    look: Look,
+    line_style: LineStyle,
     label: str,
     line: str = 'none',
 ) -> None:
-    style = {'color': look.colour, 'marker': look.marker, 'markersize': 5, 'linestyle': line}
+    style = {
+        'color': line_style.colour,
+        'marker': line_style.marker,
+        'markersize': 5,
+        'linestyle': line,
+    }
     widths = {'linewidth': 1.2, 'elinewidth': 1.4, 'capsize': 2.5, 'zorder': 3}
     axes.errorbar(places, means, bars, label=label, **style, **widths)
 

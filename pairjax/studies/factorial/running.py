@@ -8,7 +8,7 @@ from typing import Any
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import run_experiments
-from pairjax.runtime.multihost import on_first
+from pairjax.runtime.multihost import on_primary
 from pairjax.studies.factorial.design import Design
 from pairjax.studies.factorial.parts import pick_learning_rates, pilot_configs, trained_configs
 from pairjax.workdir.workdir import read_summary
@@ -40,7 +40,7 @@ def run_study(
         picks = {}
         for name in configs:
             if name in finished:
-                summary = on_first(partial(read_summary, finished[name]))
+                summary = on_primary(partial(read_summary, finished[name]))
                 picks |= pick_learning_rates(network, summary)
         following += trained_configs(design, network, picks)
     return finished | run_experiments(following, workdir, run, display)

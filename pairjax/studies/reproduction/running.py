@@ -17,7 +17,7 @@ from pairjax.data.sources import Digits
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import run_experiments
-from pairjax.runtime.multihost import on_first, together
+from pairjax.runtime.multihost import on_primary, raise_on_all
 from pairjax.runtime.plan import (
     checked_trials,
     group_trials,
@@ -132,14 +132,14 @@ def reproduce(
       the state is saved.
     """
     most_seeds = max(configs.values(), key=lambda config: config.num_seeds)
-    digits = together(lambda: load_config_digits(most_seeds.data))
+    digits = raise_on_all(lambda: load_config_digits(most_seeds.data))
 
     def write_majority():
         with writing(workdir):
             workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / MAJORITY_FILE, majority_accuracies(most_seeds, digits))
 
-    on_first(write_majority)
+    on_primary(write_majority)
     if quick:
         configs = {name: quick_config(c, digits.num_classes) for name, c in configs.items()}
     return run_experiments(configs.items(), workdir, run, display)

@@ -1,0 +1,181 @@
+"""What trained experiments reached: summary.json and metrics.jsonl of a workdir as typed rows."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pairjax.analysis.statistics import PairedComparison, compare_paired
+from pairjax.errors import UserError
+from pairjax.trials import trial_names
+from pairjax.workdir.workdir import Metrics, read_config, read_summary
+
+
+class MissingError(LookupError):
+    """A trial or an experiment that was not run; the message completes a sentence."""
+
+
+@dataclass(frozen=True)
+class MetricsFrame:
+    """metrics.jsonl of a workdir, read when it is first needed; summaries alone read faster."""
+
+    workdir: Path
+
+    @functools.cached_property
+    def frame(self) -> pd.DataFrame:
+        """A row per trial, seed and epoch; UserError where a line is damaged."""
+        return pd.DataFrame.from_records(Metrics(self.workdir).read())
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial of an experiment.
+
+    Attributes:
+      index: in summary.json.
+      name: what tells it from the other trials of its experiment.
+      summary: its entry in summary.json.
+      log: of its experiment.
+    """
+
+    index: int
+    name: str
+    summary: Mapping[str, Any]
+    log: 'MetricsFrame'
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Its lines of metrics.jsonl, a row per seed and epoch."""
+        return self.log.frame[self.log.frame.trial == self.index]
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """Every field that defines the trial by dotted name, sequences as lists."""
+        return self.summary['hyperparameters']
+
+    @property
+    def num_params(self) -> int:
+        """Parameters of its network."""
+        return self.summary['num_params']
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Layer widths of its network."""
+        return tuple(self.hyperparameters['model.widths'])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Every seed, those that failed included."""
+        return self.summary['seeds']
+
+    @property
+    def failed_seeds(self) -> list[int]:
+        """The seeds whose loss or logits became NaN or infinite."""
+        return self.summary['failed_seeds']
+
+    @property
+    def n(self) -> int:
+        """How many seeds did not fail."""
+        return len(self.seeds) - len(self.failed_seeds)
+
+    def statistic(self, measure: str) -> Mapping[str, Any] | None:
+        """Mean, std, ci95 and values of a measure such as 'final_test_accuracy', fractions.
+
+        None where the model has no such output, or the workdir is older than the measure.
+        """
+        return self.summary.get(measure)
+
+    def values(self, measure: str) -> pd.Series:
+        """A measure by seed, float64 fractions, without failed seeds."""
+        values = pd.Series(self.summary[measure]['values'], index=self.seeds, dtype=float)
+        return values.dropna()
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """One finished experiment.
+
+    Attributes:
+      workdir: where it was read.
+      summary: what summary.json holds.
+      config: what config.json holds as the config, nested.
+      versions: of Python and of the packages that it began with.
+      trials: in the order of its sweep.
+    """
+
+    workdir: Path
+    summary: Mapping[str, Any]
+    config: Mapping[str, Any]
+    versions: Mapping[str, str]
+    trials: list[TrialResult]
+
+    @property
+    def name(self) -> str:
+        """The name in its config."""
+        return self.summary['name']
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Source, pool sizes and fingerprint of its images."""
+        return self.summary['data']
+
+    @property
+    def timing(self) -> Mapping[str, float]:
+        """Seconds and devices, as in summary.json."""
+        return self.summary['timing']
+
+    @property
+    def selected(self) -> int | None:
+        """Index of the trial that validation accuracy selects; None where every run failed."""
+        return self.summary['selected_trial']
+
+    def where(self, fields: Mapping[str, Any]) -> TrialResult:
+        """The first trial whose hyperparameters have these values (sequences as lists).
+
+        Raises: MissingError where there is no such trial.
+        """
+        for trial in self.trials:
+            if all(trial.hyperparameters[name] == value for name, value in fields.items()):
+                return trial
+        wanted = ', '.join(f'{name} = {value}' for name, value in fields.items())
+        raise MissingError(f'{self.name} has no trial with {wanted}')
+
+
+def read_experiment(workdir: Path) -> ExperimentResult:
+    """Reads a finished workdir.
+
+    Raises: UserError where it is no workdir, is not finished, or a file is missing or damaged.
+    """
+    if not workdir.is_dir():
+        raise UserError(f'{workdir} is no directory; name a workdir that launch/main.py has made')
+    saved, path = read_config(workdir), workdir / 'summary.json'
+    if not path.exists():
+        raise UserError(
+            f'{path} does not exist yet: the training is not finished; the command that began it '
+            'goes on with it'
+        )
+    summary = read_summary(workdir)
+    names = trial_names(summary['trials'])
+    log = MetricsFrame(workdir)
+    trials = [TrialResult(i, names[i], t, log) for i, t in enumerate(summary['trials'])]
+    return ExperimentResult(workdir, summary, saved['config'], saved['versions'], trials)
+
+
+def check_same_data(experiments: Iterable[ExperimentResult]) -> None:
+    """Raises UserError where two experiments were trained on different images."""
+    first, *others = experiments
+    for other in others:
+        if other.data != first.data:
+            raise UserError(
+                f'{other.workdir} was trained on other digits than {first.workdir}; name another '
+                '--workdir'
+            )
+
+
+def pair_by_seed(a: pd.Series, b: pd.Series) -> PairedComparison:
+    """The paired differences a - b over the seeds that both have."""
+    common = a.index.intersection(b.index)
+    return compare_paired(a[common], b[common])
