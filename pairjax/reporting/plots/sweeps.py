@@ -141,7 +141,7 @@ def plot_models(curves: Mapping[str, pd.DataFrame], title: str, path: Path) -> N
 
 
 def line_style_of(number: int) -> LineStyle:
-    """The line style of series `number`; after seven, colours recur with other lines and markers."""
+    """The style of series `number`; after seven, colours recur with other lines and markers."""
     colour = LINE_STYLES[number % len(LINE_STYLES)].colour
     other = LINE_STYLES[(number + number // len(LINE_STYLES)) % len(LINE_STYLES)]
     return LineStyle(colour, other.line, other.marker)
