@@ -167,27 +167,58 @@ def _miss_chance(n: int, effect: float, alpha: float) -> float:
     return float(scipy.special.nctdtr(n - 1, effect * math.sqrt(n), critical))
 
 
-def compare_recorded(
+class IndependentComparison(NamedTuple):
+    """The difference of two independent means (Welch 1938).
+
+    mean is the difference, standard_error its standard error, z their ratio, and ci95 the 95 %
+    interval (low, high) by Student's t with Welch's degrees of freedom. Without both stds all three
+    are None, z and ci95 also where both stds are 0, ci95 also where an n is 1.
+    """
+
+    mean: float | None
+    standard_error: float | None
+    z: float | None
+    ci95: tuple[float, float] | None
+
+
+def compare_independent(
     mean: float | None,
     std: float | None,
     n: int,
-    recorded_mean: float | None,
-    recorded_std: float | None,
-    recorded_n: int,
-) -> dict[str, float | None]:
-    """Difference of two independent means, such as ours and a report's.
+    other_mean: float | None,
+    other_std: float | None,
+    other_n: int,
+) -> IndependentComparison:
+    """Compares two means over different seeds, such as ours and a paper's.
 
-    Returns: difference (mean - recorded_mean); standard_error sqrt(std**2 / n + recorded_std**2 /
-      recorded_n) (Welch 1938); z, the difference in standard errors. None where a number is missing
-      or both deviations are zero.
+    Args:
+      mean, std, n: of the one, std with n - 1; None where unknown.
+      other_mean, other_std, other_n: of the other.
+
+    Returns: mean minus other_mean, with what the known numbers allow.
     """
-    difference = error = None
-    if mean is not None and recorded_mean is not None:
-        difference = mean - recorded_mean
-    if std is not None and recorded_std is not None and min(n, recorded_n) > 0:
-        error = math.sqrt(std**2 / n + recorded_std**2 / recorded_n)
-    z = difference / error if difference is not None and error else None
-    return {'difference': difference, 'standard_error': error, 'z': z}
+    if mean is None or other_mean is None:
+        return IndependentComparison(None, None, None, None)
+    difference = mean - other_mean
+    if std is None or other_std is None or min(n, other_n) < 1:
+        return IndependentComparison(difference, None, None, None)
+    a, b = std**2 / n, other_std**2 / other_n
+    error = math.sqrt(a + b)
+    if error == 0:
+        return IndependentComparison(difference, error, None, None)
+    ci95 = None
+    if min(n, other_n) > 1:
+        freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (other_n - 1))
+        half_width = float(scipy.special.stdtrit(freedom, 0.975)) * error
+        ci95 = (difference - half_width, difference + half_width)
+    return IndependentComparison(difference, error, difference / error, ci95)
+
+
+def compare_recorded(*statistics: float | None) -> dict[str, float | None]:
+    """`compare_independent` without the interval: difference, standard_error and z."""
+    comparison = compare_independent(*statistics)
+    error, z = comparison.standard_error, comparison.z
+    return {'difference': comparison.mean, 'standard_error': error, 'z': z}
 
 
 def rank_correlation(

@@ -5,8 +5,7 @@ from rich.table import Table
 
 from pairjax.analysis.paired import LEVEL, Comparison, Pair, measure_name, seed_list
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.console import format_figure
-from pairjax.reporting.format import points, points_span
+from pairjax.reporting.format import format_difference, format_ratio, format_statistic
 from pairjax.trials import trial_names
 
 # Beyond this a number of seeds is no plan.
@@ -33,7 +32,7 @@ def arms_table(comparison: Comparison) -> Table:
     table.add_column('mean +- std [95 %]', justify='right')
     trials = trial_names([arm.trial for arm in comparison.arms])
     for arm, trial, values in zip(comparison.arms, trials, comparison.values, strict=True):
-        table.add_row(arm.name, trial, str(len(values)), format_figure(describe(values)))
+        table.add_row(arm.name, trial, str(len(values)), format_statistic(describe(values)))
     return table
 
 
@@ -48,26 +47,13 @@ def pairs_table(comparison: Comparison) -> Table:
         table.add_row(
             f'{pair.a} - {pair.b}',
             str(pair.paired.n),
-            format_difference(pair),
+            format_difference(pair.paired),
             f'{pair.paired.p_value:.2g}',
             f'{pair.adjusted_p:.2g}',
-            _ratio(pair),
+            format_ratio(*pair.std_ratio),
             _seeds_needed(pair),
         )
     return table
-
-
-def format_difference(pair: Pair) -> str:
-    """Mean difference with its 95 % interval in percentage points, signed."""
-    text = points(pair.paired.mean)
-    return text if pair.paired.ci95 is None else f'{text} {points_span(*pair.paired.ci95)}'
-
-
-def _ratio(pair: Pair) -> str:
-    ratio, low, high = pair.std_ratio
-    if ratio is None:
-        return '-'
-    return f'{ratio:.2f}' + ('' if low is None else f' [{low:.2f}, {high:.2f}]')
 
 
 def _seeds_needed(pair: Pair) -> str:

@@ -9,20 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.statistics import describe
+from pairjax.reporting.format import format_statistic
 from pairjax.reporting.plots.curves import plot_training_curves
 from pairjax.trials import trial_name, trial_names
 from pairjax.workdir.workdir import Metrics
 
-
-def format_figure(figure: Mapping[str, Any] | None) -> str:
-    """A figure of summary.json in percent: mean +- std [95 % interval], or what n allows."""
-    if figure is None or figure['mean'] is None:
-        return '-'
-    text = f'{100 * figure["mean"]:.2f}'
-    if figure['std'] is not None:
-        low, high = figure['ci95']
-        text += f' +- {100 * figure["std"]:.2f} [{100 * low:.2f}, {100 * high:.2f}]'
-    return text
+format_figure = format_statistic
 
 
 def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, float]) -> Table:
@@ -51,10 +43,10 @@ def results_table(summary: Mapping[str, Any], seconds_per_run: Mapping[int, floa
             f'{index}{mark} {name}',
             f'{trial["num_params"]:,}',
             str(n),
-            format_figure(trial['final_test_accuracy']),
-            format_figure(trial['best_epoch_test_accuracy']),
-            format_figure(trial['best_validation_epoch_test_accuracy']),
-            *(format_figure(exact[index]) for _ in all_pairs),
+            format_statistic(trial['final_test_accuracy']),
+            format_statistic(trial['best_epoch_test_accuracy']),
+            format_statistic(trial['best_validation_epoch_test_accuracy']),
+            *(format_statistic(exact[index]) for _ in all_pairs),
             f'{seconds_per_run[index]:.2f}' if index in seconds_per_run else '-',
         )
     return table
@@ -118,4 +110,6 @@ def show_evaluation(rows: Sequence[Mapping[str, Any]], console: Console) -> None
         mine = [row['test_accuracy'] for row in rows if row['trial'] == trial]
         figure = describe(mine)
         n = sum(value is not None for value in mine)
-        console.print(f'trial {trial}: {format_figure(figure)} % over n = {n} seeds', markup=False)
+        console.print(
+            f'trial {trial}: {format_statistic(figure)} % over n = {n} seeds', markup=False
+        )

@@ -1,43 +1,80 @@
-"""How figures read in generated documents: percent, points, intervals. No jax in here."""
+"""Numbers as text: percentages, percentage points, intervals, lists of names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from pairjax.analysis.statistics import PairedComparison
+from pairjax.analysis.statistics import IndependentComparison, PairedComparison
+
+
+def format_statistic(
+    statistic: Mapping[str, Any] | None, decimals: int = 2, plus_minus: str = '+-'
+) -> str:
+    """A statistic in percent: '93.46 +- 0.78 [92.00, 94.90]'.
+
+    Args:
+      statistic: mean, std and ci95 as `describe` gives them, fractions; the text leaves out a std
+        or ci95 that is None.
+      decimals: of every number.
+      plus_minus: between mean and std.
+
+    Returns: the text; '-' without a mean.
+    """
+    if statistic is None or statistic['mean'] is None:
+        return '-'
+    text = f'{100 * statistic["mean"]:.{decimals}f}'
+    if statistic['std'] is not None:
+        text += f' {plus_minus} {100 * statistic["std"]:.{decimals}f}'
+    if statistic['ci95'] is not None:
+        low, high = statistic['ci95']
+        text += f' {span(100 * low, 100 * high, f".{decimals}f")}'
+    return text
+
+
+def format_difference(comparison: PairedComparison | IndependentComparison) -> str:
+    """A difference with its 95 % interval in percentage points: '+1.50 [+0.25, +2.75]'."""
+    return f'{points(comparison.mean)} {points_span(*interval(comparison))}'
+
+
+def format_ratio(ratio: float | None, low: float | None, high: float | None) -> str:
+    """A ratio with its interval: '1.17 [0.59, 2.67]'; '-' without a ratio."""
+    return '-' if ratio is None else f'{ratio:.2f} {span(low, high, ".2f")}'
 
 
 def points(difference: float | None) -> str:
-    """A difference of accuracies in percentage points, signed."""
+    """A difference of accuracies in percentage points, signed: '+1.50'; '-' for None."""
     return '-' if difference is None else f'{100 * difference:+z.2f}'
 
 
-def interval(paired: PairedComparison) -> tuple[float, float] | tuple[None, None]:
-    """The 95 % interval of a paired difference; (None, None) where n allows none."""
-    return paired.ci95 or (None, None)
+def interval(
+    comparison: PairedComparison | IndependentComparison,
+) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of a difference, fractions; (None, None) where n allows none."""
+    return comparison.ci95 or (None, None)
 
 
 def span(low: float | None, high: float | None, form: str) -> str:
-    """An interval in brackets; a dash where there is none."""
+    """An interval in brackets, its ends in the format `form`; '[-]' without an end."""
     return '[-]' if low is None or high is None else f'[{low:{form}}, {high:{form}}]'
 
 
 def points_span(low: float | None, high: float | None) -> str:
-    """An interval of a difference in percentage points."""
+    """An interval of a difference of accuracies in percentage points: '[+0.25, +2.75]'."""
     return '[-]' if low is None or high is None else f'[{points(low)}, {points(high)}]'
 
 
 def paired_text(paired: PairedComparison) -> str:
-    """A paired difference in points with its interval and n."""
+    """A paired difference with its interval and n: '+1.50 points [+0.25, +2.75] (n = 10)'."""
     return f'{points(paired.mean)} points {points_span(*interval(paired))} (n = {paired.n})'
 
 
 def mean_text(values: pd.Series) -> str:
-    """A mean in percent with its n."""
+    """The mean of fractions in percent with its n: '93.46 % (n = 10)'; '-' without values."""
     return f'{100 * values.mean():.2f} % (n = {len(values)})' if len(values) else '-'
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names with commas; beyond `most` of them only how many more there are."""
+    """Names with commas; the first `most` of them and how many more there are."""
     text = ', '.join(names[:most])
     return text if len(names) <= most else f'{text} and {len(names) - most} more'

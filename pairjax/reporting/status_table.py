@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.statistics import describe
+from pairjax.reporting.format import format_statistic
 from pairjax.workdir.status import ProgramStatus, Status, TrialStatus
 
 MOST_ROWS = 20
@@ -90,7 +91,7 @@ def status_table(rows: list[tuple[ProgramStatus, TrialStatus]]) -> Table:
             program.state,
             f'{program.epochs}/{program.num_epochs}',
             str(program.num_runs // len(program.trials)),
-            _mean_text(trial.validation_accuracy),
+            format_statistic(describe(trial.validation_accuracy) | {'std': None}),
             str(len(trial.validation_accuracy)),
             str(trial.num_failed),
             '-' if seconds is None else f'{seconds:.2f}',
@@ -105,17 +106,6 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
-
-
-def _mean_text(values: list[float]) -> str:
-    figure = describe(values)
-    if figure['mean'] is None:
-        return '-'
-    text = f'{100 * figure["mean"]:.2f}'
-    if figure['ci95'] is not None:
-        low, high = figure['ci95']
-        text += f' [{100 * low:.2f}, {100 * high:.2f}]'
-    return text
 
 
 def _counts(programs: list[ProgramStatus]) -> str:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pairjax.analysis.statistics import (
     PairedComparison,
     bootstrap_interval,
+    compare_independent,
     compare_paired,
-    compare_recorded,
     describe,
     holm,
     rank_correlation,
@@ -194,18 +194,26 @@ def test_differences_that_cancel_but_for_rounding_have_a_mean_of_zero():
     assert compared.mean == 0 and compared.std > 0 and compared.p_value == 1
 
 
-def test_recorded_means_are_compared_with_the_standard_error_of_welch():
-    result = compare_recorded(0.937, 0.009, 10, 0.922, 0.012, 5)
+def test_independent_means_are_compared_by_welch():
+    result = compare_independent(0.937, 0.009, 10, 0.922, 0.012, 5)
     reference = scipy.stats.ttest_ind_from_stats(0.937, 0.009, 10, 0.922, 0.012, 5, equal_var=False)
-    assert result['difference'] == pytest.approx(0.015)
+    assert result.mean == pytest.approx(0.015)
     # sqrt(81 / 10 + 144 / 5) = 6.0745 thousandths.
-    assert result['standard_error'] == pytest.approx(0.0060745, abs=1e-7)
-    assert result['z'] == pytest.approx(reference.statistic)
-    missing = {'difference': pytest.approx(0.1), 'standard_error': None, 'z': None}
-    assert compare_recorded(0.9, 0.01, 10, 0.8, None, 5) == missing
-    assert compare_recorded(0.9, None, 1, 0.8, 0.1, 5) == missing
-    assert compare_recorded(0.9, 0.0, 3, 0.8, 0.0, 3) == missing | {'standard_error': 0}
-    assert compare_recorded(None, None, 0, 0.8, 0.1, 5)['difference'] is None
+    assert result.standard_error == pytest.approx(0.0060745, abs=1e-7)
+    assert result.z == pytest.approx(reference.statistic)
+    a, b = accuracies(7), accuracies(4, 1, 0, std=0.03)
+    theirs = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    ours = compare_independent(a.mean(), a.std(ddof=1), 7, b.mean(), b.std(ddof=1), 4)
+    assert ours.ci95 == pytest.approx(tuple(theirs))
+
+
+def test_independent_means_have_no_interval_without_both_stds():
+    difference = pytest.approx(0.1)
+    assert compare_independent(0.9, 0.01, 10, 0.8, None, 5) == (difference, None, None, None)
+    assert compare_independent(0.9, None, 1, 0.8, 0.1, 5) == (difference, None, None, None)
+    assert compare_independent(0.9, 0.0, 3, 0.8, 0.0, 3) == (difference, 0, None, None)
+    assert compare_independent(0.9, 0.01, 3, 0.8, 0.01, 1).ci95 is None
+    assert compare_independent(None, None, 0, 0.8, 0.1, 5) == (None, None, None, None)
 
 
 # ---------------------------------------------------------- ranks, bootstrap

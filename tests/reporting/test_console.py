@@ -16,12 +16,12 @@ from pairjax.analysis.statistics import describe
 from pairjax.analysis.summary import summarize
 from pairjax.reporting import progress
 from pairjax.reporting.console import (
-    format_figure,
     results_table,
     show_evaluation,
     show_results,
     trial_name,
 )
+from pairjax.reporting.format import format_statistic
 from pairjax.reporting.plots.curves import plot_training_curves
 from pairjax.reporting.progress import ProgressDisplay
 
@@ -73,10 +73,10 @@ def show(directory, lines, trials):
 
 def test_figures_are_percents_and_say_only_what_n_allows():
     figure = {'mean': 0.93456, 'std': 0.0078, 'ci95': [0.92, 0.949], 'values': []}
-    assert format_figure(figure) == '93.46 +- 0.78 [92.00, 94.90]'
-    assert format_figure(describe([0.5])) == '50.00'
-    assert format_figure(describe([0.5, None])) == '50.00'
-    assert format_figure(describe([None, None])) == format_figure(None) == '-'
+    assert format_statistic(figure) == '93.46 +- 0.78 [92.00, 94.90]'
+    assert format_statistic(describe([0.5])) == '50.00'
+    assert format_statistic(describe([0.5, None])) == '50.00'
+    assert format_statistic(describe([None, None])) == format_statistic(None) == '-'
 
 
 def test_a_trial_is_named_by_model_widths_and_sharing():

@@ -160,7 +160,7 @@ def reliability_parts(answers: Answers) -> list[Picture | Table]:
         [
             Cell(f'{100 * row.low:.0f} to {100 * row.high:.0f}', row.low),
             Cell(f'{row.n:,}', row.n),
-            accuracy_cell(row.confidence | {'std': None}),
+            accuracy_cell(row.confidence | {'std': None, 'ci95': None}),
             accuracy_cell(row.accuracy),
             Cell(str(count(row.accuracy)), count(row.accuracy)),
         ]

@@ -83,7 +83,7 @@ def render_page(title: str, introduction: str, sections: Sequence[Section], foot
     fetching anything and lets no script but its own run.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader('pairjax.html'),
+        loader=jinja2.PackageLoader('pairjax.reporting.html'),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from pairjax.config import default_config, flatten
-from pairjax.reporting.console import format_figure, seconds_per_run
+from pairjax.reporting.console import seconds_per_run
+from pairjax.reporting.format import format_statistic
 from pairjax.reporting.html.page import Cell, Table
 from pairjax.trials import trial_names
 
@@ -25,7 +26,7 @@ TRIAL_HEADINGS = ('trial', 'parameters', 'n', *FIGURES.values(), 'failed seeds')
 
 def accuracy_cell(figure: Mapping[str, Any] | None) -> Cell:
     """A figure of summary.json in percent, sorted by its mean."""
-    text, bracket, interval = format_figure(figure).replace('+-', '±').partition(' [')
+    text, bracket, interval = format_statistic(figure, plus_minus='±').partition(' [')
     value = None if figure is None else figure['mean']
     return Cell(text, value, bracket.strip() + interval)
 

@@ -1,16 +1,21 @@
 """Pictures of answers: accuracy by digit distance, and reliability. No jax in here."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pairjax.analysis.error_analysis import EDGES, Bin, Distance
-from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, new_figure, set_title
+from pairjax.reporting.plots.curves import (
+    LINE_STYLES,
+    STYLE,
+    new_figure,
+    plot_means,
+    set_title,
+    statistics_frame,
+)
 
 OURS, OTHER = LINE_STYLES[0], LINE_STYLES[1]
 # Beyond this many distances there is no room for the number of pairs below each.
@@ -32,7 +37,7 @@ def draw_distances(distances: Sequence[Distance], title: str) -> Figure:
     dashes = {'linestyle': '', 'marker': '_', 'markersize': 16, 'markeredgewidth': 2}
     name = 'always the commoner answer at that distance'
     axes.plot(places, commoner, color=OTHER.colour, label=name, **dashes)
-    _plot_accuracies(axes, places, [row.accuracy for row in distances])
+    _plot_accuracies(axes, places, distances)
     if len(places) <= MOST_LABELS:
         axes.set_xticks(places, [f'{row.distance}\n({row.n:,})' for row in distances])
     else:
@@ -55,7 +60,7 @@ def draw_reliability(bins: Sequence[Bin], title: str) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     above.plot([50, 100], [50, 100], color='#000000', linestyle=':', label='calibrated')
     places = [100 * row.confidence['mean'] for row in bins]
-    _plot_accuracies(above, places, [row.accuracy for row in bins])
+    _plot_accuracies(above, places, bins)
     total = sum(row.n for row in bins)
     width = 100 * (EDGES[1] - EDGES[0])
     middles = [50 * (row.low + row.high) for row in bins]
@@ -73,14 +78,8 @@ def draw_reliability(bins: Sequence[Bin], title: str) -> Figure:
     return figure
 
 
-def _plot_accuracies(
-    axes: Axes, places: Sequence[float], figures: Sequence[dict[str, Any]]
-) -> None:
-    """Means in percent with their 95 % intervals, where n allows them."""
-    means = np.array([100 * figure['mean'] for figure in figures])
-    # Where there is no interval the bar has no length.
-    ends = np.array([figure['ci95'] or [figure['mean']] * 2 for figure in figures]) * 100
-    bars = np.abs(ends.T - means)
-    style = {'color': OURS.colour, 'linestyle': OURS.line, 'marker': OURS.marker}
-    name = 'the networks: mean and its 95 % interval'
-    axes.errorbar(places, means, bars, markersize=5, capsize=3, label=name, **style)
+def _plot_accuracies(axes: Axes, places: Sequence[float], rows: Sequence[Distance | Bin]) -> None:
+    """Mean accuracies in percent with their 95 % intervals, where n allows them."""
+    frame = statistics_frame(row.accuracy for row in rows)
+    label = 'the networks: mean and its 95 % interval'
+    plot_means(axes, places, frame['mean'], frame.half_width, OURS, label, linestyle=OURS.line)

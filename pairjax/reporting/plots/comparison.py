@@ -10,11 +10,20 @@ from matplotlib.figure import Figure
 
 from pairjax.analysis.paired import LEVEL, Comparison, measure_name
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, new_figure, save_figure, set_title
-
-SEEDS = (
-    '#888888'  # Grey beside LINE_STYLES: what single seeds did stays behind what they say together.
+from pairjax.reporting.plots.curves import (
+    LINE_STYLES,
+    STYLE,
+    new_figure,
+    plot_means,
+    save_figure,
+    set_title,
+    statistics_frame,
 )
+
+OURS = LINE_STYLES[0]
+MEANS = {'markersize': 6, 'capsize': 4, 'zorder': 3}
+# Single seeds are grey, behind what they say together.
+DOTS = {'color': '#888888', 'markersize': 6, 'alpha': 0.6}
 CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a picture is wide.
 ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would hide.
 
@@ -54,18 +63,10 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
 
 def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     places = np.arange(len(comparison.arms))
-    values, line_style = 100 * np.array(comparison.values), LINE_STYLES[0]
-    axes.plot(places - ASIDE, values, '.-', color=SEEDS, linewidth=0.8, markersize=6, alpha=0.6)
-    figures = [describe(row) for row in values]
-    means = [figure['mean'] for figure in figures]
-    half_widths = [np.ptp(figure['ci95']) / 2 for figure in figures]
-    style = {
-        'color': line_style.colour,
-        'marker': line_style.marker,
-        'markersize': 6,
-        'linestyle': 'none',
-    }
-    axes.errorbar(places, means, half_widths, capsize=4, zorder=3, **style)
+    seeds = 100 * np.array(comparison.values)
+    axes.plot(places - ASIDE, seeds, '.-', linewidth=0.8, **DOTS)
+    frame = statistics_frame(map(describe, comparison.values))
+    plot_means(axes, places, frame['mean'], frame.half_width, OURS, **MEANS)
     aslant = not any('\n' in label for label in labels)  # Lines below lines would overlap then.
     tilt = {'rotation': 30, 'ha': 'right'} if aslant else {'rotation': 90}
     axes.set_xticks(places, labels, **tilt)
@@ -75,23 +76,14 @@ def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
 
 
 def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
-    pairs, line_style = comparison.pairs, LINE_STYLES[0]
+    pairs = comparison.pairs
     axes.axvline(0, color='black', linewidth=0.8)
     for place, pair in enumerate(pairs):
-        dots = 100 * np.array(pair.differences)
-        axes.plot(
-            dots, np.full(len(dots), place - ASIDE), '.', color=SEEDS, markersize=6, alpha=0.6
-        )
-        mean, ci95 = 100 * pair.paired.mean, pair.paired.ci95
-        half_width = 0 if ci95 is None else 100 * np.ptp(ci95) / 2
-        inside = line_style.colour if pair.adjusted_p <= LEVEL else 'white'
-        style = {
-            'color': line_style.colour,
-            'marker': line_style.marker,
-            'markersize': 6,
-            'capsize': 4,
-        }
-        axes.errorbar(mean, place, xerr=half_width, zorder=3, markerfacecolor=inside, **style)
+        dots, mean, ci95 = 100 * np.array(pair.differences), pair.paired.mean, pair.paired.ci95
+        axes.plot(dots, np.full(len(dots), place - ASIDE), '.', **DOTS)
+        half_width = 0 if ci95 is None else 50 * np.ptp(ci95)
+        style = MEANS | {'markerfacecolor': OURS.colour if pair.adjusted_p <= LEVEL else 'white'}
+        plot_means(axes, 100 * mean, place, half_width, OURS, horizontal=True, **style)
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
     axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds')

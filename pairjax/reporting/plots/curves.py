@@ -2,14 +2,17 @@
 
 import io
 import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from pairjax.workdir.workdir import writing
 
@@ -92,6 +95,45 @@ def save_figure(figure: Figure, path: Path) -> None:
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(picture(figure, kind))
+
+
+def statistics_frame(statistics: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Columns mean, std and half_width of the 95 % interval in percent, NaN where n allows none.
+
+    Args:
+      statistics: as `describe` gives them, one a row, fractions.
+    """
+    rows = [(s['mean'], s['std'], *(s['ci95'] or (None, None))) for s in statistics]
+    frame = pd.DataFrame(rows, columns=['mean', 'std', 'low', 'high'], dtype=float) * 100
+    frame['half_width'] = (frame.pop('high') - frame.pop('low')) / 2
+    return frame
+
+
+def plot_means(
+    axes: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    half_widths: ArrayLike,
+    line_style: LineStyle,
+    label: str | None = None,
+    horizontal: bool = False,
+    **style: Any,
+) -> ErrorbarContainer:
+    """Draws means as markers with error bars.
+
+    Args:
+      axes: where to.
+      x, y: of each mean.
+      half_widths: from the mean to an end of its bar; NaN for no bar.
+      line_style: its colour and marker; its line only where `style` names a linestyle.
+      label: in the legend.
+      horizontal: whether the bars lie along x.
+      **style: of `Axes.errorbar`, instead of the common one.
+    """
+    bars = {'xerr' if horizontal else 'yerr': half_widths}
+    common = {'linestyle': 'none', 'markersize': 5, 'capsize': 3}
+    common |= {'color': line_style.colour, 'marker': line_style.marker, 'label': label}
+    return axes.errorbar(x, y, **bars, **common | style)
 
 
 def without_failed_seeds(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from numpy.typing import ArrayLike
 
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.plots.curves import (
@@ -18,8 +19,10 @@ from pairjax.reporting.plots.curves import (
     LineStyle,
     new_figure,
     plot_band,
+    plot_means,
     save_figure,
     set_title,
+    statistics_frame,
     without_failed_seeds,
 )
 
@@ -29,6 +32,7 @@ Row = Mapping[str, Any]
 
 OURS, RECORDED = LINE_STYLES[0], LINE_STYLES[1]
 ACCURACY_LABEL = 'test accuracy on pairs (%)'
+RECORDED_LABEL = 'recorded: mean ± std'
 FAILED = 'every seed failed'
 NOTE = {'size': 8, 'bbox': {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}}
 
@@ -42,7 +46,8 @@ def draw_widths(rows: Sequence[Row], title: str) -> Figure:
       title: above the picture; the number of seeds is added.
     """
     rows = sorted(rows, key=lambda row: -(describe(row['values'])['mean'] or 0))
-    ours, recorded = _ours(rows), _recorded(rows)
+    ours = statistics_frame(describe(row['values']) for row in rows)
+    recorded = _recorded(rows)
     places, has_recorded = np.arange(len(rows)), recorded['mean'].notna().any()
     shift, ours_are = (0.06, 'ours: ') if has_recorded else (0, '')
     longest = max(len(row['label']) for row in rows)
@@ -50,11 +55,12 @@ def draw_widths(rows: Sequence[Row], title: str) -> Figure:
     axes = figure.subplots()
     # The dots of the seeds stand above the bar, which would hide them.
     axes.plot(*_seed_dots(rows, places - shift - 0.24), **_dots(f'{ours_are}one seed'))
-    label, means, bars = f'{ours_are}mean ± std', ours['mean'], ours['std']
-    _plot_means(axes, 'xerr', means, places - shift, bars, OURS, label)
+    label = f'{ours_are}mean ± std'
+    y, across = places - shift, {'horizontal': True}
+    _plot_row_means(axes, ours['mean'], y, ours['std'], OURS, label, **across)
     if has_recorded:
-        label, means, bars = 'recorded: mean ± std', recorded['mean'], recorded['std']
-        _plot_means(axes, 'xerr', means, places + shift + 0.18, bars, RECORDED, label)
+        y, x, bars = places + shift + 0.18, recorded['mean'], recorded['std']
+        _plot_row_means(axes, x, y, bars, RECORDED, RECORDED_LABEL, **across)
     for place in places[ours['mean'].isna()]:
         where = axes.get_yaxis_transform()
         axes.text(0.01, place, FAILED, va='center', transform=where, **NOTE)
@@ -80,7 +86,8 @@ def draw_sweep(rows: Sequence[Row], xlabel: str, title: str) -> Figure:
     """
     rows = sorted(rows, key=lambda row: row['x'])
     x = np.array([row['x'] for row in rows], float)
-    ours, recorded = _ours(rows), _recorded(rows)
+    ours = statistics_frame(describe(row['values']) for row in rows)
+    recorded = _recorded(rows)
     figure = new_figure(7, 4.5)
     axes = figure.subplots()
     beside = _set_number_axis(axes, x)
@@ -88,11 +95,11 @@ def draw_sweep(rows: Sequence[Row], xlabel: str, title: str) -> Figure:
     ours_are = 'ours: ' if has_recorded else ''
     # Dots, ours and recorded stand side by side, ours exactly at its number.
     axes.plot(*reversed(_seed_dots(rows, beside(-0.012))), **_dots(f'{ours_are}one seed'))
-    bars, label = ours['half_width'], f'{ours_are}mean, 95 % interval'
-    _plot_means(axes, 'yerr', x, ours['mean'], bars, OURS, label, '-')
+    label, bars = f'{ours_are}mean, 95 % interval', ours['half_width']
+    _plot_row_means(axes, x, ours['mean'], bars, OURS, label, linestyle='-')
     if has_recorded:
-        label, bars = 'recorded: mean ± std', recorded['std']
-        _plot_means(axes, 'yerr', beside(0.012), recorded['mean'], bars, RECORDED, label, '--')
+        x, y, bars = beside(0.012), recorded['mean'], recorded['std']
+        _plot_row_means(axes, x, y, bars, RECORDED, RECORDED_LABEL, linestyle='--')
     for failed in x[ours['mean'].isna()]:
         where = axes.get_xaxis_transform()
         axes.text(failed, 0.02, FAILED, rotation=90, ha='center', transform=where, **NOTE)
@@ -154,15 +161,6 @@ def seeds_text(rows: Sequence[Row]) -> str:
     return f'n = {low} seeds' if low == high else f'n = {low} to {high} seeds'
 
 
-def _ours(rows: Sequence[Row]) -> pd.DataFrame:
-    """Mean, deviation and half width of the 95 % interval of each row in percent."""
-    figures = [describe(row['values']) for row in rows]
-    ends = [figure['ci95'] or (None, None) for figure in figures]
-    frame = pd.DataFrame(figures, columns=['mean', 'std'], dtype=float)
-    frame['half_width'] = np.ptp(np.array(ends, float), axis=1) / 2
-    return 100 * frame
-
-
 def _recorded(rows: Sequence[Row]) -> pd.DataFrame:
     """The recorded mean and deviation of each row in percent."""
     values = [(row['recorded_mean'], row['recorded_std']) for row in rows]
@@ -182,32 +180,19 @@ def _dots(label: str) -> dict[str, Any]:
     return {**style, 'color': OURS.colour, 'alpha': 0.5, 'label': label}
 
 
-def _plot_means(
+def _plot_row_means(
     axes: Axes,
-    direction: str,
-    x: Sequence[float],
-    y: Sequence[float],
-    bars: Sequence[float],
+    x: ArrayLike,
+    y: ArrayLike,
+    bars: ArrayLike,
     line_style: LineStyle,
     label: str,
-    line: str = 'none',
+    **style: Any,
 ) -> None:
-    """Means with bars in `direction` ('xerr' or 'yerr'); recorded ones are open and dashed."""
+    """`plot_means`; recorded means are open markers with dashed bars."""
     face = line_style.colour if line_style is OURS else 'white'
-    container = axes.errorbar(
-        x,
-        y,
-        **{direction: bars},
-        linestyle=line,
-        linewidth=1,
-        marker=line_style.marker,
-        markersize=5,
-        markerfacecolor=face,
-        color=line_style.colour,
-        elinewidth=1.2,
-        capsize=2,
-        label=label,
-    )
+    common = {'linewidth': 1, 'elinewidth': 1.2, 'capsize': 2, 'markerfacecolor': face}
+    container = plot_means(axes, x, y, bars, line_style, label, **common | style)
     for bar in container[2]:
         bar.set_linestyle(line_style.line)
 
