@@ -31,7 +31,7 @@ def main() -> None:
     from pairjax.runtime import many_experiments, multihost, preemption, vectorize
     from pairjax.runtime.plan import load_config_digits
     from pairjax.studies.pairnet.augmentation_examples import distorted_examples, one_of_each_class
-    from pairjax.studies.pairnet.document import LEFT_OUT, write_pairnet
+    from pairjax.studies.pairnet.document import write_pairnet
 
     configs = Path(__file__).parents[1] / 'configs'
     experiments = []
@@ -59,7 +59,7 @@ def main() -> None:
         digits = load_config_digits(config.data)
         originals = one_of_each_class(digits)
         white = digits.train_images.max()
-        distorted = distorted_examples(originals, white, config.augment, LEFT_OUT)
+        distorted = distorted_examples(originals, white, config.augment)
         return write_pairnet(workdirs, Path(OUT.value), originals, distorted)
 
     missing = [name for name in NAMES if name not in workdirs]

@@ -1,4 +1,4 @@
-"""What can be set, and what may be set. No jax in here."""
+"""The fields of a config: names, defaults, types and ranges."""
 
 import difflib
 import functools
@@ -37,8 +37,6 @@ def default_config() -> ConfigDict:
                 'weight_sharing': True,
                 'dropout_rate': 0.5,
                 'normalization': 'none',
-                'padded': False,
-                'overlapping_pools': False,
                 'head': 'learned',
                 'num_members': 1,
             },
@@ -50,14 +48,12 @@ def default_config() -> ConfigDict:
                 'b2': 0.999,
                 'schedule': 'constant',
                 'warmup': 0.0,  # the part of all steps in which the rate rises
-                'ema_decay': 0.0,  # 0: the parameters themselves are evaluated
             },
             'augment': {  # how far each image is moved, 0 not at all; see data/augmentation.py
                 'rotation': 0.0,
                 'scale': 0.0,
                 'shear': 0.0,
                 'shift': 0.0,
-                'elastic': 0.0,
                 'gamma': 0.0,
                 'undistorted': 0.0,  # the part of all epochs, the last, with images as they are
             },
@@ -80,6 +76,16 @@ def _default_fields() -> Mapping[str, Any]:
     """The fields of default_config(), flat; a sweep checks thousands of configs."""
     return MappingProxyType(flatten(default_config()))
 
+
+# Fields of earlier versions, each with the value that turns it off.
+REMOVED_FIELDS = MappingProxyType(
+    {
+        'model.padded': False,
+        'model.overlapping_pools': False,
+        'augment.elastic': 0.0,
+        'optimizer.ema_decay': 0.0,
+    }
+)
 
 # A sweep.settings of widths has four levels: settings, setting, field, widths.
 MOST_LEVELS = 8
@@ -110,12 +116,10 @@ _RANGES = {
     'optimizer.weight_decay': Range(0.0, 1e38),
     'optimizer.b2': Range(0.0, 0.999999),
     'optimizer.warmup': Range(0.0, 1.0, 'the part of all steps in which the rate rises'),
-    'optimizer.ema_decay': Range(0.0, 0.999999, '0 averages nothing'),
     'augment.rotation': Range(0.0, 180.0, 'degrees'),
     'augment.scale': Range(0.0, 1.0, 'the logarithm of a factor'),
     'augment.shear': Range(0.0, 1.0),
     'augment.shift': Range(0.0, 7.0, 'pixels'),
-    'augment.elastic': Range(0.0, 7.0, 'pixels'),
     'augment.gamma': Range(0.0, 3.0, 'the logarithm of an exponent'),
     'augment.undistorted': Range(0.0, 1.0, 'the part of all epochs, the last, without distortion'),
     'train.num_epochs': Range(1, 10**7),
@@ -151,6 +155,41 @@ def _as_tuple(name, value, levels=MOST_LEVELS):
     if not levels:
         raise UserError(f'{shown(name)} is nested too deeply; see default_config()')
     return tuple(_as_tuple(name, v, levels - 1) for v in value)
+
+
+def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved config with the fields of this version, to be passed to `validate`.
+
+    Removed fields that are off are dropped, also from its sweep; missing fields get their default.
+
+    Args:
+      saved: nested or flat fields, as config.json holds them.
+
+    Returns: flat fields.
+    Raises: UserError naming a removed field that is in use.
+    """
+    return {**_default_fields(), **dict(_without_removed(tuple(flatten(saved).items())))}
+
+
+def _without_removed(value: Any) -> Any:
+    """Drops (removed field, off) pairs at any depth of nested tuples, such as a sweep's."""
+    if not isinstance(value, tuple):
+        return value
+    return tuple(_without_removed(inner) for inner in value if not _is_removed(inner))
+
+
+def _is_removed(pair: Any) -> bool:
+    is_field = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)
+    if not is_field or pair[0] not in REMOVED_FIELDS:
+        return False
+    name, value = pair
+    off, values = REMOVED_FIELDS[name], value if isinstance(value, tuple) else (value,)
+    if any(v != off for v in values):
+        raise UserError(
+            f'the saved config has {name}={shown(value)}, but this version no longer has {name}; '
+            'use pairjax 0.2.0 for it'
+        )
+    return True
 
 
 def check_field_names(names: Sequence[str], prefix: str = '') -> None:

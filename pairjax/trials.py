@@ -1,4 +1,4 @@
-"""The trials that a config's sweep stands for. No jax in here."""
+"""The trials that a config's sweep stands for."""
 
 import itertools
 import math
@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 from ml_collections import FrozenConfigDict
 
-from pairjax.config import check_field_names, flatten, validate
+from pairjax.config import (
+    REMOVED_FIELDS,
+    check_field_names,
+    default_config,
+    flatten,
+    validate,
+)
 from pairjax.errors import UserError, shown
 
 # Floats that may differ between runs of one compiled program; everything else is structure.
@@ -106,17 +112,22 @@ def trial_name(trial: Mapping[str, Any]) -> str:
 
 
 def trial_names(trials: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each trial's name with whatever else tells it from the others."""
+    """Each trial's name with whatever else tells it from the others.
+
+    Trials of several versions of pairjax may have different fields: one that a trial lacks counts
+    as off.
+    """
     named = ('model.name', 'model.widths', 'model.weight_sharing')
-    settings = [trial['hyperparameters'] for trial in trials]
+    off = {**flatten(default_config()), **REMOVED_FIELDS}
+    settings = [{**off, **trial['hyperparameters']} for trial in trials]
     differing = [
         field
-        for field in settings[0]
+        for field in dict.fromkeys(itertools.chain(*(t['hyperparameters'] for t in trials)))
         if field not in named and any(s[field] != settings[0][field] for s in settings)
     ]
     return [
-        ' '.join([trial_name(trial), *(f'{f}={trial["hyperparameters"][f]}' for f in differing)])
-        for trial in trials
+        ' '.join([trial_name(trial), *(f'{field}={setting[field]}' for field in differing)])
+        for trial, setting in zip(trials, settings, strict=True)
     ]
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairjax.config import default_config, flatten, validate
+from pairjax.config import REMOVED_FIELDS, default_config, flatten, upgrade, validate
 from pairjax.errors import UserError
-from pairjax.trials import expand_trials
+from pairjax.trials import expand_trials, trial_names
 
 # One other value than the default for each field that defines a trial.
 TRACED = {
@@ -30,8 +30,6 @@ STRUCTURAL = {
     'model.widths': (32, 32, 64, 255),
     'model.weight_sharing': False,
     'model.normalization': 'batch',
-    'model.padded': True,
-    'model.overlapping_pools': True,
     'model.head': 'argmax',
     'model.num_members': 2,
     'loss.label_smoothing': 0.25,
@@ -39,12 +37,10 @@ STRUCTURAL = {
     'optimizer.b2': 0.75,
     'optimizer.schedule': 'warmup_cosine',
     'optimizer.warmup': 0.25,
-    'optimizer.ema_decay': 0.75,
     'augment.rotation': 1.0,
     'augment.scale': 0.25,
     'augment.shear': 0.25,
     'augment.shift': 1.0,
-    'augment.elastic': 0.25,
     'augment.gamma': 0.25,
     'augment.undistorted': 0.25,
     'train.num_epochs': 3,
@@ -152,6 +148,56 @@ def test_a_missing_field_is_named():
     del config['train']['shuffle']
     with pytest.raises(UserError, match=r'train\.shuffle is missing'):
         validate(config)
+
+
+# ---------------------------------------------------------------- configs of earlier versions
+
+
+def saved_by_an_earlier_version(**fields):
+    """The default config as config.json of version 0.2.0 holds it: with the removed fields."""
+    config = with_fields()
+    for name, value in {**REMOVED_FIELDS, **fields}.items():
+        group, _, last = name.rpartition('.')
+        config[group][last] = value
+    return config
+
+
+def test_removed_fields_that_are_off_are_dropped_and_missing_fields_get_their_defaults():
+    off = tuple(REMOVED_FIELDS.items())
+    saved = saved_by_an_earlier_version(**{'optimizer.b2': 0.9})
+    saved['sweep']['settings'] = [[('loss.aux_weight', 1.0), *off], off]
+    saved['sweep']['product'] = [['augment.elastic', [0.0, 0]], ['train.batch_size', [5]]]
+    del saved['train']['evaluate_all_every'], saved['augment']
+    config = validate(upgrade(saved))
+    sweep = {
+        'settings': ((('loss.aux_weight', 1.0),), ()),
+        'product': (('train.batch_size', (5,)),),
+    }
+    expected = with_fields(optimizer__b2=0.9, sweep={**sweep, 'param_range': ()})
+    assert flatten(config) == flatten(validate(expected))
+
+
+@pytest.mark.parametrize('field', REMOVED_FIELDS)
+def test_a_removed_field_in_use_is_refused_by_name(field):
+    saved = saved_by_an_earlier_version(**{field: 0.5})
+    with pytest.raises(UserError, match=rf'{field}=0\.5, but this version no longer has'):
+        upgrade(saved)
+    for sweep in ({'settings': [[[field, 0.5]]]}, {'product': [[field, [0.0, 0.5]]]}):
+        saved = saved_by_an_earlier_version()
+        saved['sweep'].update(sweep)
+        with pytest.raises(UserError, match=f'no longer has {field}'):
+            upgrade(saved)
+
+
+def test_names_of_trials_of_two_versions_tell_what_differs():
+    new = {'hyperparameters': trials_of()[0].hyperparameters}
+    old = {'hyperparameters': {**new['hyperparameters'], **REMOVED_FIELDS}}
+    assert len(set(trial_names([new, old]))) == 1
+    old['hyperparameters']['optimizer.ema_decay'] = 0.5
+    assert [name.rpartition(' ')[2] for name in trial_names([new, old])] == [
+        'optimizer.ema_decay=0.0',
+        'optimizer.ema_decay=0.5',
+    ]
 
 
 # ---------------------------------------------------------------- sweeps

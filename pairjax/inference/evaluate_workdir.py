@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
-from pairjax.config import validate
+from pairjax.config import upgrade, validate
 from pairjax.data.pairs import (
     PairIndices,
     Pools,
@@ -54,7 +54,7 @@ def evaluate_workdir(
     Raises: UserError where something is missing, damaged or does not fit.
     """
     saved = read_config(workdir)
-    config, trained_on = validate(saved['config']), saved['data']
+    config, trained_on = validate(upgrade(saved['config'])), saved['data']
     check_shape(trained_on, DATA, workdir / 'config.json')
     trials = checked_trials(config)
     digits = _load_digits(config, trained_on, source, directory)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 import pairjax
-from pairjax.config import validate
+from pairjax.config import upgrade, validate
 from pairjax.errors import UserError
 from pairjax.inference.restore import restore_program
 from pairjax.reporting.progress import ProgressDisplay
@@ -94,7 +94,7 @@ def restore_networks(
     Raises: UserError where there is no such trained run.
     """
     saved = read_config(workdir)
-    config, data = validate(saved['config']), saved['data']
+    config, data = validate(upgrade(saved['config'])), saved['data']
     trials, _ = trials_in_range(config, checked_trials(config), data['num_classes'])
     summary = _summary(workdir)
     index = _selected_trial(workdir, summary, len(trials)) if trial is None else trial

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from pairjax.analysis.error_analysis import Answers, DigitPredictions
-from pairjax.config import flatten, validate
+from pairjax.config import upgrade, validate
 from pairjax.data.pairs import Pools, make_pools, pair_targets
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import ask_runs, own_digits
@@ -31,7 +31,7 @@ def ask_trial(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
     Raises: UserError where digits or checkpoints are gone, damaged or others; nothing is fetched.
     """
     saved = read_config(workdir)
-    config = validate({**flatten(saved['config']), 'data.download': False})
+    config = validate({**upgrade(saved['config']), 'data.download': False})
     trained_on = saved['data']
     digits = own_digits(config, trained_on)
     trials, _ = trials_in_range(config, checked_trials(config), trained_on['num_classes'])

@@ -10,7 +10,6 @@ from flax import nnx
 from pairjax.ops.batch_norm import normalize_relu_pool
 from pairjax.ops.conv_relu_pool import conv_relu_pool
 from pairjax.ops.conv_tiled import convolve
-from pairjax.ops.pooling import max_pool
 
 
 def unless_no_key(init: Callable) -> Callable:
@@ -109,46 +108,35 @@ class Dense(nnx.Linear):
 class ConvReluPool(nnx.Module):
     """Stride-1 convolution, batch normalisation if asked for, ReLU and max-pool.
 
-    Images are (H, W, channels, N). Pooling windows do not overlap and leave unread what is over,
-    unless `overlapping`: then a pool of 2 that would leave a row or column is one of 3 with
-    stride 2.
+    Images are (H, W, channels, N). Pooling windows do not overlap and leave unread what is over.
     """
 
     def __init__(
         self,
         num_inputs: int,
-        num_outputs: int,
+        channels: int,
         *,
         kernel_size: int,
         padding: int = 0,
         pool: int = 1,
         batch_norm: bool = False,
-        overlapping: bool = False,
         rngs: nnx.Rngs,
     ):
-        shape = (kernel_size, kernel_size, num_inputs, num_outputs)
+        shape = (kernel_size, kernel_size, num_inputs, channels)
         fan_in = kernel_size**2 * num_inputs
         self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
         # Normalisation would take a bias away again.
-        self.bias = (
-            None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (num_outputs,)))
-        )
-        self.norm = BatchNormReluPool(num_outputs, rngs) if batch_norm else None
+        self.bias = None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (channels,)))
+        self.norm = BatchNormReluPool(channels, rngs) if batch_norm else None
         self.padding = padding
         self.pool = pool
-        self.overlapping = overlapping
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """(H, W, num_inputs, N) -> (H', W', num_outputs, N)."""
-        side = min(x.shape[:2]) + 2 * self.padding - self.kernel.shape[0] + 1
-        overlapping = self.overlapping and self.pool == 2 and side % 2 == 1
-        kernel, padding = self.kernel[...], self.padding
-        pool = 1 if overlapping else self.pool
+        """(H, W, num_inputs, N) -> (H', W', channels, N)."""
+        kernel, padding, pool = self.kernel[...], self.padding, self.pool
         if self.norm is None:
-            x = conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
-        else:
-            x = self.norm(convolve(x, kernel, padding, pool))
-        return max_pool(x, 3, 2) if overlapping else x
+            return conv_relu_pool(x, kernel, self.bias[...], padding=padding, pool=pool)
+        return self.norm(convolve(x, kernel, padding, pool))
 
 
 class BatchNormReluPool(nnx.BatchNorm):

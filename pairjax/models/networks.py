@@ -60,28 +60,18 @@ def make_encoder(
     """An encoder of blocks with the options of config.model.
 
     Args:
-      model: config.model; normalization, padded (the first convolution keeps 14x14) and
-        overlapping_pools are read.
+      model: config.model; its normalization is read.
       channels: of the images.
       convolutions: from images to features.
     """
-    blocks, num_inputs = [], channels
-    for number, block in enumerate(convolutions):
-        first_padded = model.padded and number == 0
-        blocks.append(
-            ConvReluPool(
-                num_inputs,
-                block.channels,
-                kernel_size=block.kernel_size,
-                padding=block.kernel_size // 2 if first_padded else block.padding,
-                pool=block.pool,
-                batch_norm=model.normalization == 'batch',
-                overlapping=model.overlapping_pools,
-                rngs=rngs,
-            )
-        )
-        num_inputs = block.channels
-    return Encoder(blocks)
+    batch_norm = model.normalization == 'batch'
+    inputs = [channels, *(block.channels for block in convolutions)]
+    return Encoder(
+        [
+            ConvReluPool(num_inputs, **block._asdict(), batch_norm=batch_norm, rngs=rngs)
+            for num_inputs, block in zip(inputs, convolutions, strict=False)
+        ]
+    )
 
 
 def make_main_head(model: Any, widths: Sequence[int], rngs: nnx.Rngs) -> Head | None:
@@ -222,8 +212,7 @@ class DeepModel(TwoBranches):
 class PairNet(TwoBranches):
     """A digit classifier of four convolutions that keeps where things are: 3x3 features.
 
-    The first and the last pool: convolutions see images 14, 6, 6 and 6 wide, or with `padded` and
-    `overlapping_pools` 14, 7, 7 and 7.
+    The first and the last pool: convolutions see images 14, 6, 6 and 6 wide.
     """
 
     width_names = ('conv1', 'conv2', 'conv3', 'conv4')

@@ -5,7 +5,6 @@ from typing import Any
 import jax
 from flax import nnx
 
-from pairjax.config import default_config
 from pairjax.errors import UserError, unknown_name
 from pairjax.models.decision import HEADS
 from pairjax.models.networks import (
@@ -66,17 +65,11 @@ def _check_options(model: Any, cls: type[PairModel]) -> None:
         raise unknown_name('model.normalization', model.normalization, NORMALIZATIONS)
     if model.head not in HEADS:
         raise unknown_name('model.head', model.head, HEADS)
-    changed = {
-        'normalization': model.normalization != 'none',
-        'padded': model.padded,
-        'overlapping_pools': model.overlapping_pools,
-    }
-    for field, is_changed in changed.items():
-        if is_changed and not cls.has_convolutions:
-            raise UserError(
-                f'model.{field}={model[field]} does not apply to {model.name}, which has no '
-                f'convolutions; leave it {default_config().model[field]}'
-            )
+    if model.normalization != 'none' and not cls.has_convolutions:
+        raise UserError(
+            f'model.normalization={model.normalization} does not apply to {model.name}, which has '
+            'no convolutions; leave it none'
+        )
     if model.head != 'learned' and not cls.has_digit_heads:
         raise UserError(
             f'model.head={model.head} compares digits, which {model.name} does not tell; leave it '

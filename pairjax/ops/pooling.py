@@ -1,6 +1,4 @@
-"""Max-pools: over the places of a window, which convolutions put first, and over images."""
-
-import functools
+"""Max-pools over the places of a window, which convolutions put on the leading axis."""
 
 import jax
 import jax.numpy as jnp
@@ -35,13 +33,3 @@ def unpool(gradient: jax.Array, winner: jax.Array, num_places: int) -> jax.Array
         )
     places = lax.broadcasted_iota(jnp.int8, (num_places,) + (1,) * gradient.ndim, 0)
     return jnp.where(winner == places, gradient, 0)
-
-
-def max_pool(images: jax.Array, window: int, stride: int) -> jax.Array:
-    """Maxima over windows without padding: (H, W, C, N) -> (H', W', C, N); ties share gradients."""
-    rows, columns = ((side - window) // stride * stride + 1 for side in images.shape[:2])
-    # One axis after the other: six slices of a window of three instead of nine.
-    images = functools.reduce(jnp.maximum, [images[i : i + rows : stride] for i in range(window)])
-    return functools.reduce(
-        jnp.maximum, [images[:, j : j + columns : stride] for j in range(window)]
-    )

@@ -1,12 +1,11 @@
 """Many experiments, one after another, each in a workdir of its own below a common one."""
 
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pairjax.config import validate
+from pairjax.config import flatten, upgrade, validate
 from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
@@ -67,5 +66,4 @@ def is_finished(config: Any, workdir: Path) -> bool:
         return False
     if any(trial.get('failure') for trial in read_summary(workdir)['trials']):
         return False
-    wanted = json.loads(json.dumps(validate(config).to_dict()))
-    return read_config(workdir)['config'] == wanted
+    return upgrade(read_config(workdir)['config']) == flatten(validate(config))

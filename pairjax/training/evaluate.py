@@ -45,8 +45,7 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
     images = standardize(state, images)
 
     def ask(learned, member=None):
-        variables = learned.variables if learned.average is None else learned.average
-        return nnx.merge(structure, *variables)(images)
+        return nnx.merge(structure, *learned.variables)(images)
 
     output = over_members(config, ask, state.learned)
     if config.model.num_members > 1:

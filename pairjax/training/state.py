@@ -31,12 +31,10 @@ class Variables(NamedTuple):
 class TrainState(NamedTuple):
     """What training changes of a network.
 
-    variables, opt_state: the model's and the optimizer's trees. average: the moving average of
-    the variables, which is what is evaluated, or None.
+    variables, opt_state: the model's and the optimizer's trees.
     """
 
     variables: Variables
-    average: Variables | None
     opt_state: Any
 
 

@@ -60,8 +60,7 @@ def init_state(
         key = run_key(seed, Purpose.PARAMS, *member_step(member))
         model = build_model(config.model, pools.num_classes, nnx.Rngs(params=key))
         variables = Variables(nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat))
-        average = variables if config.optimizer.ema_decay else None
-        return TrainState(variables, average, tx.init(variables.params))
+        return TrainState(variables, tx.init(variables.params))
 
     return RunState(
         seed=jnp.int32(seed),
@@ -151,19 +150,18 @@ def _train_member(
         pairs = jax.random.permutation(key(Purpose.SHUFFLE), pairs)
     images = augmented_images(config, key(Purpose.AUGMENT), pools, pairs, state.epoch)
     noise = _dropout_noise(config, key(Purpose.DROPOUT), pools.num_classes, learned.variables)
-    steps = state.epoch * num_steps(config) + jnp.arange(num_steps(config))
 
     def batches(tree):
         return jax.tree.map(
             lambda x: x[: num_full * batch_size].reshape(num_full, batch_size, *x.shape[1:]), tree
         )
 
-    by_step = noise[:num_full], steps[:num_full]
-    learned, losses = jax.lax.scan(train_step, learned, (*batches((pairs, images)), *by_step))
+    xs = (*batches((pairs, images)), noise[:num_full])
+    learned, losses = jax.lax.scan(train_step, learned, xs)
     total = losses.sum() * batch_size
     if num_left:
         rest = jax.tree.map(lambda x: x[-num_left:], (pairs, images))
-        learned, loss = train_step(learned, (*rest, noise[-1], steps[-1]))
+        learned, loss = train_step(learned, (*rest, noise[-1]))
         total += loss * num_left
     return learned, total / num_pairs
 
@@ -171,7 +169,7 @@ def _train_member(
 def make_train_step(
     config: Any, pools: Pools, state: RunState, hyperparameters: TracedHyperparameters
 ) -> Callable:
-    """The step learned, (pairs, images, noise, step) -> learned, loss.
+    """The step learned, (pairs, images, noise) -> learned, loss.
 
     `images` are the batch's raw images where they are not those of the pools.
     """
@@ -179,7 +177,7 @@ def make_train_step(
     tx = run_tx(config, hyperparameters)
 
     def loss_fn(params, batch_stats, batch):
-        indices, images, noise, _ = batch
+        indices, images, noise = batch
         classes = pools.labels[indices]
         model = nnx.merge(structure, params, batch_stats, copy=True)
         images = standardize(state, pools.images[indices] if images is None else images)
@@ -195,17 +193,12 @@ def make_train_step(
         return loss, nnx.state(model, nnx.BatchStat)
 
     def train_step(learned, batch):
-        (params, batch_stats), average, opt_state = learned
-        *_, step = batch
+        (params, batch_stats), opt_state = learned
         grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, batch_stats), grads = grad_fn(params, batch_stats, batch)
         updates, opt_state = tx.update(grads, opt_state, params)
         variables = Variables(optax.apply_updates(params, updates), batch_stats)
-        if average is not None:
-            # While there is little to average, the first parameters must not weigh for long.
-            decay = jnp.minimum(config.optimizer.ema_decay, (1 + step) / (10 + step))
-            average = optax.incremental_update(variables, average, 1 - decay)
-        return TrainState(variables, average, opt_state), loss
+        return TrainState(variables, opt_state), loss
 
     return train_step
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairjax.config import validate
+from pairjax.config import upgrade, validate
 from pairjax.errors import UserError
 from pairjax.trials import expand_trials, group_by_structure, trial_names
 from pairjax.workdir.lock import Holder, find_holder
@@ -137,7 +137,7 @@ def trial_settings(workdir: Path, saved: Mapping[str, Any]) -> list[dict[str, An
         return saved['trials']
     if (workdir / 'summary.json').exists():
         return [trial['hyperparameters'] for trial in read_json(workdir / 'summary.json')['trials']]
-    config = validate(saved['config'])
+    config = validate(upgrade(saved['config']))
     if config.sweep.param_range:
         raise UserError(
             f'{workdir / "config.json"} is of an earlier version and does not say which trials '

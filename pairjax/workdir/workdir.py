@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pairjax
-from pairjax.config import flatten
+from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError
 from pairjax.workdir.schema import LINE, check_summary, mismatch, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
 RESUMABLE_FIELDS = ('runs.', 'checkpoint.', 'data.dir', 'data.download')
+# Of config.json; without this number it is of version 0.2.0 or older.
+FORMAT = 1
 FAILURES = 'failures.log'
 TENSORBOARD = 'tensorboard'
 OWN_FILES = (
@@ -140,10 +142,10 @@ def open_workdir(
             saved = None
     if saved is None:
         found = {'data': data, 'versions': versions()}
-        write_json(path, {'config': config, **found, 'trials': list(trials)})
+        write_json(path, {'format': FORMAT, 'config': config, **found, 'trials': list(trials)})
         return
-    current = json.loads(json.dumps({'config': config, 'data': data}))
-    old, new = ({**flatten(r['config']), **flatten(r['data'], 'data: ')} for r in (saved, current))
+    old = {**upgrade(saved['config']), **flatten(saved['data'], 'data: ')}
+    new = {**flatten(config), **flatten(data, 'data: ')}
     for name in sorted(set(old) | set(new)):
         if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
             raise UserError(
@@ -152,7 +154,7 @@ def open_workdir(
                 'afresh there with --overwrite'
             )
     # Where the data lies now is worth knowing; the versions stay those of the first start.
-    write_json(path, {**saved, 'config': config, 'trials': list(trials)})
+    write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

@@ -28,7 +28,6 @@ def plan_of(small_digits_path):
         config.model.name, config.model.widths = 'PairNet', (2, 3, 4, 4)
         config.model.normalization, config.model.head = 'batch', 'argmax'
         config.loss.main_weight = 0.0
-        config.optimizer.ema_decay = 0.75
         config.augment.shift = 1.0
         config.train.shuffle = True
         config.update_from_flattened_dict({k.replace('__', '.'): v for k, v in fields.items()})
@@ -59,35 +58,6 @@ def trained(plan_of):
 def ask(plan, state, images):
     return jax.jit(functools.partial(evaluate.predict, plan.config, plan.pools.num_classes))(
         state, images
-    )
-
-
-def test_the_average_moves_by_the_decay_and_faster_at_first(trained):
-    _, states = trained
-    average = states[0].learned.variables
-    for step, state in enumerate(states[1:]):
-        decay = min(0.75, (1 + step) / (10 + step))
-        average = jax.tree.map(
-            lambda old, new, d=decay: d * old + (1 - d) * new, average, state.learned.variables
-        )
-        jax.tree.map(
-            functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
-            average,
-            state.learned.average,
-        )
-
-
-def test_what_is_evaluated_is_the_average(trained):
-    plan, states = trained
-    state, images = states[-1], np.asarray(plan.pools.images[:8]).reshape(4, 2, 14, 14)
-    replaced = state.learned._replace(variables=state.learned.average)
-    np.testing.assert_array_equal(
-        ask(plan, state, images).digit_logits_a,
-        ask(plan, state.replace(learned=replaced), images).digit_logits_a,
-    )
-    unaveraged = state.replace(learned=state.learned._replace(average=None))
-    assert not np.allclose(
-        ask(plan, state, images).digit_logits_a, ask(plan, unaveraged, images).digit_logits_a
     )
 
 
@@ -176,7 +146,7 @@ def test_members_answer_with_their_mean_softmax(ensemble):
     structure = train_step.model_structure(plan.config, plan.pools.num_classes, training=False)
     probabilities = []
     for member in range(3):
-        variables = jax.tree.map(lambda leaf, m=member: leaf[m], state.learned.average)
+        variables = jax.tree.map(lambda leaf, m=member: leaf[m], state.learned.variables)
         output = jax.jit(nnx.merge(structure, *variables))(train_step.standardize(state, images))
         probabilities.append([jax.nn.softmax(digits) for digits in output[1:]])
     mean = np.mean(probabilities, axis=0)

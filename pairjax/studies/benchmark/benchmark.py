@@ -35,12 +35,9 @@ BEYOND_THE_REPORTS = (
     'augment.',
     'loss.label_smoothing',
     'model.normalization',
-    'model.padded',
-    'model.overlapping_pools',
     'model.head',
     'optimizer.b2',
     'optimizer.schedule',
-    'optimizer.ema_decay',
 )
 
 

@@ -1,7 +1,5 @@
 """Digits as the random distortions leave them, for `augmentation_figure`."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -23,32 +21,27 @@ def distorted_examples(
     images: np.ndarray,
     white: float,
     augment: Any,
-    others: Mapping[str, float] = MappingProxyType({}),
     num_draws: int = 3,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Each distortion alone, then all together, then each of the others alone.
+    """Each distortion alone, then all together.
 
     Args:
       images: (n, 14, 14) float32, from 0 to `white`.
       white: the value of full brightness in the pool that they are from.
       augment: config.augment.
-      others: strengths by name of distortions that are off in it, to be shown all the same.
       num_draws: how often all together.
       seed: of the draws.
 
-    Returns: by a title, such as rotation 12, the distorted images (n, 14, 14); what is off, and not
-      among the others, is left out.
+    Returns: by a title, such as rotation 12, the distorted images (n, 14, 14); what is off is left
+      out.
     """
     strengths = {name: getattr(augment, name) for name in Strengths._fields}
     on = {name: value for name, value in strengths.items() if value}
-    off = Strengths(*[0.0] * len(strengths))
 
-    def alone(some):
-        return {f'{name} {value:g}': off._replace(**{name: value}) for name, value in some.items()}
-
+    alone = {f'{name} {value:g}': Strengths(**{name: value}) for name, value in on.items()}
     together = {f'all, {draw}': Strengths(**strengths) for draw in range(1, num_draws + 1)}
-    columns = alone(on) | together | alone(others)
+    columns = alone | together
 
     def distort(number, chosen):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), len(images))

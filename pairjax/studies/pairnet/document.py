@@ -20,10 +20,6 @@ MEASURES = {
     'final_digit_accuracy': 'test digits',
 }
 
-# What pairnet does without and its picture shows all the same, at a strength that can be seen; the
-# text below the picture names it.
-LEFT_OUT = {'elastic': 0.5}
-
 
 def write_pairnet(
     workdirs: Mapping[str, Path],
@@ -136,8 +132,7 @@ def distortions(picture: str) -> str:
     text = paragraph(
         'In every epoch each image is distorted anew. First the original, then each distortion',
         'alone at its strength in `configs/pairnet.py` (degrees, logarithm of a factor, shear,',
-        'pixels, logarithm of an exponent), then three draws of all together. Last comes elastic',
-        'distortion (pixels), which `pairnet` does without.',
+        'pixels, logarithm of an exponent), then three draws of all together.',
     )
     return f'![digits and their distortions](figures/{picture})\n\n{text}'
 
