@@ -191,11 +191,7 @@ class Head(nnx.Module):
 
 
 class Branches(nnx.Module):
-    """Applies a submodule to both images of a pair: the same one, or one for each.
-
-    With weight sharing this is one submodule called once for each image; the
-    two calls run as one batch, which is the same sum over fewer, larger products.
-    """
+    """Applies a submodule to each image of a pair: with weight sharing one, called twice."""
 
     def __init__(self, make: Callable[[], nnx.Module], weight_sharing: bool):
         """Takes a function that makes the submodule."""
@@ -206,5 +202,22 @@ class Branches(nnx.Module):
         """Inputs of either image, (N, ...) each -> outputs of either image, (N, ...) each."""
         if self.second_module is not None:
             return self.module(a, *args), self.second_module(b, *args)
-        both = self.module(jnp.concatenate([a, b]), *args)
-        return both[: len(a)], both[len(a) :]
+        if normalizes_over_batch(self.module):
+            return self.module(a, *args), self.module(b, *args)
+        return call_on_both(self.module, a, b, *args)
+
+
+def normalizes_over_batch(module: nnx.Module) -> bool:
+    """Whether an output depends on the other examples: batch normalisation when training."""
+    return any(
+        isinstance(layer, nnx.BatchNorm) and not layer.use_running_average
+        for _, layer in nnx.iter_modules(module)
+    )
+
+
+def call_on_both(
+    module: nnx.Module, a: jax.Array, b: jax.Array, *args
+) -> tuple[jax.Array, jax.Array]:
+    """(module(a), module(b)) computed as one batch, which is fewer and larger products."""
+    both = module(jnp.concatenate([a, b]), *args)
+    return both[: len(a)], both[len(a) :]

@@ -15,7 +15,9 @@ from pairjax.models.layers import (
     Dropout,
     Encoder,
     Head,
+    call_on_both,
     count_dropout_units,
+    normalizes_over_batch,
     random_bytes,
 )
 
@@ -265,3 +267,61 @@ def test_both_branches_have_dropout_masks_of_their_own(weight_sharing):
     x = normal(50, 16)
     out_a, out_b = jax.jit(lambda x: branches(x, x, make_dropout(KEY, 0.5)))(x)
     assert not np.allclose(out_a, out_b)
+
+
+def block(batch_norm):
+    return filled(
+        lambda rngs: Branches(
+            lambda: Encoder(
+                [ConvReluPool(1, 2, kernel_size=3, pool=4, batch_norm=batch_norm, rngs=rngs)]
+            ),
+            weight_sharing=True,
+        )
+    )
+
+
+def outputs_and_stats(branches, call):
+    """What call(branches, a, b) of two batches of images returns, and the running averages after."""
+    structure, state = nnx.split(branches)
+
+    @jax.jit
+    def run(state, a, b):
+        branches = nnx.merge(structure, state)
+        return call(branches, a, b), nnx.state(branches, nnx.BatchStat)
+
+    a, b = normal(2, 5, 1, 14, 14)
+    return run(state, a, b + 1)
+
+
+def called_twice(branches, a, b):
+    return branches.module(a), branches.module(b)
+
+
+def test_one_batch_of_both_images_equals_two_calls():
+    branches = block(batch_norm=False)
+    assert not normalizes_over_batch(branches)
+    found, _ = outputs_and_stats(
+        branches, lambda branches, a, b: call_on_both(branches.module, a, b)
+    )
+    expected, _ = outputs_and_stats(branches, called_twice)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    chosen, _ = outputs_and_stats(branches, Branches.__call__)
+    np.testing.assert_array_equal(chosen, found)
+
+
+def test_a_shared_normalised_branch_normalises_each_image_over_its_own_batch():
+    branches = block(batch_norm=True)
+    assert normalizes_over_batch(branches)
+    found, stats = outputs_and_stats(branches, Branches.__call__)
+    expected, expected_stats = outputs_and_stats(branches, called_twice)
+    jax.tree.map(np.testing.assert_array_equal, (found, stats), (expected, expected_stats))
+    together, _ = outputs_and_stats(
+        branches, lambda branches, a, b: call_on_both(branches.module, a, b)
+    )
+    assert not np.allclose(found, together, atol=0.1)
+    # Evaluation uses the running averages, so that the other examples no longer matter.
+    branches.eval()
+    assert not normalizes_over_batch(branches)
+    found, _ = outputs_and_stats(branches, Branches.__call__)
+    expected, _ = outputs_and_stats(branches, called_twice)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
