@@ -2,9 +2,11 @@
 
 import itertools
 import math
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from ml_collections import FrozenConfigDict
 
 from pairjax.config import (
@@ -16,13 +18,17 @@ from pairjax.config import (
 )
 from pairjax.errors import UserError, shown
 
-# Floats that may differ between runs of one compiled program; everything else is structure.
+# Floats that may differ between runs of one compiled program; all other fields are structural.
 TRACED_FIELDS = (
     'optimizer.learning_rate',
     'optimizer.weight_decay',
     'loss.main_weight',
     'loss.aux_weight',
     'model.dropout_rate',
+)
+# One run's values of these fields, float32 scalars, by the last part of the field's name.
+TracedHyperparameters = namedtuple(
+    'TracedHyperparameters', [field.rpartition('.')[2] for field in TRACED_FIELDS]
 )
 # The fields that say what is trained and on what; the others say where and how it is run.
 TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'augment', 'train')
@@ -53,9 +59,32 @@ class Trial(NamedTuple):
         return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
 
     @property
+    def traced(self) -> TracedHyperparameters:
+        """The values of the traced fields."""
+        return traced_hyperparameters(self.config)
+
+    @property
+    def structural_config(self) -> FrozenConfigDict:
+        """The config of every trial of this trial's program: it lacks the traced fields.
+
+        Reading one of them raises AttributeError, since the trials differ in it.
+        """
+        fields = self.config.to_dict()
+        for field in TRACED_FIELDS:
+            group, name = field.split('.')
+            del fields[group][name]
+        return FrozenConfigDict(fields)
+
+    @property
     def structure(self) -> tuple:
         """Equal for two trials exactly when one compiled program can train both."""
         return structure_of(self.hyperparameters)
+
+
+def traced_hyperparameters(config: Any) -> TracedHyperparameters:
+    """The values of a config's traced fields, NumPy float32 scalars."""
+    values = flatten(config)
+    return TracedHyperparameters(*(np.float32(values[field]) for field in TRACED_FIELDS))
 
 
 def structure_of(hyperparameters: Mapping[str, Any]) -> tuple:

@@ -269,6 +269,17 @@ def test_structures_are_equal_exactly_where_only_traced_fields_differ(field):
     assert (other.structure == default.structure) == (field in TRACED)
 
 
+@pytest.mark.parametrize('field', TRACED)
+def test_a_programs_config_has_no_traced_field(field):
+    (trial,) = trials_of(settings=(((field, TRACED[field]),),))
+    group, name = field.split('.')
+    assert getattr(trial.traced, name) == trial.config[group][name] == TRACED[field]
+    with pytest.raises(AttributeError):
+        getattr(trial.structural_config[group], name)
+    structural = flatten(trial.structural_config)
+    assert structural == {k: v for k, v in flatten(default_config()).items() if k not in TRACED}
+
+
 # ---------------------------------------------------------------- anything at all
 
 SCALARS = st.one_of(

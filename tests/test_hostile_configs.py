@@ -30,8 +30,9 @@ from pairjax.data.pairs import make_pools
 from pairjax.data.sources import Digits
 from pairjax.errors import UserError
 from pairjax.models.registry import MODELS
-from pairjax.runtime import plan, vectorize
+from pairjax.runtime import plan
 from pairjax.training import train_step
+from pairjax.trials import traced_hyperparameters
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULTS = flatten(default_config())
@@ -260,7 +261,7 @@ def test_a_batch_wider_than_all_pairs_takes_no_more_memory_than_they_do(few_digi
     config.data.num_train_pairs, config.train.batch_size = 7, 10**7
     pools = make_pools(DIGITS)
     config.data.num_validation_pairs = config.data.num_test_pairs = 5
-    hyper = vectorize.hyperparameters_of(config)
+    hyper = traced_hyperparameters(config)
     state = jax.eval_shape(lambda: train_step.init_state(config, pools, 0, hyper))
     jaxpr = jax.make_jaxpr(lambda s: train_step.train_epoch(config, pools, s, hyper))(state)
     sizes = [

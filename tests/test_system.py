@@ -9,7 +9,8 @@ from conftest import make_small_config
 
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.sharding import choose_layout, replicate, stack_runs
-from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
+from pairjax.runtime.vectorize import compile_programs
+from pairjax.trials import traced_hyperparameters
 
 
 def programs_of(plan, num_runs):
@@ -18,7 +19,7 @@ def programs_of(plan, num_runs):
     layout = choose_layout(num_runs, config.runs, config.train.batch_size)
     pools = replicate(plan.pools, layout)
     seeds = stack_runs([np.int32(seed) for seed in range(num_runs)], layout)
-    hyper = stack_runs([hyperparameters_of(config)] * num_runs, layout)
+    hyper = stack_runs([traced_hyperparameters(config)] * num_runs, layout)
     programs = compile_programs(config, layout, pools, seeds, hyper)
     leaves = jax.tree.leaves(programs.state)
     return programs, sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)

@@ -62,7 +62,7 @@ def evaluate_workdir(
     rows = []
     for number, program in enumerate(group_trials(trials)):
         runs = runs_of(program, config)
-        structure = program[0].config
+        structure = program[0].structural_config
         check_test_pool(
             structure.data.num_test_pairs, len(digits.test_labels), source or config.data.source
         )
@@ -129,7 +129,7 @@ def _evaluate_program(
     epoch: int,
     state: RunState,
 ) -> list[dict[str, Any]]:
-    structure = runs[0][0].config
+    structure = runs[0][0].structural_config
     question = partial(_count_on_test_pairs, structure)
     correct = ask_runs(question, make_pools(digits), state, len(runs), run_options.per_batch)
     failed = state.failed | ~correct.finite

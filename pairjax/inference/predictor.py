@@ -104,7 +104,7 @@ def restore_networks(
     number = next(n for n, program in enumerate(programs) if trials[index] in program)
     runs = runs_of(programs[number], config)
     seeds = [seed for _, seed in runs]
-    restored = restore_program(workdir, number, trials[index].config, seeds, data)
+    restored = restore_program(workdir, number, trials[index].structural_config, seeds, data)
     if restored is None:
         raise UserError(
             f'{workdir} holds no checkpoint of trial {index} yet; train first with launch/main.py'
@@ -167,7 +167,7 @@ class Predictor:
     def __init__(self, networks: Networks, batch_size: int):
         """Takes the networks and how many pairs are asked at a time."""
         self.networks, self.batch_size = networks, batch_size
-        ask_one = partial(predict, networks.trial.config, networks.num_classes)
+        ask_one = partial(predict, networks.trial.structural_config, networks.num_classes)
 
         def ask(state, images):
             output = jax.vmap(ask_one, in_axes=(0, None))(state, images)

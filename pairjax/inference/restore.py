@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from pairjax.data.pairs import Pools
-from pairjax.runtime.vectorize import hyperparameters_of
 from pairjax.training import train_step
 from pairjax.training.state import RunState
+from pairjax.trials import TRACED_FIELDS, TracedHyperparameters
 from pairjax.workdir.checkpoints import Checkpoints, check_origin
 from pairjax.workdir.workdir import checkpoint_directory
 
@@ -24,7 +24,7 @@ def restore_program(
     Args:
       workdir: what launch/main.py made.
       number: of the program, in the order of `plan.group_trials`.
-      config: of any trial of the program.
+      config: of the program, see `Trial.structural_config`.
       seeds: of the program's runs, in their order.
       trained_on: what config.json says of the digits.
 
@@ -54,8 +54,7 @@ def _abstract_state(config: Any, trained_on: dict[str, Any], num_runs: int) -> A
         trained_on['num_classes'],
     )
     seeds = jax.ShapeDtypeStruct((num_runs,), jnp.int32)
-    hyper = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((num_runs,), x.dtype), hyperparameters_of(config)
-    )
+    traced = jax.ShapeDtypeStruct((num_runs,), jnp.float32)
+    hyper = TracedHyperparameters(*[traced] * len(TRACED_FIELDS))
     init = jax.vmap(partial(train_step.init_state, config), in_axes=(None, 0, 0))
     return jax.eval_shape(init, pools, seeds, hyper)

@@ -40,7 +40,7 @@ def ask_trial(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
         for number, program in enumerate(group_trials(trials))
         if any(trial.index == index for trial in program)
     )
-    runs, structure = runs_of(program, config), trials[index].config
+    runs, structure = runs_of(program, config), trials[index].structural_config
     restored = restore_program(workdir, number, structure, [seed for _, seed in runs], trained_on)
     if restored is None:
         raise UserError(f'{checkpoint_directory(workdir, number)} holds no checkpoint')

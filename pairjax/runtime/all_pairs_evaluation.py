@@ -43,7 +43,7 @@ def whole_pool_accuracies(
     """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.
 
     Args:
-      config: of any trial of the program.
+      config: of the program, see `Trial.structural_config`.
       evaluate: the compiled program that evaluates the runs.
       digits_of: from `compile_digits_of` where the decision factorises.
       layout: of the runs.
@@ -63,7 +63,7 @@ def compile_digits_of(config: Any, layout: Layout, pools: Pools, state: Any) -> 
     """What reads every test image in both places of a pair; None where that decides nothing.
 
     Args:
-      config: of any trial of the program.
+      config: of the program, see `Trial.structural_config`.
       layout: of its runs.
       pools: on the devices as the layout says.
       state: the shapes and types of the stacked runs.

@@ -5,6 +5,7 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
+from ml_collections import FrozenConfigDict
 
 from pairjax.config import validate
 from pairjax.data.pairs import Pools, check_data_config, make_pools
@@ -32,9 +33,13 @@ class Plan(NamedTuple):
         """The seeds of every trial."""
         return seeds_of(self.config)
 
+    def program_config(self, number: int) -> FrozenConfigDict:
+        """The config of program `number`, without what its trials differ in."""
+        return self.programs[number][0].structural_config
+
     def num_epochs(self, number: int) -> int:
         """How many epochs program `number` trains."""
-        return self.programs[number][0].config.train.num_epochs
+        return self.program_config(number).train.num_epochs
 
     def runs(self, number: int) -> list[tuple[Trial, int]]:
         """Every (trial, seed) of program `number`, in the order in which they are stacked."""

@@ -67,7 +67,7 @@ def longest_first(plan: Plan, numbers: Iterable[int]) -> Iterator[int]:
     """Numbers of programs, what takes longest first, so that groups end at about the same time."""
 
     def computation(number):
-        config = plan.programs[number][0].config
+        config = plan.program_config(number)
         flops, _ = epoch_flops(config, plan.pools.num_classes)
         return flops * config.train.num_epochs * len(plan.runs(number))
 

@@ -173,7 +173,7 @@ def failure_sentence(plan: Plan, number: int, error: Exception) -> str:
     text = next(iter(str(error).strip().splitlines()), '')
     if 'RESOURCE_EXHAUSTED' not in text and not isinstance(error, MemoryError):
         return f'{type(error).__name__}: {text}'
-    batch_size = plan.programs[number][0].config.train.batch_size
+    batch_size = plan.program_config(number).train.batch_size
     layout = choose_layout(len(plan.runs(number)), plan.config.runs, batch_size)
     devices, width = layout.mesh.size, layout.per_batch
     remedy = f'a smaller --config.train.batch_size than {batch_size}, or fewer --config.num_seeds'

@@ -23,7 +23,7 @@ from pairjax.runtime.sharding import (
     stack_runs,
     unstack_runs,
 )
-from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
+from pairjax.runtime.vectorize import compile_programs
 from pairjax.training.evaluate import Correct, EvalRequest
 from pairjax.training.state import RunState
 from pairjax.trials import Trial
@@ -43,14 +43,14 @@ class Trainer:
           group: where it trains; by default on all devices that the config allows.
         """
         self.runs = plan.runs(number)
-        self.config = plan.programs[number][0].config
+        self.config = plan.program_config(number)
         runs, batch_size = plan.config.runs, self.config.train.batch_size
         self.layout = choose_layout(len(self.runs), runs, batch_size, group and group.devices)
         # A second of half the devices is half a second of all, so that seconds add up.
         self._share = group.share if group else 1.0
         self._pools = replicate(plan.pools, self.layout)
         seeds = [np.int32(seed) for _, seed in self.runs]
-        hyper = [hyperparameters_of(trial.config) for trial, _ in self.runs]
+        hyper = [trial.traced for trial, _ in self.runs]
         self._seeds, self._hyper = stack_runs(seeds, self.layout), stack_runs(hyper, self.layout)
         started = time.monotonic()
         self._programs = compile_programs(

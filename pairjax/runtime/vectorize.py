@@ -15,7 +15,6 @@ from jax.sharding import NamedSharding
 from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
 from pairjax.system import compiled_programs_directory
 from pairjax.training import evaluate, train_step
-from pairjax.training.optimizers import TracedHyperparameters
 
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
 INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
@@ -103,17 +102,6 @@ def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tu
     return state, jax.tree.map(lambda leaf: leaf.reshape(num_runs, *leaf.shape[2:]), results)
 
 
-def hyperparameters_of(config: Any) -> TracedHyperparameters:
-    """The traced floats of a trial's config as float32."""
-    return TracedHyperparameters(
-        learning_rate=np.float32(config.optimizer.learning_rate),
-        weight_decay=np.float32(config.optimizer.weight_decay),
-        main_weight=np.float32(config.loss.main_weight),
-        aux_weight=np.float32(config.loss.aux_weight),
-        dropout_rate=np.float32(config.model.dropout_rate),
-    )
-
-
 class Programs(NamedTuple):
     """The three compiled functions of all runs of one structure.
 
@@ -158,7 +146,7 @@ def compile_programs(
     """Compiles a structure's programs for a layout, side by side.
 
     Args:
-      config: of any trial of the structure.
+      config: of the program, see `Trial.structural_config`.
       layout: how many runs lie where.
       pools: replicated `Pools`.
       seeds, hyperparameters: stacked, with `layout.padded` runs.

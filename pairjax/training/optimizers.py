@@ -1,22 +1,12 @@
 """The optimizer of one run: optax, with its rate traced and everything else static."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import optax
 
 from pairjax.errors import UserError, unknown_name
-
-
-class TracedHyperparameters(NamedTuple):
-    """The floats that may differ between runs of one program, float32 scalars."""
-
-    learning_rate: jax.Array
-    weight_decay: jax.Array
-    main_weight: jax.Array
-    aux_weight: jax.Array
-    dropout_rate: jax.Array
-
+from pairjax.trials import TracedHyperparameters
 
 OPTIMIZERS = ('adam', 'adamw')
 SCHEDULES = ('constant', 'warmup_cosine')

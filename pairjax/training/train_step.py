@@ -21,7 +21,7 @@ from pairjax.models.decision import with_main_logits
 from pairjax.models.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.models.registry import build_model
 from pairjax.training.losses import pair_loss
-from pairjax.training.optimizers import TracedHyperparameters, make_tx
+from pairjax.training.optimizers import make_tx
 from pairjax.training.state import (
     Purpose,
     RunState,
@@ -31,6 +31,7 @@ from pairjax.training.state import (
     over_members,
     run_key,
 )
+from pairjax.trials import TracedHyperparameters
 
 # Below so many pairs a step is mostly overhead.
 SMALL_BATCH_SIZE = 8
@@ -42,7 +43,7 @@ def init_state(
     """Draws a run's pairs and initial parameters.
 
     Args:
-      config: the trial's config; only its structural fields are read.
+      config: the program's, see `Trial.structural_config`.
       pools: the images and labels.
       seed: int32 scalar.
       hyperparameters: of the optimizer whose state is made.

@@ -281,7 +281,7 @@ def block(batch_norm):
 
 
 def outputs_and_stats(branches, call):
-    """What call(branches, a, b) of two batches of images returns, and the running averages after."""
+    """call(branches, a, b) of two batches of images, and the running averages after it."""
     structure, state = nnx.split(branches)
 
     @jax.jit

@@ -11,9 +11,9 @@ from pairjax.data.pairs import pair_targets
 from pairjax.models import layers
 from pairjax.ops.conv_relu_pool import conv_relu_pool, conv_relu_pool_reference
 from pairjax.runtime.plan import make_plan
-from pairjax.runtime.vectorize import hyperparameters_of
 from pairjax.training import train_step
 from pairjax.training.losses import pair_loss
+from pairjax.trials import traced_hyperparameters
 
 NUM_EPOCHS = 25
 
@@ -25,7 +25,7 @@ def states():
     config.data.num_train_pairs = config.train.batch_size = 60
     config.model.widths = (16, 32, 32, 64)
     plan = make_plan(config)
-    hyper = hyperparameters_of(plan.trials[0].config)
+    hyper = traced_hyperparameters(plan.trials[0].config)
     state = train_step.init_state(plan.config, plan.pools, jnp.int32(0), hyper)
     epoch = jax.jit(lambda state: train_step.train_epoch(plan.config, plan.pools, state, hyper))
     saved = [state]

@@ -8,8 +8,9 @@ from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.sharding import choose_layout, place_runs, replicate, stack_runs, unstack_runs
-from pairjax.runtime.vectorize import compile_programs, hyperparameters_of
+from pairjax.runtime.vectorize import compile_programs
 from pairjax.training.evaluate import EvalRequest
+from pairjax.trials import traced_hyperparameters
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def train_one_epoch(plan, seeds, devices, per_batch):
     layout = choose_layout(len(seeds), config.runs, 100)
     pools = replicate(plan.pools, layout)
     stacked = stack_runs([np.int32(seed) for seed in seeds], layout)
-    hyper = stack_runs([hyperparameters_of(config)] * len(seeds), layout)
+    hyper = stack_runs([traced_hyperparameters(config)] * len(seeds), layout)
     programs = compile_programs(config, layout, pools, stacked, hyper)
     initial = programs.init(pools, stacked, hyper)
     kept = jax.tree.map(np.copy, unstack_runs(initial, layout))
@@ -99,7 +100,7 @@ def test_hyperparameters_belong_to_their_run(plan):
     layout = choose_layout(3, config.runs, 100)
     pools = replicate(plan.pools, layout)
     seeds = stack_runs([np.int32(0)] * 3, layout)
-    usual = hyperparameters_of(config)
+    usual = traced_hyperparameters(config)
     rates = [usual._replace(learning_rate=np.float32(rate)) for rate in (0.0, 0.01, 0.0)]
     hyper = stack_runs(rates, layout)
     programs = compile_programs(config, layout, pools, seeds, hyper)

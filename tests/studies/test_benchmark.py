@@ -16,9 +16,9 @@ from pairjax.errors import UserError
 from pairjax.models import flops
 from pairjax.models.registry import build_model
 from pairjax.runtime.plan import make_plan
-from pairjax.runtime.vectorize import hyperparameters_of
 from pairjax.studies.benchmark import benchmark, peers, report
 from pairjax.training.train_step import init_state, standardize
+from pairjax.trials import traced_hyperparameters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -186,7 +186,7 @@ def test_what_the_peers_lack_is_refused(small_config, field, value):
 def test_peers_get_the_pairs_of_the_run(quick_config):
     plan = make_plan(quick_config)
     init = jax.jit(functools.partial(init_state, plan.config))
-    state = init(plan.pools, np.int32(1), hyperparameters_of(plan.config))
+    state = init(plan.pools, np.int32(1), traced_hyperparameters(plan.config))
     for name, (images, classes, targets) in peers.drawn_pairs(plan, 1).items():
         indices = getattr(state.pairs, name)
         np.testing.assert_allclose(

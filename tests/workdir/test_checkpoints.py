@@ -16,8 +16,8 @@ from orbax.checkpoint import v1 as ocp
 from pairjax.config import default_config
 from pairjax.data.pairs import Pools
 from pairjax.errors import UserError
-from pairjax.runtime.vectorize import hyperparameters_of
 from pairjax.training import train_step
+from pairjax.trials import traced_hyperparameters
 from pairjax.workdir.checkpoints import Checkpoints
 
 TESTS = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ def abstract_state():
         10,
     )
     hyper = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((NUM_RUNS,), x.dtype), hyperparameters_of(config)
+        lambda x: jax.ShapeDtypeStruct((NUM_RUNS,), x.dtype), traced_hyperparameters(config)
     )
     init = jax.vmap(partial(train_step.init_state, config), in_axes=(None, 0, 0))
     return jax.eval_shape(init, pools, jax.ShapeDtypeStruct((NUM_RUNS,), jnp.int32), hyper)

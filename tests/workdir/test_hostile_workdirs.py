@@ -33,8 +33,8 @@ from pairjax.reporting.progress import ProgressDisplay, make_console
 from pairjax.runtime import experiment, train_loop
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import epoch_records
-from pairjax.runtime.vectorize import hyperparameters_of
 from pairjax.training import evaluate, train_step
+from pairjax.trials import traced_hyperparameters
 from pairjax.workdir.checkpoints import Checkpoints, check_origin
 
 PARTS = ('config.json', 'summary.json', 'metrics.jsonl')
@@ -82,7 +82,7 @@ class MadeUpTrainer:
 def shapes_of(config, pools, number):
     """The shapes of the state of so many runs."""
     hyper = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((number,), x.dtype), hyperparameters_of(config)
+        lambda x: jax.ShapeDtypeStruct((number,), x.dtype), traced_hyperparameters(config)
     )
     init = jax.vmap(partial(train_step.init_state, config), in_axes=(None, 0, 0))
     return jax.eval_shape(init, pools, jax.ShapeDtypeStruct((number,), np.int32), hyper)
