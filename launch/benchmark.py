@@ -44,10 +44,10 @@ def main() -> None:
         Path(__file__).with_name('main.py') if COLD.value else None,
     )
     display = progress.ProgressDisplay()
-    result = benchmark.run_benchmark(config, options, display.note)
+    result = benchmark.run_benchmark(config, options, display.on_message)
     workdir.write_json(output, result)
     display.console.print(report.results_table(result))
-    display.note(f'{report.explanation(result)} All repeats: {output}')
+    display.on_message(f'{report.explanation(result)} All repeats: {output}')
 
 
 if __name__ == '__main__':

@@ -2,11 +2,11 @@
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
-from rich.console import Console
 
 from pairjax.cli import config_from_flag, run_main
 from pairjax.errors import UserError
@@ -36,20 +36,18 @@ def main() -> None:
     workdir = Path(WORKDIR.value or f'runs/{config.name}')
     first = multihost.is_primary()
     console = make_console(quiet=not first)
-    display = ProgressDisplay(console, chosen_callbacks(console) if first else ())
+    display = ProgressDisplay(console)
+    callbacks = [display, *(chosen_callbacks(display.on_message) if first else ())]
     try:
-        summary = experiment.run_experiment(config, workdir, OVERWRITE.value, display)
+        summary = experiment.run_experiment(config, workdir, OVERWRITE.value, callbacks)
     except preemption.Interrupted as interruption:
         arguments = [
             argument
             for argument in sys.argv
             if argument.lstrip('-').partition('=')[0] not in ('overwrite', 'nooverwrite')
         ]
-        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
+        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
         sys.exit(130)
-    finally:
-        for callback in display.callbacks:
-            callback.close()
     multihost.on_primary(lambda: show_results(summary, workdir, display.console))
 
 
@@ -64,17 +62,17 @@ def tell_status() -> None:
     show_status(read_status(workdir), workdir, make_console())
 
 
-def chosen_callbacks(console: Console) -> list[Callback]:
+def chosen_callbacks(say: Callable[[str], None]) -> list[Callback]:
     """Those that flags ask for."""
     callbacks: list[Callback] = []
     if TENSORBOARD.value:
         from pairjax.reporting.tensorboard import TensorBoard
 
-        callbacks.append(TensorBoard(console))
+        callbacks.append(TensorBoard(say))
     if PROFILE.value:
         from pairjax.runtime.profiling import Profile
 
-        callbacks.append(Profile(Path(PROFILE.value), console))
+        callbacks.append(Profile(Path(PROFILE.value), say))
     return callbacks
 
 

@@ -48,10 +48,10 @@ def main() -> None:
     display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
     try:
         workdirs = many_experiments.run_experiments(
-            experiments, Path(WORKDIR.value), display=display
+            experiments, Path(WORKDIR.value), callbacks=[display]
         )
     except preemption.Interrupted as interruption:
-        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
 
     def write() -> Path:
@@ -65,7 +65,7 @@ def main() -> None:
     missing = [name for name in NAMES if name not in workdirs]
     if workdirs:
         path = multihost.on_primary(write)
-        display.note(f'what it reaches: {path}')
+        display.on_message(f'what it reaches: {path}')
     if missing:
         raise UserError(
             f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '

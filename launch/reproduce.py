@@ -48,14 +48,14 @@ def main() -> None:
     display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     try:
-        workdirs = running.reproduce(configs, workdir, QUICK.value, display=display)
+        workdirs = running.reproduce(configs, workdir, QUICK.value, callbacks=[display])
     except preemption.Interrupted as interruption:
-        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     document = multihost.on_primary(
         lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value)
     )
-    display.note(f'what was recorded and what came out: {document}')
+    display.on_message(f'what was recorded and what came out: {document}')
     missing = [name for name in configs if name not in workdirs]
     if missing:
         raise UserError(

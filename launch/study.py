@@ -36,13 +36,13 @@ def main() -> None:
     cluster.connect()
     display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
     try:
-        workdirs = run_study(design, workdir, display=display)
+        workdirs = run_study(design, workdir, callbacks=[display])
     except preemption.Interrupted as interruption:
-        display.note(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
+        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
         sys.exit(130)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
     document = multihost.on_primary(lambda: write_study(design, workdirs, out, QUICK.value))
-    display.note(f'what the study says: {document}')
+    display.on_message(f'what the study says: {document}')
     missing = set(part_names(design)) - set(workdirs)
     if missing:
         raise UserError(

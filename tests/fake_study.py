@@ -38,7 +38,7 @@ def train_nothing(accuracies, failed=()):
       failed: seeds whose loss became not-a-number.
     """
 
-    def run(config, workdir, display=None):
+    def run(config, workdir, callbacks=()):
         config = validate(config)
         trials = expand_trials(config)
         records = [

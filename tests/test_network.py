@@ -50,7 +50,7 @@ def test_an_experiment_from_start_to_report_asks_nobody(tmp_path, small_digits_p
     for seed, workdir in enumerate(workdirs):
         config = make_small_config(small_digits_path)
         config.train.num_epochs, config.num_seeds, config.seed = 1, 3, seed
-        summary = experiment.run_experiment(config, workdir, display=ProgressDisplay(console))
+        summary = experiment.run_experiment(config, workdir, callbacks=[ProgressDisplay(console)])
         show_results(summary, workdir, console)
     show_evaluation(evaluate_workdir.evaluate_workdir(workdirs[0]), console)
     comparison = compare_workdirs([str(workdir) for workdir in workdirs], 'final_test_accuracy')

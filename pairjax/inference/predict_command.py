@@ -94,13 +94,13 @@ def ask_about_list(path: Path, out: Path | None, as_it_is: bool, choice: Choice)
     # They start while the network is restored.
     with reading_processes(partial(read_picture, as_it_is=as_it_is), count) as submit:
         networks, who = choice.restore(display)
-        display.note(who)
+        display.on_message(who)
         if listed.words:
-            display.note(listed.words)
+            display.on_message(listed.words)
         predictor, started = Predictor(networks, BATCH_SIZE), time.monotonic()
         with _writing(out) as file, bar(console, path.resolve().name, listed.count) as advance:
             counts = answer_pairs(listed, file, predictor, PictureReader(submit), advance)
-    display.note(
+    display.on_message(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; pictures that were dark '
         f'on light and were taken as their negatives: {counts.inverted:,}'
     )

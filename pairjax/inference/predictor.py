@@ -221,9 +221,9 @@ def kept_network(config: Any, display: ProgressDisplay) -> Path:
     key = hashlib.sha256(json.dumps([pairjax.__version__, fields]).encode()).hexdigest()[:16]
     workdir = cache_directory() / 'networks' / f'{config.name}-{key}'
     if not (workdir / 'summary.json').exists():
-        display.note(
+        display.on_message(
             f'no --workdir: {config.name} is trained once, with one seed, on the '
             f'{config.data.source} digits, and kept in {workdir}'
         )
-        run_experiment(config, workdir, display=display)
+        run_experiment(config, workdir, callbacks=[display])
     return workdir

@@ -47,20 +47,19 @@ class Epochs:
 
 
 class ProgressDisplay(Callback):
-    """Shows notes at once and epochs as they pass."""
+    """Shows messages at once and epochs as they pass."""
 
-    def __init__(self, console: Console | None = None, others: Sequence[Callback] = ()):
-        """Takes the console to write to, standard output by default, and who else watches."""
+    def __init__(self, console: Console | None = None):
+        """Takes the console to write to, standard output by default."""
         self.console = console or make_console()
-        self.callbacks = (self, *others)
         self._bars: Progress | None = None
         self._programs: dict[str, Epochs] = {}
 
-    def note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """One line that stays."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
+    def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Begins a program's epochs; `first_epoch` of them are already behind it."""
         now = time.monotonic()
         self._programs[name] = program = Epochs(first_epoch, num_epochs, now, now)
@@ -82,7 +81,7 @@ class ProgressDisplay(Callback):
         bars.start()
         return bars
 
-    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """After an epoch: means over the runs that have not failed."""
         program = self._programs[name]
         train_loss, validation_accuracy = (
@@ -103,17 +102,17 @@ class ProgressDisplay(Callback):
             program.shown = now
             per_epoch = (now - program.started) / (epoch - program.first)
             left = per_epoch * (program.num - epoch)
-            self.note(f'{name}: epoch {status}  {left:.0f} s left')
+            self.on_message(f'{name}: epoch {status}  {left:.0f} s left')
 
-    def stop(self, name: str) -> None:
-        """Ends the epochs begun with `start`; safe to call twice."""
+    def on_program_end(self, name: str) -> None:
+        """Ends the epochs begun with `on_program_start`; safe to call twice."""
         program = self._programs.pop(name, None)
         if self._bars is None or program is None:
             return
         if self._programs:
             # Its bar must not stay below the others' for the rest of a long sweep.
             self._bars.remove_task(program.task)
-            self.note(f'{name}: epoch {program.status}')
+            self.on_message(f'{name}: epoch {program.status}')
         else:
             self._bars.stop()
             self._bars = None

@@ -5,11 +5,9 @@ import platform
 import shutil
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
@@ -27,17 +25,17 @@ class TensorBoard(Callback):
     are named as in metrics.jsonl, accuracies are fractions, and an epoch is a step.
     """
 
-    def __init__(self, console: Console):
-        """Takes where to say what was done; raises UserError where tensorboardX is missing."""
+    def __init__(self, say: Callable[[str], None]):
+        """Takes what is called with each message; raises UserError without tensorboardX."""
         try:
             import tensorboardX  # noqa: F401
         except ImportError:
             raise UserError(
                 "--tensorboard needs tensorboardX; install it with pip install -e '.[tensorboard]'"
             ) from None
-        self._console = console
+        self._say = say
 
-    def open(self, plan: Any, workdir: Path) -> None:
+    def on_experiment_start(self, plan: Any, workdir: Path) -> None:
         """Writes the curves of the epochs so far anew, so that no point can be there twice."""
         self._directory = workdir / TENSORBOARD
         num_runs = len(plan.trials) * len(plan.seeds)
@@ -50,13 +48,9 @@ class TensorBoard(Callback):
         for records, wall_time in _with_wall_times(Metrics(workdir).read()):
             self._write(records, wall_time)
         means = '' if self._with_seeds else f' (with {num_runs} runs the means over seeds alone)'
-        self._console.print(
-            f'curves for tensorboard --logdir={self._directory}{means}',
-            markup=False,
-            soft_wrap=True,
-        )
+        self._say(f'curves for tensorboard --logdir={self._directory}{means}')
 
-    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Adds the points of an epoch."""
         self._write(records, time.time())
 

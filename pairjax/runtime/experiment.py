@@ -8,10 +8,11 @@ from typing import Any
 from pairjax.analysis.summary import summarize
 from pairjax.config import flatten
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.callbacks import Callback, CallbackList
 from pairjax.runtime.multihost import (
     assert_equal_across_processes,
     context_on_primary,
+    is_primary,
     on_primary,
     raise_on_all,
 )
@@ -33,7 +34,7 @@ from pairjax.workdir.workdir import (
 
 
 def run_experiment(
-    config: Any, workdir: Path, overwrite: bool = False, display: ProgressDisplay | None = None
+    config: Any, workdir: Path, overwrite: bool = False, callbacks: Sequence[Callback] = ()
 ) -> dict[str, Any]:
     """Trains every trial with every seed, or goes on where an earlier call stopped.
 
@@ -44,17 +45,17 @@ def run_experiment(
       config: a config as configs/*.py make it.
       workdir: where config.json, metrics.jsonl, checkpoints/ and summary.json go.
       overwrite: start afresh in a used workdir.
-      display: where progress is shown.
+      callbacks: are told in process 0 how it goes on.
 
     Returns: what summary.json holds.
     Raises: UserError, also when programs failed and the others are done; Interrupted when a signal
       asked to stop and the state is saved.
     """
-    display = display or ProgressDisplay()
+    told = CallbackList(callbacks if is_primary() else ())
     plan = raise_on_all(lambda: make_plan(config))
     assert_equal_across_processes(experiment_fields(plan))
     if plan.shared_images:
-        display.note(
+        told.on_message(
             f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
             'too: what networks remember of them counts as test accuracy'
         )
@@ -62,11 +63,14 @@ def run_experiment(
     trials = [trial.hyperparameters for trial in plan.trials]
     with context_on_primary(lambda: locked(workdir)) as doubt:
         if doubt:
-            display.note(doubt)
+            told.on_message(doubt)
         on_primary(
             lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
         )
-        return run_plan(plan, workdir, display)
+        try:
+            return run_plan(plan, workdir, told)
+        finally:
+            told.on_experiment_end()
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:
@@ -75,22 +79,21 @@ def experiment_fields(plan: Plan) -> dict[str, Any]:
     return {n: v for n, v in fields.items() if n not in ('data.dir', 'data.download')}
 
 
-def run_plan(plan: Plan, workdir: Path, display: ProgressDisplay) -> dict[str, Any]:
+def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
     """`run_experiment` in a workdir that is ours."""
     metrics = Metrics(workdir)
     epochs, summary = on_primary(lambda: look_into(plan, workdir, metrics))
-    for callback in display.callbacks:
-        callback.open(plan, workdir)
+    on_primary(lambda: callbacks.on_experiment_start(plan, workdir))
     if summary is not None:
         return summary
     unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
     if unfinished:
-        display.note(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
+        callbacks.on_message(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
     # Also what is finished counts: rounding depends on how many runs a device trains, and what goes
     # on after a stop must end as if nothing had happened.
     sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(len(plan.programs))]
     groups = choose_device_groups(sizes, plan.config.runs)
-    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, groups, workdir, display)
+    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, groups, workdir, callbacks)
 
     def write_summary():
         metrics.arrange(place_of_line(plan))

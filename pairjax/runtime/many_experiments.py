@@ -1,15 +1,15 @@
 """Many experiments, one after another, each in a workdir of its own below a common one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pairjax.config import flatten, upgrade, validate
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.callbacks import Callback, CallbackList
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.multihost import any_process, on_primary
+from pairjax.runtime.multihost import any_process, is_primary, on_primary
 from pairjax.runtime.preemption import Interrupted, StopRequest
 from pairjax.workdir.workdir import read_config, read_summary
 
@@ -18,7 +18,7 @@ def run_experiments(
     experiments: Iterable[tuple[str, Any]],
     workdir: Path,
     run: Callable[..., Any] = run_experiment,
-    display: ProgressDisplay | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Path]:
     """Runs each experiment in workdir/NAME, or goes on where an earlier call stopped.
 
@@ -27,13 +27,13 @@ def run_experiments(
     Args:
       experiments: (name, config) of each.
       workdir: the directory of their workdirs.
-      run: takes config, workdir and display, as `run_experiment` does.
-      display: where progress is shown.
+      run: takes config, workdir and callbacks, as `run_experiment` does.
+      callbacks: are told in process 0 how they go on.
 
     Returns: the workdirs of the finished ones by name.
     Raises: Interrupted when a signal asked to stop and the state is saved.
     """
-    display = display or ProgressDisplay()
+    told = CallbackList(callbacks if is_primary() else ())
     experiments = list(experiments)
     workdirs = {}
     with StopRequest() as stop:
@@ -43,17 +43,17 @@ def run_experiments(
                 raise Interrupted(f'stopped before {where}')
             try:
                 if on_primary(partial(is_finished, config, workdir / name)):
-                    display.note(f'{where}: finished before')
+                    told.on_message(f'{where}: finished before')
                 else:
-                    display.note(where)
-                    run(config, workdir / name, display=display)
+                    told.on_message(where)
+                    run(config, workdir / name, callbacks=callbacks)
                 workdirs[name] = workdir / name
             except Interrupted:
                 raise
             # Whatever ends one experiment, hours of others need not be lost with it.
             except Exception as error:
                 kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
-                display.note(f'{where} failed: {kind}{error}')
+                told.on_message(f'{where} failed: {kind}{error}')
     return workdirs
 
 

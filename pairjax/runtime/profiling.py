@@ -1,12 +1,11 @@
 """A trace of one epoch with the JAX profiler."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-from rich.console import Console
 
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
@@ -19,15 +18,15 @@ class Profile(Callback):
     compiles or trains meanwhile, which the trace shows, too.
     """
 
-    def __init__(self, directory: Path, console: Console):
-        """Takes where the trace goes and where to say what was done."""
-        self._directory, self._console = directory, console
+    def __init__(self, directory: Path, say: Callable[[str], None]):
+        """Takes where the trace goes and what is called with each message about it."""
+        self._directory, self._say = directory, say
         self._trace = contextlib.ExitStack()
         self._tracing = self._done = False
         self._name = ''
         self._num_epochs: dict[str, int] = {}
 
-    def open(self, plan: Any, workdir: Path) -> None:
+    def on_experiment_start(self, plan: Any, workdir: Path) -> None:
         """Makes the directory; raises UserError where it cannot be made."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -37,18 +36,18 @@ class Profile(Callback):
                 'directory'
             ) from error
 
-    def start(self, name: str, first_epoch: int, num_epochs: int) -> None:
+    def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Remembers the program."""
         self._num_epochs[name] = num_epochs
 
-    def epoch(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
+    def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Begins the trace after the first epoch, and ends it after the program's second."""
         if self._tracing:
             if name != self._name:
                 return
             with self._surviving():
                 self._trace.close()
-                self._note(
+                self._say(
                     f'profile of epoch {epoch} of {self._name} in {self._directory}; to open it: '
                     f'pip install xprof, then xprof --logdir={self._directory}'
                 )
@@ -61,7 +60,7 @@ class Profile(Callback):
                 self._trace.enter_context(step)
                 self._tracing = True
 
-    def stop(self, name: str) -> None:
+    def on_program_end(self, name: str) -> None:
         """Ends a trace that an interruption or a failure cut short."""
         if name != self._name:
             return
@@ -69,10 +68,10 @@ class Profile(Callback):
             self._trace.close()
         self._tracing = False
 
-    def close(self) -> None:
+    def on_experiment_end(self) -> None:
         """Says so where there was nothing to trace."""
         if not self._done:
-            self._note(
+            self._say(
                 f'--profile={self._directory}: there is no trace of a whole epoch, since no '
                 'program trained a second one here'
             )
@@ -84,7 +83,4 @@ class Profile(Callback):
             yield
         except Exception as error:
             self._done = True
-            self._note(f'--profile={self._directory}: there is no trace ({error})')
-
-    def _note(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+            self._say(f'--profile={self._directory}: there is no trace ({error})')

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.multihost import (
     all_gather_objects,
     any_process,
@@ -35,13 +35,13 @@ class SharedState:
     """What the groups of an experiment share, and what comes of it.
 
     recording: held while records are written, a checkpoint is saved or read (Orbax does neither
-    twice at a time), or a callback is told. halted: whether a group ended with an error that all
+    twice at a time). halted: whether a group ended with an error that all
     have to end for. reached, failures: by number of the program, its last epoch, and why it failed.
     """
 
     plan: Plan
     workdir: Path
-    display: ProgressDisplay
+    callbacks: Callback
     stop: StopRequest
     recording: threading.Lock = field(default_factory=threading.Lock)
     halted: threading.Event = field(default_factory=threading.Event)
@@ -59,7 +59,7 @@ def train_programs(
     epochs: Mapping[int, int],
     groups: list[DeviceGroup],
     workdir: Path,
-    display: ProgressDisplay,
+    callbacks: Callback,
 ) -> dict[int, str]:
     """Trains programs, each group one after another; one that fails does not keep others from it.
 
@@ -68,13 +68,13 @@ def train_programs(
       epochs: by number of the program, the epoch to go on from.
       groups: where; more than one only where there is one process.
       workdir: where records and checkpoints go.
-      display: where progress is shown.
+      callbacks: are told how training goes on.
 
     Returns: by number, why a program failed.
     Raises: UserError for what would stop every program; Interrupted.
     """
     with StopRequest() as stop:
-        work = SharedState(plan, workdir, display, stop)
+        work = SharedState(plan, workdir, callbacks, stop)
         if len(groups) == 1:
             train_on_group(work, iter(epochs), epochs, groups[0], ahead=True)
         else:
@@ -190,7 +190,7 @@ def note_failed_program(work: SharedState, number: int, error: Exception) -> Non
     name = program_name(work.plan, number)
     with work.recording:
         on_primary(lambda: note_failure(work.workdir, name))
-    work.display.note(f'{name} failed: {work.failures[number]}')
+    work.callbacks.on_message(f'{name} failed: {work.failures[number]}')
 
 
 def note_failure(workdir: Path, name: str) -> None:
@@ -209,7 +209,7 @@ def program_name(plan: Plan, number: int) -> str:
 
 def train_program(work: SharedState, number: int, epoch: int, trainer: Trainer) -> int:
     """Trains all runs of one program from `epoch` on, and returns the epoch that it reached."""
-    plan, display = work.plan, work.display
+    plan, callbacks = work.plan, work.callbacks
     metrics, num_epochs = Metrics(work.workdir), plan.num_epochs(number)
     name = program_name(plan, number)
     directory, train = checkpoint_directory(work.workdir, number), trainer.config.train
@@ -219,8 +219,7 @@ def train_program(work: SharedState, number: int, epoch: int, trainer: Trainer) 
         if is_primary():
             with work.recording:
                 metrics.append(records)
-                for callback in display.callbacks:
-                    callback.epoch(name, epoch, records)
+                callbacks.on_epoch_end(name, epoch, records)
         return is_primary() and time.monotonic() - saved_at >= every_seconds, work.ending
 
     def restore():
@@ -232,17 +231,15 @@ def train_program(work: SharedState, number: int, epoch: int, trainer: Trainer) 
         checkpoints.save(epoch, state, plan.description(number))
 
     with context_on_primary(lambda: Checkpoints(directory, keep)) as checkpoints:
-        display.note(f'{name}: {trainer}')
+        callbacks.on_message(f'{name}: {trainer}')
         saved = None
         if epoch:
             with work.recording:
                 saved = on_primary(restore)
-            display.note(f'{name}: going on after epoch {epoch}')
+            callbacks.on_message(f'{name}: going on after epoch {epoch}')
         raise_on_all(lambda: trainer.start(saved))
         saved_at = time.monotonic()
-        with work.recording:
-            for callback in display.callbacks:
-                callback.start(name, epoch, num_epochs)
+        callbacks.on_program_start(name, epoch, num_epochs)
         try:
             stopping = any_process(work.ending)
             while epoch < num_epochs and not stopping:
@@ -263,7 +260,5 @@ def train_program(work: SharedState, number: int, epoch: int, trainer: Trainer) 
                         on_primary(save)
                     saved_at = time.monotonic()
         finally:
-            with work.recording:
-                for callback in display.callbacks:
-                    callback.stop(name)
+            callbacks.on_program_end(name)
     return epoch

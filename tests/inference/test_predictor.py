@@ -162,9 +162,9 @@ def test_the_kept_network_is_trained_once_and_never_taken_for_another(
     small_config.num_seeds, small_config.model.widths = 1, (4, 4, 4, 8)
     display, trained = ProgressDisplay(), []
 
-    def train(config, workdir, display):
+    def train(config, workdir, callbacks):
         trained.append(workdir)
-        return run_experiment(config, workdir, display=display)
+        return run_experiment(config, workdir, callbacks=callbacks)
 
     monkeypatch.setattr(predictor, 'run_experiment', train)
     first = kept_network(small_config, display)

@@ -243,12 +243,12 @@ def plain(monkeypatch):
     def run(first, last, total, seconds_each, *values):
         def run_and_note(console):
             display = ProgressDisplay(console)
-            display.start('AuxNet2', first, total)
+            display.on_program_start('AuxNet2', first, total)
             for epoch in range(first + 1, last + 1):
                 clock.now += seconds_each
-                display.epoch('AuxNet2', epoch, [dict(zip(names, values, strict=True))])
-            display.stop('AuxNet2')
-            display.note('y' * 300 + ' [bold]')
+                display.on_epoch_end('AuxNet2', epoch, [dict(zip(names, values, strict=True))])
+            display.on_program_end('AuxNet2')
+            display.on_message('y' * 300 + ' [bold]')
 
         *lines, note = printed(run_and_note).splitlines()
         assert note == 'y' * 300 + ' [bold]'  # Neither wrapped nor read as markup.
@@ -275,11 +275,11 @@ def test_on_a_terminal_there_is_a_bar_and_the_time_left(width):
     console = Console(file=file, width=width, force_terminal=True, _environ={'TERM': 'xterm'})
     display = ProgressDisplay(console)
     name = 'AuxNet2 (16, 32, 256, 128) 1/31'
-    display.start(name, 0, 25)
+    display.on_program_start(name, 0, 25)
     for epoch in (1, 12):
-        display.epoch(name, epoch, [{'train_loss': 0.5, 'validation_accuracy': 0.875}])
-    display.stop(name)
-    display.stop(name)
+        display.on_epoch_end(name, epoch, [{'train_loss': 0.5, 'validation_accuracy': 0.875}])
+    display.on_program_end(name)
+    display.on_program_end(name)
     # The last of the lines that replaced each other, without its colours.
     line = re.sub(r'\x1b\[[\d;?]*[a-zA-Z]', '', file.getvalue().split('\r')[-1])
     assert line.startswith('AuxNet2 (16') and line.count('━') >= 5 and ' 12/25 ' in line

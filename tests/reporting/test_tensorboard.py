@@ -117,8 +117,9 @@ def config(small_digits_path):
 def run(config, workdir, *others, **keywords):
     """Runs with event files and returns what was printed; `others` watch, too."""
     console = Console(file=io.StringIO(), width=200)
-    display = ProgressDisplay(console, [TensorBoard(console), *others])
-    run_experiment(config, workdir, display=display, **keywords)
+    display = ProgressDisplay(console)
+    callbacks = [display, TensorBoard(display.on_message), *others]
+    run_experiment(config, workdir, callbacks=callbacks, **keywords)
     return console.file.getvalue()
 
 
@@ -130,7 +131,7 @@ class CrashAfter(Callback):
     def __init__(self, epochs):
         self.epochs_left = epochs
 
-    def epoch(self, name, epoch, records):
+    def on_epoch_end(self, name, epoch, records):
         self.epochs_left -= 1
         if self.epochs_left == 0:
             raise Crash
@@ -142,10 +143,10 @@ class Live(Callback):
     def __init__(self):
         self.workdir, self.num_points = None, []
 
-    def open(self, plan, workdir):
+    def on_experiment_start(self, plan, workdir):
         self.workdir = workdir
 
-    def epoch(self, name, epoch, records):
+    def on_epoch_end(self, name, epoch, records):
         assert_same_points(self.workdir)
         self.num_points.append(len(read_points(self.workdir)))
 
@@ -185,7 +186,7 @@ def test_after_a_crash_no_point_is_double_and_none_is_missing(config, tmp_path):
 def test_what_was_trained_without_event_files_gets_them(config, tmp_path):
     workdir = tmp_path / 'workdir'
     with pytest.raises(Crash):
-        run_experiment(config, workdir, display=ProgressDisplay(others=[CrashAfter(4)]))
+        run_experiment(config, workdir, callbacks=[CrashAfter(4)])
     assert not (workdir / 'tensorboard').exists()
     run(config, workdir)
     assert_same_points(workdir)
@@ -208,8 +209,8 @@ def test_the_mean_is_over_the_seeds_that_have_a_value():
 def watch(workdir, num_epochs, num_seeds=3, failed=()):
     """Tells event files alone of an experiment of one trial; returns what was printed."""
     console = Console(file=io.StringIO(), width=200)
-    callback = TensorBoard(console)
-    callback.open(SimpleNamespace(trials=[None], seeds=range(num_seeds)), workdir)
+    callback = TensorBoard(ProgressDisplay(console).on_message)
+    callback.on_experiment_start(SimpleNamespace(trials=[None], seeds=range(num_seeds)), workdir)
     for epoch in range(1, num_epochs + 1):
         values = {seed: None if seed in failed else epoch / (2 + seed) for seed in range(num_seeds)}
         records = [
@@ -222,7 +223,7 @@ def watch(workdir, num_epochs, num_seeds=3, failed=()):
             for seed, value in values.items()
         ]
         Metrics(workdir).append(records)
-        callback.epoch('a program', epoch, records)
+        callback.on_epoch_end('a program', epoch, records)
     return console.file.getvalue()
 
 

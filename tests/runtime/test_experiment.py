@@ -13,7 +13,7 @@ from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import evaluate_workdir
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
@@ -21,14 +21,13 @@ from pairjax.workdir.checkpoints import Checkpoints
 from pairjax.workdir.workdir import Metrics, checkpoint_directory
 
 
-class InterruptAfter(ProgressDisplay):
+class InterruptAfter(Callback):
     """Sends this process a signal when an epoch of its counting has passed."""
 
     def __init__(self, epochs, number=signal.SIGINT):
-        super().__init__()
         self.epochs_left, self.number = epochs, number
 
-    def epoch(self, *values):
+    def on_epoch_end(self, *values):
         self.epochs_left -= 1
         if self.epochs_left == 0:
             os.kill(os.getpid(), self.number)
@@ -39,7 +38,7 @@ class Crash(BaseException):
 
 
 class CrashAfter(InterruptAfter):
-    def epoch(self, *values):
+    def on_epoch_end(self, *values):
         self.epochs_left -= 1
         if self.epochs_left == 0:
             raise Crash
@@ -117,7 +116,7 @@ def test_an_interrupted_experiment_resumes_to_the_same_outcome(
 ):
     workdir = tmp_path / 'interrupted'
     with pytest.raises(Interrupted, match='saved after epoch'):
-        run_experiment(config, workdir, display=InterruptAfter(epochs, number))
+        run_experiment(config, workdir, callbacks=[InterruptAfter(epochs, number)])
     assert not (workdir / 'summary.json').exists()
     lines_before = len(Metrics(workdir).read())
     assert lines_before == epochs * 6
@@ -129,7 +128,7 @@ def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):
     """A crash between the metrics of an epoch and its checkpoint repeats that epoch."""
     workdir = tmp_path / 'crashed'
     with pytest.raises(Crash):
-        run_experiment(config, workdir, display=CrashAfter(2))
+        run_experiment(config, workdir, callbacks=[CrashAfter(2)])
     with Checkpoints(checkpoint_directory(workdir, 0)) as checkpoints:
         assert checkpoints.latest_epoch == 1
     with Metrics(workdir).path.open('a') as file:
@@ -141,7 +140,7 @@ def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):
 def test_lost_lines_are_made_again(config, tmp_path, finished):
     workdir = tmp_path / 'lost'
     with pytest.raises(Interrupted):
-        run_experiment(config, workdir, display=InterruptAfter(2))
+        run_experiment(config, workdir, callbacks=[InterruptAfter(2)])
     path = Metrics(workdir).path
     path.write_text(''.join(path.read_text().splitlines(keepends=True)[:4]))
     summary = run_experiment(config, workdir)
@@ -152,7 +151,7 @@ def test_a_doubled_line_is_made_again(config, tmp_path, finished):
     """As two processes in one workdir would leave it."""
     workdir = tmp_path / 'doubled'
     with pytest.raises(Interrupted):
-        run_experiment(config, workdir, display=InterruptAfter(2))
+        run_experiment(config, workdir, callbacks=[InterruptAfter(2)])
     path = Metrics(workdir).path
     path.write_text(path.read_text() + path.read_text().splitlines(keepends=True)[0])
     summary = run_experiment(config, workdir)

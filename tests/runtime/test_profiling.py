@@ -26,12 +26,8 @@ def config(small_config):
 def run(config, workdir, directory):
     """Runs with a profile and returns what was printed; errors stay with the caller."""
     console = Console(file=io.StringIO(), width=200)
-    display = ProgressDisplay(console, [Profile(directory, console)])
-    try:
-        run_experiment(config, workdir, display=display)
-    finally:
-        for callback in display.callbacks:
-            callback.close()
+    display = ProgressDisplay(console)
+    run_experiment(config, workdir, callbacks=[display, Profile(directory, display.on_message)])
     return console.file.getvalue()
 
 

@@ -16,8 +16,8 @@ from failing import failing_trainer
 from processes import ROOT, assert_same_outcome, outcome_of
 
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime import experiment, train_loop
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
@@ -108,37 +108,33 @@ def undisturbed(small_digits_path, tmp_path_factory):
     return outcome_of(workdir)
 
 
-class Names(ProgressDisplay):
+class Names(Callback):
     """Remembers which threads trained and what is under way, and does something at an epoch."""
 
     def __init__(self, at_epoch=lambda name, epoch: None):
-        super().__init__()
         self.under_way, self.threads, self.at_epoch = set(), set(), at_epoch
 
-    def start(self, name, first_epoch, num_epochs):
-        super().start(name, first_epoch, num_epochs)
+    def on_program_start(self, name, first_epoch, num_epochs):
         self.under_way.add(name)
         self.threads.add(threading.get_ident())
 
-    def epoch(self, name, epoch, records):
-        super().epoch(name, epoch, records)
+    def on_epoch_end(self, name, epoch, records):
         self.at_epoch(name, epoch)
 
-    def stop(self, name):
-        super().stop(name)
+    def on_program_end(self, name):
         self.under_way.discard(name)
 
 
 def test_what_two_lanes_write_is_what_one_lane_writes(config, tmp_path, monkeypatch):
-    display = Names()
-    summary = run_experiment(config, tmp_path / 'workdir', display=display)
-    assert len(display.threads) == 2 and not display.under_way
+    names = Names()
+    summary = run_experiment(config, tmp_path / 'workdir', callbacks=[names])
+    assert len(names.threads) == 2 and not names.under_way
     assert summary['timing']['devices'] == 2
     monkeypatch.setattr(
         experiment, 'choose_device_groups', lambda sizes, runs: choose_device_groups([], runs)
     )
-    in_one_group = run_experiment(config, tmp_path / 'in one group', display=(display := Names()))
-    assert len(display.threads) == 1 and in_one_group['timing']['devices'] == 2
+    in_one_group = run_experiment(config, tmp_path / 'in one group', callbacks=[names := Names()])
+    assert len(names.threads) == 1 and in_one_group['timing']['devices'] == 2
     both = zip(
         *(Metrics(tmp_path / name).read() for name in ('workdir', 'in one group')), strict=True
     )
@@ -164,7 +160,7 @@ def test_asked_to_stop_both_lanes_save_and_go_on_later(config, undisturbed, tmp_
             time.sleep(0.2)
 
     with pytest.raises(Interrupted, match=r'^stopped and saved after epoch \d of program \d'):
-        run_experiment(config, workdir, display=Names(stop_in_the_third_epoch))
+        run_experiment(config, workdir, callbacks=[Names(stop_in_the_third_epoch)])
     assert not (workdir / 'summary.json').exists()
     seen = {(line['trial'], line['epoch']) for line in Metrics(workdir).read()}
     assert len({trial for trial, _ in seen}) <= 2

@@ -1,21 +1,16 @@
 """The study from start to end with made-up runs: order, picks, failures, going on."""
 
-import io
 import re
 
 import pytest
 from fake_study import DEEP, DESIGN, SMALL, gains, train_nothing
-from rich.console import Console
 
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.preemption import Interrupted
 from pairjax.studies.factorial.document import write_study
 from pairjax.studies.factorial.parts import part_names
 from pairjax.studies.factorial.running import run_study
 from pairjax.workdir.workdir import read_config
-
-SILENT = ProgressDisplay(Console(file=io.StringIO()))
 
 
 class Runs:
@@ -25,7 +20,7 @@ class Runs:
         self.run = train_nothing(accuracies or gains())
         self.errors, self.names = errors, []
 
-    def __call__(self, config, workdir, display=None):
+    def __call__(self, config, workdir, callbacks=()):
         self.names.append(workdir.name)
         if workdir.name in self.errors:
             raise self.errors[workdir.name]
@@ -44,7 +39,7 @@ def test_pilots_come_first_and_their_picks_are_trained(tmp_path):
         return 0.5, 0.9 - abs(hyper['optimizer.learning_rate'] - best)
 
     runs = Runs(accuracies)
-    workdirs = run_study(DESIGN, tmp_path, runs, SILENT)
+    workdirs = run_study(DESIGN, tmp_path, runs)
     assert sorted(runs.names) == sorted(part_names(DESIGN)) == sorted(workdirs)
     assert sorted(runs.names[:3]) == ['AuxNet2-heads-pilot', 'AuxNet2-pilot', 'DeepModel-pilot']
     for part in ('AuxNet2', 'AuxNet2-train_pairs', 'AuxNet2-heads', 'DeepModel'):
@@ -61,15 +56,15 @@ def test_pilots_come_first_and_their_picks_are_trained(tmp_path):
     ],
 )
 def test_a_failed_pilot_costs_the_parts_that_need_it_alone(tmp_path, pilot, lost):
-    finished = run_study(DESIGN, tmp_path, Runs(**{pilot: UserError('no')}), SILENT)
+    finished = run_study(DESIGN, tmp_path, Runs(**{pilot: UserError('no')}))
     assert set(finished) == set(part_names(DESIGN)) - lost - {pilot}
 
 
 def test_starting_again_runs_what_is_missing(tmp_path):
     with pytest.raises(Interrupted):
-        run_study(DESIGN, tmp_path, Runs(DeepModel=Interrupted('stopped')), SILENT)
+        run_study(DESIGN, tmp_path, Runs(DeepModel=Interrupted('stopped')))
     again = Runs()
-    workdirs = run_study(DESIGN, tmp_path, again, SILENT)
+    workdirs = run_study(DESIGN, tmp_path, again)
     assert again.names == ['DeepModel']
     assert set(workdirs) == set(part_names(DESIGN))
 
@@ -78,7 +73,7 @@ def test_starting_again_runs_what_is_missing(tmp_path):
 def written(tmp_path_factory):
     """The workdirs of a whole made-up study, and the document written from them."""
     workdir = tmp_path_factory.mktemp('study')
-    workdirs = run_study(DESIGN, workdir, Runs(gains(sharing=0.02, aux=0.03)), SILENT)
+    workdirs = run_study(DESIGN, workdir, Runs(gains(sharing=0.02, aux=0.03)))
     return workdirs, write_study(DESIGN, workdirs, workdir / 'out', quick=False)
 
 
@@ -134,7 +129,7 @@ def test_heads_without_parameters_stand_beside_the_learned_one(written):
 
 def test_a_quick_document_says_so_and_what_is_missing(tmp_path):
     few = DESIGN._replace(networks=(SMALL._replace(num_seeds=3), DEEP))
-    workdirs = run_study(few, tmp_path, Runs(DeepModel=UserError('no')), SILENT)
+    workdirs = run_study(few, tmp_path, Runs(DeepModel=UserError('no')))
     text = write_study(few, workdirs, tmp_path / 'out', quick=True).read_text()
     text = ' '.join(text.split())
     assert text.index('quick run') < 100
@@ -146,7 +141,7 @@ def test_a_quick_document_says_so_and_what_is_missing(tmp_path):
 
 def test_pilots_alone_make_a_document_without_findings(tmp_path):
     runs = Runs(**dict.fromkeys(part_names(DESIGN)[3:], UserError('no')))
-    workdirs = run_study(DESIGN, tmp_path, runs, SILENT)
+    workdirs = run_study(DESIGN, tmp_path, runs)
     text = write_study(DESIGN, workdirs, tmp_path / 'out', quick=False).read_text()
     assert text.count('The runs for this section are missing.') == 6
     assert 'points [' not in text

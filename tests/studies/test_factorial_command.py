@@ -16,7 +16,7 @@ from pairjax.studies.factorial import document as study_report
 from pairjax.runtime.preemption import Interrupted
 from pairjax.studies.factorial.parts import part_names
 
-def run_study(design, workdir, display):
+def run_study(design, workdir, callbacks):
     {body}
 
 def write_study(design, workdirs, out, quick):

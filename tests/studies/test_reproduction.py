@@ -52,7 +52,7 @@ def configs(digits_config):
     return reproduction.load_configs(ROOT / 'configs', (2,), digits_config)
 
 
-def run_made(config, workdir, display=None):
+def run_made(config, workdir, callbacks=()):
     """Stands for training: leaves what an experiment leaves."""
     save_experiment(workdir, [make_trial([0.8, 0.82])])
     content = {'config': validate(config).to_dict(), 'data': DATA, 'versions': {}}
@@ -72,7 +72,7 @@ def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skip
 ):
     ran = []
 
-    def run(config, workdir, display):
+    def run(config, workdir, callbacks):
         ran.append(config.name)
         if config.name == 'deep' and ran.count('deep') == 1:
             raise RuntimeError('out of luck')
@@ -89,7 +89,7 @@ def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skip
 
 
 def test_an_interruption_ends_the_reproduction(configs, tmp_path):
-    def run(config, workdir, display):
+    def run(config, workdir, callbacks):
         raise Interrupted('stopped and saved')
 
     with pytest.raises(Interrupted):
@@ -106,7 +106,7 @@ def test_digits_that_cannot_be_had_are_said_before_anything_runs(configs, tmp_pa
 def test_quick_runs_have_few_programs_and_all_of_their_trials(configs, tmp_path):
     seen = {}
 
-    def run(config, workdir, display):
+    def run(config, workdir, callbacks):
         seen[config.name] = config
         run_made(config, workdir)
 
@@ -179,7 +179,7 @@ from made_results import make_trial, save_experiment, save_majority
 from pairjax.runtime import preemption
 from pairjax.studies.reproduction import running as reproduction
 
-def stub(configs, workdir, quick, display):
+def stub(configs, workdir, quick, callbacks):
     if sys.argv[-1] == '--report=1':
         raise preemption.Interrupted('stopped and saved after epoch 3')
     fields = {{'model.name': 'ShallowModel'}}

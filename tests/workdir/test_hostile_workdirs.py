@@ -17,7 +17,6 @@ from conftest import make_small_config
 from hostile import JSON, hostile
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from pairjax.analysis.paired import compare_workdirs
 from pairjax.data.pairs import PairIndices
@@ -29,7 +28,7 @@ from pairjax.reporting.html import page, report
 from pairjax.reporting.html.report import read_experiments, render_report
 from pairjax.reporting.plots import curves
 from pairjax.reporting.plots.comparison import draw_comparison
-from pairjax.reporting.progress import ProgressDisplay, make_console
+from pairjax.reporting.progress import make_console
 from pairjax.runtime import experiment, train_loop
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import epoch_records
@@ -88,10 +87,6 @@ def shapes_of(config, pools, number):
     return jax.eval_shape(init, pools, jax.ShapeDtypeStruct((number,), np.int32), hyper)
 
 
-def quiet():
-    return ProgressDisplay(Console(file=io.StringIO(), width=160, markup=False))
-
-
 @pytest.fixture(scope='module')
 def config(small_digits_path):
     config = make_small_config(small_digits_path)
@@ -107,7 +102,7 @@ def trained(config, tmp_path_factory):
     """A workdir that nothing here changes: two trials of two seeds and two epochs."""
     workdir = tmp_path_factory.mktemp('hostile') / 'trained'
     with mock.patch.object(train_loop, 'Trainer', MadeUpTrainer):
-        experiment.run_experiment(config, workdir, display=quiet())
+        experiment.run_experiment(config, workdir)
     return workdir
 
 
@@ -254,7 +249,7 @@ def read_by_evaluate(workdir, other, config):
 
 def read_by_training(workdir, other, config):
     out = console()
-    summary = experiment.run_experiment(config, workdir, display=quiet())
+    summary = experiment.run_experiment(config, workdir)
     show_results(summary, workdir, out)
     return out.file.getvalue()
 

@@ -12,6 +12,7 @@ from conftest import make_small_config
 from processes import HOLD
 
 from pairjax.errors import UserError
+from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
 from pairjax.workdir.lock import locked
 
@@ -77,7 +78,7 @@ def test_a_process_on_another_host_may_still_run_and_is_spoken_of(
     config = make_small_config(small_digits_path)
     config.model.name, config.model.widths, config.train.num_epochs = 'ShallowModel', (2,), 1
     config.model.dropout_rate = config.loss.aux_weight = 0.0
-    run_experiment(config, tmp_path)
+    run_experiment(config, tmp_path, callbacks=[ProgressDisplay()])
     assert f'process 7 on elsewhere did not say that it left {tmp_path}' in capsys.readouterr().out
     with locked(tmp_path) as doubt:
         assert doubt == ''

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from pairjax.config import default_config, validate
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay
 from pairjax.reporting.status_table import duration, show_status
 from pairjax.runtime import train_loop
 from pairjax.runtime.callbacks import Callback
@@ -291,7 +290,7 @@ class LookAfter(Callback):
     def __init__(self, workdir):
         self.workdir, self.seen = workdir, []
 
-    def epoch(self, name, epoch, records):
+    def on_epoch_end(self, name, epoch, records):
         self.seen.append(read_status(self.workdir))
 
 
@@ -310,7 +309,7 @@ def test_a_real_experiment_is_followed_epoch_by_epoch(small_digits_path, tmp_pat
     look = LookAfter(workdir)
     monkeypatch.setattr(train_loop, 'Trainer', failing_trainer([(7,)], 'no luck', 2))
     with pytest.raises(UserError, match='1 of 2 programs failed'):
-        run_experiment(config, workdir, display=ProgressDisplay(others=[look]))
+        run_experiment(config, workdir, callbacks=[look])
     assert [states(status) for status in look.seen] == [
         ['under way', 'not begun'],
         ['under way', 'not begun'],
@@ -398,14 +397,14 @@ def test_where_there_is_no_experiment_it_is_a_sentence(tmp_path, flags, expected
 
 
 def test_an_interrupted_experiment_is_begun(small_digits_path, tmp_path):
-    class Stop(ProgressDisplay):
-        def epoch(self, name, epoch, records):
+    class Stop(Callback):
+        def on_epoch_end(self, name, epoch, records):
             if epoch == 2:
                 os.kill(os.getpid(), 2)
 
     config = make_real_config(small_digits_path)
     with pytest.raises(Interrupted):
-        run_experiment(config, tmp_path / 'workdir', display=Stop())
+        run_experiment(config, tmp_path / 'workdir', callbacks=[Stop()])
     status = read_status(tmp_path / 'workdir')
     assert states(status) == ['begun', 'not begun']
     assert (status.programs[0].epochs, status.programs[0].saved_epoch) == (2, 2)

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from pairjax.config import flatten, validate
 from pairjax.data.pairs import check_test_pool, draw_test_pairs, make_pools, pair_targets
 from pairjax.data.sources import Digits
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import run_experiments
 from pairjax.runtime.multihost import on_primary, raise_on_all
@@ -113,7 +113,7 @@ def reproduce(
     workdir: Path,
     quick: bool = False,
     run: Callable[..., Any] = run_experiment,
-    display: ProgressDisplay | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Path]:
     """Runs every experiment in workdir/NAME and writes the majority's accuracy beside them.
 
@@ -124,8 +124,8 @@ def reproduce(
       configs: by name, all with the same digits.
       workdir: the directory of their workdirs.
       quick: run each in its quick form.
-      run: takes config, workdir and display, as `run_experiment` does.
-      display: where progress is shown.
+      run: takes config, workdir and callbacks, as `run_experiment` does.
+      callbacks: are told how they go on.
 
     Returns: the workdirs of the finished ones by name.
     Raises: UserError where the digits cannot be had; Interrupted when a signal asked to stop and
@@ -142,4 +142,4 @@ def reproduce(
     on_primary(write_majority)
     if quick:
         configs = {name: quick_config(c, digits.num_classes) for name, c in configs.items()}
-    return run_experiments(configs.items(), workdir, run, display)
+    return run_experiments(configs.items(), workdir, run, callbacks)
