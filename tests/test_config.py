@@ -1,8 +1,6 @@
 """Config fields, their checks, and the trials that a sweep stands for."""
 
 import itertools
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -319,24 +317,3 @@ def test_whatever_stands_in_a_config_only_user_errors_come_of_it(fields):
         assert str(error)
         return
     assert all(trial.hyperparameters for trial in trials)
-
-
-def test_configs_and_results_are_read_without_jax():
-    imports = ''.join(
-        f'import pairjax.{module}; assert "jax" not in sys.modules, "{module}"\n'
-        for module in [
-            'config',
-            'analysis.statistics',
-            'workdir.workdir',
-            'analysis.summary',
-            'reporting.plots.curves',
-            'reporting.console',
-            'reporting.plots.sweeps',
-            'reporting.comparison',
-            'reporting.plots.comparison',
-            'reporting.html.report',
-            'studies.reproduction.document',
-            'studies.factorial.document',
-        ]
-    )
-    subprocess.run([sys.executable, '-c', f'import sys\n{imports}'], check=True)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-import pairjax
+from pairjax import __version__
 from pairjax.config import upgrade, validate
 from pairjax.errors import UserError
 from pairjax.inference.restore import restore_program
@@ -218,7 +218,7 @@ def kept_network(config: Any, display: ProgressDisplay) -> Path:
     Raises: UserError where it cannot be trained; Interrupted, and the next call goes on.
     """
     fields = validate(config).to_dict()
-    key = hashlib.sha256(json.dumps([pairjax.__version__, fields]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([__version__, fields]).encode()).hexdigest()[:16]
     workdir = cache_directory() / 'networks' / f'{config.name}-{key}'
     if not (workdir / 'summary.json').exists():
         display.on_message(

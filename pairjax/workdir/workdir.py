@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pairjax
+from pairjax import __version__
 from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError
 from pairjax.workdir.schema import LINE, check_summary, mismatch, parse_json
@@ -100,7 +100,7 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results may depend on."""
     names = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
     return {
-        'pairjax': pairjax.__version__,
+        'pairjax': __version__,
         'python': platform.python_version(),
         **{name: importlib.metadata.version(name) for name in names},
     }

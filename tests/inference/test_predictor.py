@@ -172,6 +172,6 @@ def test_the_kept_network_is_trained_once_and_never_taken_for_another(
     assert kept_network(small_config, display) == first and trained == [first]
     small_config.optimizer.learning_rate = 1e-3
     assert kept_network(small_config, display) != first
-    monkeypatch.setattr(predictor.pairjax, '__version__', 'another')
+    monkeypatch.setattr(predictor, '__version__', 'another')
     kept_network(small_config, display)
     assert len(set(trained)) == len(trained) == 3

@@ -363,9 +363,3 @@ def test_the_command_answers_a_mistake_with_one_sentence(workdir, tmp_path):
         (line,) = process.stderr.splitlines()
         assert line.startswith('error: ') and word in line
     assert not list(tmp_path.glob('*.png'))
-
-
-def test_comparing_does_not_wait_for_jax():
-    modules = 'pairjax.reporting.comparison, pairjax.reporting.plots.comparison'
-    code = f'import sys, {modules}; sys.exit("jax" in sys.modules)'
-    subprocess.run([sys.executable, '-c', code], check=True)

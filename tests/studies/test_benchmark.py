@@ -257,9 +257,3 @@ def test_peer_processes_learn(small_config):
             assert seconds > 0
             assert len(accuracies) == 2
             assert np.mean(accuracies) > 0.6, peer
-
-
-def test_peer_processes_never_import_jax():
-    needs_torch()
-    command = 'import sys, pairjax.studies.benchmark.torch_peers; sys.exit("jax" in sys.modules)'
-    assert subprocess.run([sys.executable, '-c', command]).returncode == 0

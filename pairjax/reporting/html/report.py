@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-import pairjax
+from pairjax import __version__
 from pairjax.analysis.arms import Arm, finished_summary
 from pairjax.analysis.error_analysis import Answers
 from pairjax.analysis.paired import seed_list
@@ -107,7 +107,7 @@ def render_report(experiments: Sequence[Experiment]) -> str:
     if len(experiments) > 1:
         title = f'{len(experiments)} experiments'
         sections = [*several(experiments), *sections]
-    return render_page(title, INTRODUCTION, sections, f'pairjax {pairjax.__version__}')
+    return render_page(title, INTRODUCTION, sections, f'pairjax {__version__}')
 
 
 def several(experiments: Sequence[Experiment]) -> list[Section]:
