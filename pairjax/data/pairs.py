@@ -22,7 +22,9 @@ RELATIONS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 @flax.struct.dataclass
 class Pools:
-    """Both pools on the device, the train pool first; indices address this one array.
+    """Both pools, the train pool first; indices address this one array.
+
+    NumPy arrays until `replicate` places them on devices.
 
     images: (n, 14, 14) float32 or uint8, as the source has them. labels: (n,) int32.
     """
@@ -42,10 +44,10 @@ class PairIndices(NamedTuple):
 
 
 def make_pools(digits: Digits) -> Pools:
-    """Puts the train pool and the test pool into one array, train first."""
+    """Puts the train pool and the test pool into one NumPy array, train first."""
     return Pools(
-        images=jnp.concatenate([jnp.asarray(digits.train_images), jnp.asarray(digits.test_images)]),
-        labels=jnp.concatenate([jnp.asarray(digits.train_labels), jnp.asarray(digits.test_labels)]),
+        images=np.concatenate([digits.train_images, digits.test_images]),
+        labels=np.concatenate([digits.train_labels, digits.test_labels]),
         num_train=len(digits.train_labels),
         num_classes=digits.num_classes,
     )

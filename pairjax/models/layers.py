@@ -9,7 +9,7 @@ from flax import nnx
 
 from pairjax.ops.batch_norm import normalize_relu_pool
 from pairjax.ops.conv_relu_pool import conv_relu_pool
-from pairjax.ops.conv_tiled import convolve
+from pairjax.ops.convolve import convolve
 
 
 def unless_no_key(init: Callable) -> Callable:

@@ -174,7 +174,7 @@ def _winograd_backward(geometry, residuals, gradient):
     return winograd_gradients(images, kernel, outputs, geometry)
 
 
-def _patches(images, geometry, channel_axis):
+def extract_patches(images, geometry, channel_axis):
     """Each output's k k C_in inputs, in the axis that has the channels of `images` (H, W, ., .).
 
     Returns (rows, pool * pool, columns, ., .).
@@ -189,14 +189,17 @@ def _patches(images, geometry, channel_axis):
     return patches.reshape(geometry.rows, pool * pool, geometry.columns, *patches.shape[4:])
 
 
-def _add_patches(patches, images, geometry, channel_axis):
-    """The transpose of `_patches`: each input collects its places in all patches."""
-    transpose = jax.linear_transpose(lambda x: _patches(x, geometry, channel_axis), images)
+def _add_patches(patches, geometry, channel_axis):
+    """The transpose of `extract_patches`: each input collects its places in all patches."""
+    shape = [geometry.height, geometry.width, *patches.shape[3:]]
+    shape[channel_axis] //= geometry.size**2
+    images = jax.ShapeDtypeStruct(tuple(shape), patches.dtype)
+    transpose = jax.linear_transpose(lambda x: extract_patches(x, geometry, channel_axis), images)
     return transpose(patches)[0]
 
 
 def _rowwise_forward(inputs, kernel, bias, geometry):
-    patches = _patches(inputs, geometry, channel_axis=2)
+    patches = extract_patches(inputs, geometry, channel_axis=2)
     weights = kernel.reshape(-1, kernel.shape[3]).T
 
     def one_row(patches):
@@ -220,17 +223,13 @@ def _rowwise_backward(geometry, residuals, gradient):
         return weights_gradient, jnp.einsum('pcto,pcon->pctn', repeated, outputs)
 
     weights_gradient, patches = lax.map(one_row, (patches, winner, gradient))
-    channels_in, batch = kernel.shape[2], gradient.shape[3]
-    images = jax.ShapeDtypeStruct(
-        (geometry.height, geometry.width, channels_in, batch), gradient.dtype
-    )
-    inputs = _add_patches(patches, images, geometry, channel_axis=2)
+    inputs = _add_patches(patches, geometry, channel_axis=2)
     return inputs, weights_gradient.sum(axis=(0, 1, 2)).reshape(kernel.shape)
 
 
 def _wide_forward(inputs, kernel, bias, geometry):
     # Channels last: each row of the product is a patch, each output row a vector of channels.
-    patches = _patches(inputs.transpose(0, 1, 3, 2), geometry, channel_axis=3).swapaxes(0, 1)
+    patches = extract_patches(inputs.transpose(0, 1, 3, 2), geometry, channel_axis=3).swapaxes(0, 1)
     result, winner = relu_pool(patches @ kernel.reshape(-1, kernel.shape[3]), bias)
     return result.transpose(0, 1, 3, 2), (patches, kernel, winner)
 
@@ -241,12 +240,7 @@ def _wide_backward(geometry, residuals, gradient):
     outputs = unpool(gradient.transpose(0, 1, 3, 2), winner, geometry.pool**2)
     # Flat before the product: as an einsum over four axes it would copy the patches to transpose.
     weights_gradient = patches.reshape(-1, len(weights)).T @ outputs.reshape(-1, weights.shape[1])
-    channels_in, batch = kernel.shape[2], gradient.shape[3]
-    images = jax.ShapeDtypeStruct(
-        (geometry.height, geometry.width, batch, channels_in), gradient.dtype
-    )
-    patches = (outputs @ weights.T).swapaxes(0, 1)
-    inputs = _add_patches(patches, images, geometry, channel_axis=3)
+    inputs = _add_patches((outputs @ weights.T).swapaxes(0, 1), geometry, channel_axis=3)
     return inputs.transpose(0, 1, 3, 2), weights_gradient.reshape(kernel.shape)
 
 
