@@ -47,7 +47,7 @@ def default_config() -> ConfigDict:
                 'weight_decay': 0.0,
                 'b2': 0.999,
                 'schedule': 'constant',
-                'warmup': 0.0,  # the part of all steps in which the rate rises
+                'warmup': 0.0,  # the fraction of all steps in which the rate rises
             },
             'augment': {  # how far each image is moved, 0 not at all; see data/augmentation.py
                 'rotation': 0.0,
@@ -55,7 +55,7 @@ def default_config() -> ConfigDict:
                 'shear': 0.0,
                 'shift': 0.0,
                 'gamma': 0.0,
-                'undistorted': 0.0,  # the part of all epochs, the last, with images as they are
+                'undistorted': 0.0,  # the last fraction of epochs, with images as they are
             },
             'train': {
                 'num_epochs': 25,
@@ -78,14 +78,12 @@ def _default_fields() -> Mapping[str, Any]:
 
 
 # Fields of earlier versions, each with the value that turns it off.
-REMOVED_FIELDS = MappingProxyType(
-    {
-        'model.padded': False,
-        'model.overlapping_pools': False,
-        'augment.elastic': 0.0,
-        'optimizer.ema_decay': 0.0,
-    }
-)
+REMOVED_FIELDS = {
+    'model.padded': False,
+    'model.overlapping_pools': False,
+    'augment.elastic': 0.0,
+    'optimizer.ema_decay': 0.0,
+}
 
 # A sweep.settings of widths has four levels: settings, setting, field, widths.
 MOST_LEVELS = 8
@@ -111,17 +109,17 @@ _RANGES = {
     'model.dropout_rate': Range(0.0, 0.996, 'a rate is rounded to 256ths and must keep some units'),
     'loss.main_weight': Range(0.0, 1e38),
     'loss.aux_weight': Range(0.0, 1e38),
-    'loss.label_smoothing': Range(0.0, 0.99, 'the part of a target that all classes share'),
+    'loss.label_smoothing': Range(0.0, 0.99, 'the fraction of a target that all classes share'),
     'optimizer.learning_rate': Range(0.0, 1e38),
     'optimizer.weight_decay': Range(0.0, 1e38),
     'optimizer.b2': Range(0.0, 0.999999),
-    'optimizer.warmup': Range(0.0, 1.0, 'the part of all steps in which the rate rises'),
+    'optimizer.warmup': Range(0.0, 1.0, 'the fraction of all steps in which the rate rises'),
     'augment.rotation': Range(0.0, 180.0, 'degrees'),
     'augment.scale': Range(0.0, 1.0, 'the logarithm of a factor'),
     'augment.shear': Range(0.0, 1.0),
     'augment.shift': Range(0.0, 7.0, 'pixels'),
     'augment.gamma': Range(0.0, 3.0, 'the logarithm of an exponent'),
-    'augment.undistorted': Range(0.0, 1.0, 'the part of all epochs, the last, without distortion'),
+    'augment.undistorted': Range(0.0, 1.0, 'the last fraction of epochs, not distorted'),
     'train.num_epochs': Range(1, 10**7),
     'train.batch_size': Range(1, 10**7),
     'train.evaluate_every': Range(1, 10**7),
@@ -198,20 +196,13 @@ def check_field_names(names: Sequence[str], prefix: str = '') -> None:
     groups = {name.rpartition('.')[0] for name in known} - {''}
     for name in names:
         if name in groups:
-            raise UserError(
-                f'{prefix}{name} is a group of fields; set one of '
-                f'{", ".join(sorted(k for k in known if k.startswith(name + ".")))}'
-            )
+            fields = ', '.join(sorted(k for k in known if k.startswith(f'{name}.')))
+            raise UserError(f'{prefix}{name} is a group of fields; set one of {fields}')
         if name not in known:
             # People remember the last part alone: learning_rate for optimizer.learning_rate.
-            same_ending = [k for k in known if k.rpartition('.')[2] == name.rpartition('.')[2]]
-            close = difflib.get_close_matches(name[:100], known, n=1)
-            likely = [*same_ending, *close]
-            hint = (
-                f'did you mean {prefix}{likely[0]}?'
-                if likely
-                else ('the fields stand in default_config() of pairjax/config.py')
-            )
+            likely = [k for k in known if k.rpartition('.')[2] == name.rpartition('.')[2]]
+            likely += difflib.get_close_matches(name[:100], known, n=1)
+            hint = f'did you mean {prefix}{likely[0]}?' if likely else 'see default_config()'
             # In quotes only where it would not be seen, or would break the line.
             text = name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
             raise UserError(f'{prefix}{text} is not a config field; {hint}')
@@ -294,9 +285,8 @@ def _check_param_range(bounds: tuple) -> None:
 
 
 def _check_widths(widths: tuple) -> None:
-    for width in widths:
-        if type(width) is not int or not 1 <= width <= 65536:
-            raise UserError(f'model.widths={shown(widths)} must hold whole numbers from 1 to 65536')
+    if not all(type(width) is int and 1 <= width <= 65536 for width in widths):
+        raise UserError(f'model.widths={shown(widths)} must hold whole numbers from 1 to 65536')
 
 
 def _check_number(name: str, value: Any, default: float) -> None:

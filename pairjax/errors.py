@@ -6,11 +6,10 @@ from typing import Any
 
 
 class UserError(Exception):
-    """A mistake that the person at the keyboard can mend.
+    """A mistake that the user can fix.
 
-    The message is the whole report: one sentence that names the flag, field or
-    file, says what is wrong with it and what would be right. The launch
-    scripts print it without a traceback and exit with code 1.
+    The message is one sentence that names the flag, field or file, what is wrong with it and what
+    would be right. The launch scripts print it without a traceback and exit with code 1.
     """
 
 

@@ -1,4 +1,4 @@
-"""The trials that a config's sweep stands for."""
+"""The trials of a config's sweep."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ TRACED_FIELDS = (
 TracedHyperparameters = namedtuple(
     'TracedHyperparameters', [field.rpartition('.')[2] for field in TRACED_FIELDS]
 )
-# The fields that say what is trained and on what; the others say where and how it is run.
+# The fields that define a trial: what is trained, and on what. The others say where and how.
 TRIAL_GROUPS = ('model', 'loss', 'optimizer', 'augment', 'train')
 TRIAL_DATA_FIELDS = (
     'data.num_train_pairs',
@@ -168,7 +168,7 @@ def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
     product, settings = sweep.product, sweep.settings or ((),)
     if not all(map(_are_fields, [product, *settings])):
         raise UserError(
-            'sweep.product must read ((field, (value, ...)), ...) and sweep.settings '
+            'sweep.product must be ((field, (value, ...)), ...) and sweep.settings '
             '(((field, value), ...), ...)'
         )
     for field, values in product:
@@ -180,7 +180,7 @@ def _overrides(sweep: FrozenConfigDict) -> Iterator[dict[str, Any]]:
     number = len(settings) * math.prod(len(values) for _, values in product)
     if number > MOST_TRIALS:
         raise UserError(
-            f'sweep.product and sweep.settings stand for more than {MOST_TRIALS:,} trials; sweep '
+            f'sweep.product and sweep.settings make more than {MOST_TRIALS:,} trials; sweep '
             'fewer values or fields'
         )
     for setting in settings:

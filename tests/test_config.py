@@ -240,7 +240,7 @@ def test_every_setting_is_combined_with_every_product():
         ({'settings': (((1, 2),),)}, 'sweep.settings'),
         ({'product': (('loss', (1, 2)),)}, 'sweep: loss is a group of fields'),
         ({'product': (('train.batch_size', (5, 0)),)}, 'train.batch_size=0'),
-        ({'product': ('train.batch_size', (5, 6))}, 'sweep.product must read'),
+        ({'product': ('train.batch_size', (5, 6))}, 'sweep.product must be'),
         ({'product': (('train.batch_size', 5),)}, 'a tuple of at least one value'),
         ({'product': (('train.batch_size', ()),)}, 'a tuple of at least one value'),
         ({'product': (('model.name', ('AuxNet2')),)}, 'a tuple of at least one value'),

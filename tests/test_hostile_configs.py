@@ -259,7 +259,7 @@ def test_what_can_never_fit_is_refused_without_trying(few_digits, huge):
 def test_a_batch_wider_than_all_pairs_takes_no_more_memory_than_they_do(few_digits):
     config = default_config()
     config.data.num_train_pairs, config.train.batch_size = 7, 10**7
-    pools = make_pools(DIGITS)
+    pools = jax.device_put(make_pools(DIGITS))
     config.data.num_validation_pairs = config.data.num_test_pairs = 5
     hyper = traced_hyperparameters(config)
     state = jax.eval_shape(lambda: train_step.init_state(config, pools, 0, hyper))

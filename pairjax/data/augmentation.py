@@ -63,7 +63,7 @@ def augment(
     Args:
       key: typed; the same key draws the same distortion, and each part of it is the same
         whichever other parts are on.
-      image: (14, 14) float32, from 0 (black, which also lies outside) to `white`.
+      image: (14, 14) float32, from 0 (black, also outside the image) to `white`.
       white: the value of full brightness, scalar.
       strengths: of the distortions; a `Strengths` or a config group with its fields.
 
@@ -135,6 +135,6 @@ def apply_gamma(
 ) -> jax.Array:
     """(image / white) ** exponent * white; what is not above 0 stays."""
     bright = image > 0
-    # The slope of a power at 0 may be infinite, which would make not-a-number of gradients.
+    # The slope of a power at 0 may be infinite, which would make gradients NaN.
     fraction = jnp.where(bright, image, white) / white
     return jnp.where(bright, fraction**exponent * white, image)

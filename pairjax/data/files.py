@@ -1,7 +1,6 @@
-"""Reading and fetching the files digits come in, and the cache of decoded ones.
+"""Reads and fetches data files, and caches decoded arrays.
 
-Everything a person can mend (a missing, damaged or mistaken file) is a
-`UserError` that names the file; nothing read here is ever unpickled.
+A missing, damaged or mistaken file raises a `UserError` that names it; nothing is ever unpickled.
 """
 
 import contextlib

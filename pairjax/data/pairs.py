@@ -1,4 +1,4 @@
-"""A round's pairs: drawn from the pools by key, labelled by a relation between classes."""
+"""Draws a round's pairs from the pools and labels them by a relation between classes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -54,7 +54,7 @@ def make_pools(digits: Digits) -> Pools:
 
 
 def check_data_config(data: Any, num_train: int, num_test: int) -> None:
-    """Raises UserError where the relation is unknown or a pool cannot fill the pairs asked for."""
+    """Raises UserError where the relation is unknown or a pool is too small for the pairs."""
     if data.relation not in RELATIONS:
         raise unknown_name('data.relation', data.relation, RELATIONS)
     wanted = 2 * (data.num_train_pairs + data.num_validation_pairs)
@@ -68,7 +68,7 @@ def check_data_config(data: Any, num_train: int, num_test: int) -> None:
 
 
 def check_test_pool(num_test_pairs: int, num_test: int, source: str) -> None:
-    """Raises UserError where a source's test pool cannot fill the test pairs asked for."""
+    """Raises UserError where a source's test pool is too small for the test pairs."""
     if 2 * num_test_pairs > num_test:
         raise UserError(
             f'data.num_test_pairs={num_test_pairs} needs {2 * num_test_pairs} images without '

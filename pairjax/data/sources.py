@@ -25,7 +25,7 @@ from pairjax.data.tfds_features import check_tfds_features
 from pairjax.errors import UserError, unknown_name
 from pairjax.system import cache_directory
 
-# Every class becomes an output of a network: a label beyond this is a mistake.
+# Every class becomes an output of a network: a larger label is a mistake.
 MAX_CLASSES = 10_000
 BUNDLED_TRAIN_PER_CLASS = 300
 _TFDS_BATCH = 1000
@@ -51,7 +51,7 @@ class Digits(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a source is asked for: the config's data.dir, data.dataset and data.download."""
+    """The config fields that a source reads: data.dir, data.dataset and data.download."""
 
     directory: Path | None
     dataset: str
@@ -242,14 +242,14 @@ def _checked_pool(
     if labels.min() < 0 or labels.max() >= MAX_CLASSES:
         raise UserError(
             f'{labels_name} holds labels from {labels.min()} to {labels.max()}; classes must be '
-            f'numbered from 0 and lie below {MAX_CLASSES}.'
+            f'numbered from 0 and be less than {MAX_CLASSES}.'
         )
-    # Not-a-number and infinity survive the averaging, and too large a float64 becomes infinite.
+    # NaN and infinity survive the averaging, and too large a float64 becomes infinite.
     with np.errstate(over='ignore', invalid='ignore'):
         images = shrink(images)
     if not np.isfinite(images).all():
         raise UserError(
-            f'{images_name} holds values that are infinite or not a number; expected finite ones.'
+            f'{images_name} holds values that are infinite or NaN; expected finite ones.'
         )
     return images, labels.astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""Keeps a prepared TFDS data set from running code that came with it. No jax in here."""
+"""Keeps a prepared TFDS data set from running code that came with it."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def check_tfds_features(path: Path) -> None:
 
 
 def _class_names(value: Any) -> Iterator[str]:
-    """Every class named in JSON, also where it stands in strings of JSON."""
+    """Every class named in JSON, also in strings that hold JSON."""
     if isinstance(value, dict):
         yield from (value[f] for f in _CLASS_FIELDS if isinstance(value.get(f), str))
         value = list(value.values())

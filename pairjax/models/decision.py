@@ -1,7 +1,7 @@
-"""Comparing two digits without parameters: from what is known of each to whether a relation holds.
+"""Decides a pair from the logits of its two digits, without parameters.
 
-A network that is trained on the two digits alone answers the question about the pair all the
-same, since the classes decide it. This is the reports' auxiliary loss in its pure form.
+The two classes determine whether the relation holds, so a network that is trained on the digits
+alone can decide pairs: the reports' auxiliary loss in its pure form.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ HEADS = ('learned', 'argmax', 'probability')
 def compare_digits(
     head: str, relation: str, digit_logits_a: jax.Array, digit_logits_b: jax.Array
 ) -> jax.Array:
-    """Main logits (batch, 2), that it does not hold and that it does, from digit logits.
+    """Main logits (batch, 2), of "does not hold" and "holds", from digit logits.
 
-    'probability': log(1 - P) and log P with P = sum of p_a(i) p_b(j) over the (i, j) of which the
-    relation holds, exact if the two digits are independent. 'argmax': the relation between the
-    likeliest digits, as sure as P is; it cannot be trained.
+    'probability': log(1 - P) and log P with P = sum of p_a(i) p_b(j) over the (i, j) for which the
+    relation holds, exact if the two digits are independent. 'argmax': the same two logits, ordered
+    by the relation between the likeliest digits; it has no useful gradient.
 
     Args:
       head: 'argmax' or 'probability'.
@@ -43,7 +43,7 @@ def compare_digits(
 
 
 def with_main_logits(config: Any, output: PairOutput) -> PairOutput:
-    """A model's output, its main logits made from the digits' where config.model.head says so."""
+    """A model's output, with main logits computed from the digits unless model.head is learned."""
     if config.model.head == 'learned':
         return output
     digits = output.digit_logits_a, output.digit_logits_b

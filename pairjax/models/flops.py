@@ -1,28 +1,18 @@
-"""What a network costs in multiply-adds, and what this machine can do at most."""
+"""Floating-point operations of a network."""
 
-import resource
-import sys
-import time
 from typing import Any
 
-import jax
-import numpy as np
 from flax import nnx
 
 from pairjax.models.layers import Branches, Encoder, Head
 from pairjax.models.networks import PairModel
 from pairjax.models.registry import build_model
-from pairjax.runtime.sharding import Layout, stack_runs
-
-MATMUL_SIDE = {'cpu': 1024}
-MATMUL_SIDE_OF_ACCELERATORS = 8192
-_square = jax.jit(lambda x: x @ x)
 
 
 def layer_flops(model: PairModel) -> list[int]:
-    """Multiply-adds x2 of every layer in one pass of one pair, the one that reads images first.
+    """FLOPs (two per multiply-add) of every layer for one pair, from the first layer on.
 
-    Convolutions count as direct ones, and only in the outputs that a pool reads. Layers stand in
+    Convolutions count as direct ones, without outputs outside all pooling windows. Layers are in
     the attributes encoder, digit_head and main_head; those that each image passes count twice.
     """
     parts = [getattr(model, name, None) for name in ('encoder', 'digit_head', 'main_head')]
@@ -44,7 +34,7 @@ def _part_flops(part: Branches | Encoder | Head) -> list[int]:
 
 
 def epoch_flops(config: Any, num_classes: int) -> tuple[int, int]:
-    """Floating-point operations of one run: an epoch of training, an evaluation of all sets.
+    """FLOPs of one run: for an epoch of training, and for an evaluation of all sets.
 
     A training step is three passes (forward, and the gradients of weights and of inputs), less
     the unneeded gradient of the images; an evaluation is one. Only convolutions and dense layers
@@ -56,27 +46,3 @@ def epoch_flops(config: Any, num_classes: int) -> tuple[int, int]:
     data = config.data
     num_evaluated = data.num_train_pairs + data.num_validation_pairs + data.num_test_pairs
     return data.num_train_pairs * (3 * sum(layers) - layers[0]), num_evaluated * sum(layers)
-
-
-def matmul_peak(layout: Layout) -> float:
-    """FLOP/s of float32 matrix products, one on each of the layout's devices at once."""
-    platform, num_devices = layout.mesh.devices.flat[0].platform, layout.mesh.size
-    side = MATMUL_SIDE.get(platform, MATMUL_SIDE_OF_ACCELERATORS)
-    square = np.random.default_rng(0).standard_normal((side, side), np.float32)
-    squares = stack_runs([square] * num_devices, layout._replace(num_runs=num_devices, per_batch=1))
-    seconds = []
-    for _ in range(10):
-        started = time.perf_counter()
-        jax.block_until_ready(_square(squares))
-        seconds.append(time.perf_counter() - started)
-    return num_devices * 2 * side**3 / min(seconds)
-
-
-def peak_memory(layout: Layout) -> int:
-    """Bytes: the most that this process has held so far, on an accelerator all its devices."""
-    stats = [device.memory_stats() for device in layout.mesh.devices.flat]
-    if all(stats):
-        return sum(s['peak_bytes_in_use'] for s in stats)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

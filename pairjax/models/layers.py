@@ -1,4 +1,4 @@
-"""Flax modules of the networks, initialised as the reports' PyTorch layers are."""
+"""Flax modules of the networks, initialised like PyTorch's layers, which the reports used."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,12 +36,12 @@ def bias_init(fan_in: int) -> Callable:
 class Dropout:
     """Dropout of one forward pass in training; every call uses random bits of its own.
 
-    A unit is kept where 8 random bits lie at or above round(256 * rate), so
-    that the rate may be traced and one 32-bit word serves four units.
+    A unit is kept where 8 random bits are at least round(256 * rate), so that the rate may be
+    traced and one 32-bit word serves four units.
     """
 
     def __init__(self, random_bytes: jax.Array, rate: jax.Array | float):
-        """Takes uint8 random bytes, as many as `count_dropout_units` says, and the rate."""
+        """Takes `count_dropout_units` random bytes, (units,) uint8, and the rate."""
         self._bytes = random_bytes
         self._num_used = 0
         self._dropped = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
@@ -56,7 +56,7 @@ class Dropout:
 
 
 class _CountUnits:
-    """Stands in for `Dropout` to count what it is asked for."""
+    """Replaces `Dropout` to count the units that pass it."""
 
     def __init__(self):
         self.num_units = 0
@@ -106,9 +106,10 @@ class Dense(nnx.Linear):
 
 
 class ConvReluPool(nnx.Module):
-    """Stride-1 convolution, batch normalisation if asked for, ReLU and max-pool.
+    """Stride-1 convolution, optional batch normalisation, ReLU and max-pool.
 
-    Images are (H, W, channels, N). Pooling windows do not overlap and leave unread what is over.
+    Images are (H, W, channels, N). Pooling windows do not overlap; rows and columns that fill no
+    window are left out.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class ConvReluPool(nnx.Module):
 class BatchNormReluPool(nnx.BatchNorm):
     """Batch normalisation with PyTorch's constants, ReLU and max-pool: `normalize_relu_pool`.
 
-    What no pooling window reads is left out before, so it does not count in the statistics either.
+    Outputs outside all pooling windows are left out before, also from the statistics.
     """
 
     def __init__(self, num_features: int, rngs: nnx.Rngs):

@@ -16,10 +16,11 @@ from pairjax.models.layers import Branches, ConvReluPool, Dropout, Encoder, Head
 
 
 class PairOutput(NamedTuple):
-    """What a model says of a batch of pairs.
+    """A model's logits for a batch of pairs, float32.
 
-    main_logits: (batch, 2), does the relation hold; None from a model without a main head.
-    digit_logits_a and digit_logits_b: (batch, classes), or None for a model without digit heads.
+    main_logits: (batch, 2), of "the relation does not hold" and "it holds"; None from a model
+    without a main head. digit_logits_a, digit_logits_b: (batch, classes) of the first and the
+    second images; None from a model without digit heads.
     """
 
     main_logits: jax.Array | None
@@ -28,7 +29,7 @@ class PairOutput(NamedTuple):
 
 
 class PairModel(nnx.Module):
-    """What every model declares: its widths by name and which switches apply to it."""
+    """Base class of all models: declares its widths by name and which options apply to it."""
 
     width_names: ClassVar[tuple[str, ...]]
     has_convolutions: ClassVar[bool] = True
@@ -37,16 +38,16 @@ class PairModel(nnx.Module):
     has_dropout: ClassVar[bool] = True
 
     def __init__(self, model: Any, num_classes: int, rngs: nnx.Rngs):
-        """Takes config.model and how many classes a digit head tells apart."""
+        """Takes config.model, the number of classes, and where parameters are drawn from."""
         raise NotImplementedError
 
     def __call__(self, images: jax.Array, dropout: Dropout | None = None) -> PairOutput:
-        """Images (batch, 2, 14, 14) float32; dropout None outside training."""
+        """Takes standardised images (batch, 2, 14, 14) float32; dropout None outside training."""
         raise NotImplementedError
 
 
 class Convolution(NamedTuple):
-    """One block of an encoder: output channels, side of the kernel, zero padding, pool."""
+    """One block of an encoder: output channels, side of the kernel, padding and pool in pixels."""
 
     channels: int
     kernel_size: int
@@ -74,11 +75,6 @@ def make_encoder(
     )
 
 
-def make_main_head(model: Any, widths: Sequence[int], rngs: nnx.Rngs) -> Head | None:
-    """The head that learns to compare; None where config.model.head compares without parameters."""
-    return Head(widths, rngs) if model.head == 'learned' else None
-
-
 def three_blocks(widths: Sequence[int]) -> list[Convolution]:
     """The first report's encoder of BasicNet1, AuxNet1 and AuxNet2: 14x14 -> widths[2]."""
     c1, c2, c3 = widths
@@ -102,52 +98,41 @@ class BasicNet1(PairModel):
 
 
 class TwoBranches(PairModel):
-    """An encoder and a digit head for each image, shared or not, and what compares them.
+    """An encoder and a digit head for each image, shared or not, and a main head that compares.
 
-    A model with its main head on the two feature vectors; one that has it on the two digits'
-    logits sets `reads_digits`.
+    A subclass says with `branch_layers` what a branch is. Its main head reads the two feature
+    vectors, or where `reads_digits` is set the logits of the two digit heads.
     """
 
     reads_digits: ClassVar[bool] = False
+    # Whether the hidden layers of the digit head are also those of the main head.
+    has_hidden_main_layers: ClassVar[bool] = True
 
-    def make_branches(
-        self,
-        model: Any,
-        num_classes: int,
-        convolutions: Sequence[Convolution],
-        hidden: Sequence[int],
-        num_features: int,
-        rngs: nnx.Rngs,
-    ) -> None:
-        """Makes encoder and digit_head; `hidden` are the widths between features and classes."""
+    def branch_layers(self, widths: Sequence[int]) -> tuple[list[Convolution], Sequence[int], int]:
+        """Convolutions, widths of the hidden layers of a head, and features between the two."""
+        raise NotImplementedError
+
+    def __init__(self, model, num_classes, rngs):
+        convolutions, hidden, num_features = self.branch_layers(model.widths)
         self.encoder = Branches(
             lambda: make_encoder(model, 1, convolutions, rngs), model.weight_sharing
         )
         self.digit_head = Branches(
             lambda: Head((num_features, *hidden, num_classes), rngs), model.weight_sharing
         )
+        num_inputs = 2 * (num_classes if self.reads_digits else num_features)
+        main_hidden = hidden if self.has_hidden_main_layers else ()
+        # Other values of config.model.head compare without parameters.
+        learned = model.head == 'learned'
+        self.main_head = Head((num_inputs, *main_hidden, 2), rngs) if learned else None
 
     def __call__(self, images, dropout=None):
         features = self.encoder(images[:, :1], images[:, 1:])
         digits = self.digit_head(*features, dropout)
         if self.main_head is None:
             return PairOutput(None, *digits)
-        read = jnp.concatenate(digits if self.reads_digits else features, axis=1)
-        return PairOutput(self.main_head(read, dropout), *digits)
-
-
-class AuxNet1(TwoBranches):
-    """First report: digit heads, and a main head that sees only the two digits' logits."""
-
-    width_names = ('conv1', 'conv2', 'conv3', 'hidden')
-    reads_digits = True
-
-    def __init__(self, model, num_classes, rngs):
-        *channels, hidden = model.widths
-        self.make_branches(
-            model, num_classes, three_blocks(channels), (hidden,), channels[-1], rngs
-        )
-        self.main_head = make_main_head(model, (2 * num_classes, hidden, 2), rngs)
+        inputs = jnp.concatenate(digits if self.reads_digits else features, axis=1)
+        return PairOutput(self.main_head(inputs, dropout), *digits)
 
 
 class AuxNet2(TwoBranches):
@@ -155,12 +140,15 @@ class AuxNet2(TwoBranches):
 
     width_names = ('conv1', 'conv2', 'conv3', 'hidden')
 
-    def __init__(self, model, num_classes, rngs):
-        *channels, hidden = model.widths
-        self.make_branches(
-            model, num_classes, three_blocks(channels), (hidden,), channels[-1], rngs
-        )
-        self.main_head = make_main_head(model, (2 * channels[-1], hidden, 2), rngs)
+    def branch_layers(self, widths):
+        *channels, hidden = widths
+        return three_blocks(channels), (hidden,), channels[-1]
+
+
+class AuxNet1(AuxNet2):
+    """First report: AuxNet2 with a main head that sees only the two digits' logits."""
+
+    reads_digits = True
 
 
 class AuxNet3(TwoBranches):
@@ -168,11 +156,9 @@ class AuxNet3(TwoBranches):
 
     width_names = ('conv1', 'conv2', 'hidden1', 'hidden2')
 
-    def __init__(self, model, num_classes, rngs):
-        c1, c2, *hidden = model.widths
-        convolutions = [Convolution(c1, 3, 0, 2), Convolution(c2, 3, 1, 6)]
-        self.make_branches(model, num_classes, convolutions, hidden, c2, rngs)
-        self.main_head = make_main_head(model, (2 * c2, *hidden, 2), rngs)
+    def branch_layers(self, widths):
+        c1, c2, *hidden = widths
+        return [Convolution(c1, 3, 0, 2), Convolution(c2, 3, 1, 6)], hidden, c2
 
 
 class ShallowModel(PairModel):
@@ -192,15 +178,15 @@ class ShallowModel(PairModel):
 
 
 class DeepModel(TwoBranches):
-    """Second report: a digit classifier a branch, then one layer on the two digits' logits."""
+    """Second report: a digit classifier per branch, then one layer on ReLU of their logits."""
 
     width_names = ('hidden',)
     has_dropout = False
+    reads_digits = True
+    has_hidden_main_layers = False
 
-    def __init__(self, model, num_classes, rngs):
-        convolutions = [Convolution(32, 3, 0, 2), Convolution(32, 3, 0, 2), Convolution(64, 2)]
-        self.make_branches(model, num_classes, convolutions, model.widths, 64, rngs)
-        self.main_head = make_main_head(model, (2 * num_classes, 2), rngs)
+    def branch_layers(self, widths):
+        return [Convolution(32, 3, 0, 2), Convolution(32, 3, 0, 2), Convolution(64, 2)], widths, 64
 
     def __call__(self, images, dropout=None):
         digits = self.digit_head(*self.encoder(images[:, :1], images[:, 1:]))
@@ -210,21 +196,17 @@ class DeepModel(TwoBranches):
 
 
 class PairNet(TwoBranches):
-    """A digit classifier of four convolutions that keeps where things are: 3x3 features.
-
-    The first and the last pool: convolutions see images 14, 6, 6 and 6 wide.
-    """
+    """A digit classifier of four convolutions on images 14, 6, 6 and 6 wide, with 3x3 features."""
 
     width_names = ('conv1', 'conv2', 'conv3', 'conv4')
     reads_digits = True
 
-    def __init__(self, model, num_classes, rngs):
-        c1, c2, c3, c4 = model.widths
+    def branch_layers(self, widths):
+        c1, c2, c3, c4 = widths
         convolutions = [
             Convolution(c1, 3, 0, 2),
             Convolution(c2, 3, 1),
             Convolution(c3, 3, 1),
             Convolution(c4, 3, 1, 2),
         ]
-        self.make_branches(model, num_classes, convolutions, (), 9 * c4, rngs)
-        self.main_head = make_main_head(model, (2 * num_classes, 2), rngs)
+        return convolutions, (), 9 * c4

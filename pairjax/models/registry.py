@@ -1,4 +1,4 @@
-"""From config.model to a network: which there are, what may be asked of each, how large it is."""
+"""Builds the network of config.model, checks its options, counts its parameters."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ MODELS: dict[str, type[PairModel]] = {
 
 
 def check_model_config(config: Any) -> None:
-    """Raises UserError where config.model or config.loss asks for what the model does not have."""
+    """Raises UserError where config.model or config.loss sets what the model does not have."""
     model, name = config.model, config.model.name
     if name not in MODELS:
         raise unknown_name('model.name', name, MODELS)
@@ -72,8 +72,8 @@ def _check_options(model: Any, cls: type[PairModel]) -> None:
         )
     if model.head != 'learned' and not cls.has_digit_heads:
         raise UserError(
-            f'model.head={model.head} compares digits, which {model.name} does not tell; leave it '
-            'learned'
+            f'model.head={model.head} needs digit heads, which {model.name} does not have; leave '
+            'it learned'
         )
 
 
@@ -83,13 +83,13 @@ def build_model(model: Any, num_classes: int, rngs: nnx.Rngs) -> PairModel:
 
 
 class _NoKeys:
-    """Stands in for nnx.Rngs where only shapes matter: drawing takes most of the time."""
+    """Replaces nnx.Rngs where only shapes matter, since drawing takes most of the time."""
 
     def params(self) -> None:
         return None
 
 
 def count_params(model: Any, num_classes: int) -> int:
-    """How many parameters all networks of a run have by config.model; draws none."""
+    """The number of parameters of all networks of a run; draws none of them."""
     params = nnx.state(build_model(model, num_classes, _NoKeys()), nnx.Param)
     return model.num_members * sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""Accuracy over all ordered pairs of a pool, counted from what is read in each image alone.
+"""Accuracy over all ordered pairs of a pool, counted from the digit predicted for each image.
 
 A pool of n images has n (n - 1) ordered pairs of distinct images, 99,990,000 for MNIST's 10,000
 test images; the n pairs of an image with itself are left out. None of them is ever built.
@@ -13,28 +13,28 @@ _CHUNK_PAIRS = 2**22
 def exact_argmax_accuracy(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
 ) -> float:
-    """Accuracy over all ordered pairs of distinct images, decided by the classes read in them.
+    """Accuracy over all ordered pairs of distinct images, decided by their predicted classes.
 
-    Counted exactly, in whole numbers, from how often each class is read as each.
+    Counted exactly, in whole numbers, from the confusion matrices.
 
     Args:
-      first: (n,) classes read in the images where they come first in a pair.
-      second: (n,) the same where they come second; equal to `first` with shared weights.
+      first: (n,) predicted classes of the images as the first of a pair.
+      second: (n,) the same as the second of a pair; equal to `first` with shared weights.
       labels: (n,) the images' classes.
       table: see `relation_table`.
 
-    Returns: the share of right answers among n (n - 1) pairs, a fraction.
+    Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
     """
     num_pairs = _count_pairs(labels)
-    as_first, as_second = (_confusion(read, labels, len(table)) for read in (first, second))
-    right = 0
-    # An answer is right where the relation holds for the labels and for what is read, or for
-    # neither; summed over the label of the second image and the class read in the first.
+    as_first, as_second = (_confusion(p, labels, len(table)) for p in (first, second))
+    num_correct = 0
+    # A decision is correct where the relation holds for the labels and for the predictions, or for
+    # neither; summed over the second image's label and the first image's prediction.
     for holds in (table.astype(np.int64), (~table).astype(np.int64)):
-        right += int(((as_first @ holds) * (holds @ as_second)).sum())
+        num_correct += int(((as_first @ holds) * (holds @ as_second)).sum())
     with_itself = int((table[first, second] == table[labels, labels]).sum())
-    return (right - with_itself) / num_pairs
+    return (num_correct - with_itself) / num_pairs
 
 
 def exact_probability_accuracy(
@@ -47,26 +47,26 @@ def exact_probability_accuracy(
     images; 10,000 images of ten classes take about half a second and 100 MB.
 
     Args:
-      first: (n, classes) probabilities of the images' classes where they come first in a pair.
-      second: (n, classes) the same where they come second.
+      first: (n, classes) probabilities of the images' classes as the first of a pair.
+      second: (n, classes) the same as the second of a pair.
       labels: (n,) the images' classes.
       table: see `relation_table`.
 
-    Returns: the share of right answers among n (n - 1) pairs, a fraction.
+    Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
     """
     num_pairs, num_images = _count_pairs(labels), len(labels)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     weights = (first @ table.astype(np.float64), second.T)
-    targets = table[:, labels]  # (classes, n), whole rows of answers
+    targets = table[:, labels]  # (classes, n)
     step = max(1, _CHUNK_PAIRS // num_images)
-    right = 0
+    num_correct = 0
     for start in range(0, num_images, step):
         rows = slice(start, start + step)
         decided = weights[0][rows] @ weights[1] > 0.5
-        answers = decided == targets[labels[rows]]
-        right += int(np.count_nonzero(answers)) - int(np.trace(answers[:, rows]))
-    return right / num_pairs
+        correct = decided == targets[labels[rows]]
+        num_correct += int(np.count_nonzero(correct)) - int(np.trace(correct[:, rows]))
+    return num_correct / num_pairs
 
 
 def sampled_pairs(num_images: int, num_pairs: int = 10_000, seed: int = 0) -> np.ndarray:
@@ -91,7 +91,7 @@ def _count_pairs(labels: np.ndarray) -> int:
     return len(labels) * (len(labels) - 1)
 
 
-def _confusion(read: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """(classes, classes) int64: how many images of class [a] are read as [b]."""
-    codes = np.asarray(labels, np.int64) * num_classes + read
+def _confusion(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """(classes, classes) int64: how many images of class a are predicted as b."""
+    codes = np.asarray(labels, np.int64) * num_classes + predicted
     return np.bincount(codes, minlength=num_classes**2).reshape(num_classes, num_classes)

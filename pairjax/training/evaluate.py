@@ -1,10 +1,10 @@
-"""ONE run asked, as pure functions: what it says of images, and how often it is right."""
+"""Evaluates one run: forward pass and correct counts (pure functions)."""
 
-import itertools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from pairjax.data.pairs import PairIndices, Pools, pair_targets
@@ -13,17 +13,18 @@ from pairjax.models.networks import PairOutput
 from pairjax.training.state import RunState, over_members
 from pairjax.training.train_step import model_structure, standardize
 
-# Pairs in one pass of the evaluation. Every set starts a pass of its own, so that a set's
-# result does not depend on which sets are evaluated with it.
+# Pairs in one forward pass. Each set is padded to whole passes, so that its result does not depend
+# on which other sets are evaluated.
 EVALUATION_BATCH_SIZE = 125
-# Stands for both images where a set of pairs is filled up; no answer to it is right.
+# Index of both images in the pairs that pad a set; they count as wrong.
 NO_PAIR = -1
 
 
 class Correct(NamedTuple):
-    """Right answers per set of pairs, int32; `digits` counts images, None without digit heads.
+    """Numbers of correct predictions per set of pairs, int32 scalars.
 
-    finite: bool, whether every logit was; a run can diverge in its very last step.
+    main: of pairs. digits: of images, None without digit heads. finite: bool, whether all logits
+    were; a run can diverge in its very last step.
     """
 
     main: PairIndices
@@ -31,23 +32,29 @@ class Correct(NamedTuple):
     finite: jax.Array
 
     def of_test(self) -> 'Correct':
-        """The same where only the test pairs were asked."""
+        """The counts of the test pairs alone."""
         main, digits = (c and PairIndices(None, None, c.test) for c in self[:2])
         return self._replace(main=main, digits=digits)
 
 
 def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -> PairOutput:
-    """What a trained run says of raw images (batch, 2, 14, 14), as its evaluation does.
+    """Logits of a trained run in evaluation mode.
 
-    The logits of several networks are the logarithm of their mean softmax.
+    The logits of an ensemble are the logarithm of its members' mean softmax.
+
+    Args:
+      config: of the run's program, see `Trial.structural_config`.
+      num_classes: of the digit heads.
+      state: of the run.
+      images: raw, (batch, 2, 14, 14).
     """
     structure = model_structure(config, num_classes, training=False)
     images = standardize(state, images)
 
-    def ask(learned, member=None):
+    def apply(learned, member=None):
         return nnx.merge(structure, *learned.variables)(images)
 
-    output = over_members(config, ask, state.learned)
+    output = over_members(config, apply, state.learned)
     if config.model.num_members > 1:
         output = jax.tree.map(
             lambda x: jax.nn.logsumexp(jax.nn.log_softmax(x), axis=0) - jnp.log(len(x)), output
@@ -56,68 +63,70 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
 
 
 class EvalRequest(NamedTuple):
-    """What an evaluation is of: the pools, and whether all sets are asked or test pairs alone."""
+    """The pools, and whether to evaluate all sets of pairs or the test pairs alone."""
 
     pools: Pools
     all_sets: jax.Array | bool
 
 
-def evaluate(config: Any, asked: EvalRequest, state: RunState) -> Correct:
-    """Right answers on the train, validation and test pairs, from one pass over each.
+def evaluate(config: Any, request: EvalRequest, state: RunState) -> Correct:
+    """Correct predictions on the run's train, validation and test pairs, one forward pass each.
 
-    Where only the test pairs are asked, the number of right answers on the others is 0.
+    Where only test pairs are evaluated, the counts of the other sets are 0.
     """
     batches_before_test = sum(
         -(-len(pairs) // EVALUATION_BATCH_SIZE)
         for pairs in (state.pairs.train, state.pairs.validation)
     )
-    first = jnp.where(asked.all_sets, 0, batches_before_test)
-    return count_correct(config, asked.pools, state, state.pairs, first)
+    first = jnp.where(request.all_sets, 0, batches_before_test)
+    return count_correct(config, request.pools, state, state.pairs, first)
 
 
 def count_correct(
     config: Any, pools: Pools, state: RunState, sets: PairIndices, first: jax.Array | int = 0
 ) -> Correct:
-    """Right answers of a run on sets of pairs, each (n, 2) int32 or None; NO_PAIR counts nothing.
+    """Correct predictions of a run on given sets of pairs.
 
-    Batches before number `first`, an int32 scalar, are not asked, and have no right answers.
+    Args:
+      config: of the run's program, see `Trial.structural_config`.
+      pools: the images and labels.
+      state: of the run.
+      sets: each (n, 2) int32 or None; pairs of NO_PAIR count as wrong.
+      first: int32 scalar; batches before this number are skipped and count as wrong.
     """
 
-    def right_answers(indices):
+    def compare(indices):
+        """Of a batch: correct pairs (n,), correct digits (n, 2) or None, any logit not finite."""
         classes = pools.labels[indices]
         output = predict(config, pools.num_classes, state, pools.images[indices])
         finite = jnp.isfinite(output.main_logits).all()
         targets = pair_targets(config.data.relation, classes)
         main = (output.main_logits.argmax(axis=1) == targets) & (indices[:, 0] != NO_PAIR)
         if output.digit_logits_a is None:
-            return main, None, finite
-        digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
-        right = (digits.argmax(axis=2) == classes) & (indices != NO_PAIR)
-        return main, right, finite & jnp.isfinite(digits).all()
+            return main, None, ~finite
+        logits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
+        digits = (logits.argmax(axis=2) == classes) & (indices != NO_PAIR)
+        return main, digits, ~(finite & jnp.isfinite(logits).all())
 
     padded = [_pad_to_whole_batches(pairs) for pairs in jax.tree.leaves(sets)]
-    starts = itertools.accumulate([0, *map(len, padded)])
-    slices = [slice(i, i + len(s)) for i, s in zip(starts, jax.tree.leaves(sets), strict=False)]
     batches = jnp.concatenate(padded).reshape(-1, EVALUATION_BATCH_SIZE, 2)
-    nothing = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(right_answers, batches[0])
+    skipped = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(compare, batches[0])
     )
 
-    def unless_before_first(numbered):
+    def unless_skipped(numbered):
         number, indices = numbered
-        *right, finite = jax.lax.cond(
-            number >= first, right_answers, lambda _: (*nothing[:2], jnp.bool(True)), indices
-        )
-        return *right, finite
+        return jax.lax.cond(number >= first, compare, lambda _: skipped, indices)
 
-    main, digits, finite = jax.lax.map(unless_before_first, (jnp.arange(len(batches)), batches))
+    main, digits, not_finite = jax.lax.map(unless_skipped, (jnp.arange(len(batches)), batches))
+    ends = np.cumsum([len(pairs) for pairs in padded])[:-1]
 
-    def count(right):
-        right = right.reshape(-1, *right.shape[2:])
-        counts = [right[part].sum(dtype=jnp.int32) for part in slices]
+    def count(correct):
+        parts = jnp.split(correct.reshape(-1, *correct.shape[2:]), ends)
+        counts = [part.sum(dtype=jnp.int32) for part in parts]
         return jax.tree.unflatten(jax.tree.structure(sets), counts)
 
-    return Correct(count(main), None if digits is None else count(digits), finite.all())
+    return Correct(count(main), None if digits is None else count(digits), ~not_finite.any())
 
 
 def _pad_to_whole_batches(pairs: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) 
     Args:
       logits: (..., classes).
       labels: (...,) int32.
-      smoothing: the part of each target that is spread evenly over all classes (C. Szegedy et
+      smoothing: the fraction of each target that is spread evenly over all classes (C. Szegedy et
         al., "Rethinking the Inception Architecture for Computer Vision", 2016).
     """
     if not smoothing:

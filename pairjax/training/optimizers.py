@@ -1,4 +1,4 @@
-"""The optimizer of one run: optax, with its rate traced and everything else static."""
+"""The optax optimizer of one run: learning rate and weight decay traced, the rest static."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ SCHEDULES = ('constant', 'warmup_cosine')
 
 
 def check_optimizer_config(optimizer: Any) -> None:
-    """Raises UserError where config.optimizer names what there is not, or sets what is not used."""
+    """Raises UserError where config.optimizer has an unknown name or sets an unused field."""
     if optimizer.name not in OPTIMIZERS:
         raise unknown_name('optimizer.name', optimizer.name, OPTIMIZERS)
     if optimizer.schedule not in SCHEDULES:

@@ -1,4 +1,4 @@
-"""What ONE run carries from epoch to epoch, and the keys of its randomness."""
+"""The state of one run, and the keys of its randomness."""
 
 import enum
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pairjax.data.pairs import PairIndices
 
 
 class Purpose(enum.IntEnum):
-    """What a run's key is folded with, so that no two uses share random bits."""
+    """What a run's seed is folded with for each use, so that no two uses share random bits."""
 
     PAIRS = 0
     PARAMS = 1
@@ -22,17 +22,14 @@ class Purpose(enum.IntEnum):
 
 
 class Variables(NamedTuple):
-    """A model's parameters, and the running averages of its normalisation layers if it has any."""
+    """A model's parameters, and the running averages of its batch normalisation if it has any."""
 
     params: Any
     batch_stats: Any
 
 
 class TrainState(NamedTuple):
-    """What training changes of a network.
-
-    variables, opt_state: the model's and the optimizer's trees.
-    """
+    """A network in training: the model's and the optimizer's trees."""
 
     variables: Variables
     opt_state: Any
@@ -42,22 +39,22 @@ class TrainState(NamedTuple):
 class RunState:
     """Everything that a run carries from epoch to epoch.
 
-    seed, epoch: int32 scalars. pairs: indices into the pools. mean, deviation:
-    float32 scalars that standardise its images. learned: of its network; where a
-    run has several, they lie on a leading axis. failed: bool, whether a loss was not finite.
+    seed, epoch: int32 scalars. pairs: indices into the pools. mean, std: float32 scalars that
+    standardise its images. learned: its network; the members of an ensemble are stacked on a
+    leading axis. failed: bool, whether a loss was not finite.
     """
 
     seed: jax.Array
     epoch: jax.Array
     pairs: PairIndices
     mean: jax.Array
-    deviation: jax.Array
+    std: jax.Array
     learned: TrainState
     failed: jax.Array
 
 
 def run_key(seed: jax.Array, purpose: Purpose, *steps: jax.Array | int) -> jax.Array:
-    """The typed key of one use of a run's randomness, for a recurring use at one step."""
+    """The typed key of one use of a run's randomness; a recurring use adds e.g. its epoch."""
     key = jax.random.fold_in(jax.random.key(seed), purpose)
     for step in steps:
         key = jax.random.fold_in(key, step)
@@ -65,14 +62,15 @@ def run_key(seed: jax.Array, purpose: Purpose, *steps: jax.Array | int) -> jax.A
 
 
 def member_step(member: jax.Array | None) -> tuple:
-    """What a key of a run is folded with for one of its networks; nothing where it has but one."""
+    """What the key of an ensemble's member is folded with; empty for a run of one network."""
     return () if member is None else (member,)
 
 
 def over_members(config: Any, fn: Callable, *learned: Any) -> Any:
-    """fn(*learned) of a run's one network; of several, fn(*learned, member) of each, stacked.
+    """Maps fn over the members of an ensemble: fn(*learned, member), results stacked.
 
-    On CPU one after the other, since a wider batch leaves the cache.
+    For a run of one network fn(*learned). On CPU members run one after the other, since a wider
+    batch leaves the cache.
     """
     num_members = config.model.num_members
     if num_members == 1:

@@ -1,7 +1,7 @@
-"""ONE run as pure functions: its initial state, one epoch of training, its evaluation.
+"""Trains one run: initial state, train step and epoch (pure functions).
 
-A run is a function of (trial, seed) alone. Arrays go in and come out; nothing
-here touches the disk, and nothing knows that many runs are stacked.
+A run is a function of (trial, seed) alone. Nothing here touches the disk, and nothing knows that
+many runs are stacked.
 """
 
 import functools
@@ -46,15 +46,15 @@ def init_state(
       config: the program's, see `Trial.structural_config`.
       pools: the images and labels.
       seed: int32 scalar.
-      hyperparameters: of the optimizer whose state is made.
+      hyperparameters: of the optimizer whose state is initialised.
     """
     pairs = draw_pairs(run_key(seed, Purpose.PAIRS), config.data, pools)
-    mean, deviation = jnp.float32(0), jnp.float32(1)
+    mean, std = jnp.float32(0), jnp.float32(1)
     if config.data.standardize:
         images = pools.images[pairs.train].astype(jnp.float32)
         mean = images.mean()
-        # A pool of one constant colour has no deviation to divide by.
-        deviation = jnp.maximum(images.std(ddof=1), 1e-6)
+        # Images of one constant colour have a std of 0.
+        std = jnp.maximum(images.std(ddof=1), 1e-6)
     tx = run_tx(config, hyperparameters)
 
     def init_member(member=None):
@@ -68,7 +68,7 @@ def init_state(
         epoch=jnp.int32(0),
         pairs=pairs,
         mean=mean,
-        deviation=deviation,
+        std=std,
         learned=over_members(config, init_member),
         failed=jnp.bool(False),
     )
@@ -80,7 +80,7 @@ def num_steps(config: Any) -> int:
 
 
 def run_tx(config: Any, hyperparameters: TracedHyperparameters) -> optax.GradientTransformation:
-    """The optimizer of a run whose config is `config`."""
+    """The optimizer of a run, scheduled over all its steps."""
     tx = make_tx(config.optimizer, hyperparameters, num_steps(config) * config.train.num_epochs)
     # One kernel for all parameters compiles a second sooner than one for each. Steps with a few
     # pairs are slower with it, and AdamW has to tell weights from biases.
@@ -93,7 +93,7 @@ def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphD
     return _model_structure(FrozenConfigDict(config.model), num_classes, training)
 
 
-# Every program of a structure asks for it.
+# Each of a program's functions builds it.
 @functools.lru_cache(maxsize=16)
 def _model_structure(
     model_config: FrozenConfigDict, num_classes: int, training: bool
@@ -108,7 +108,7 @@ def _model_structure(
 
 def standardize(state: RunState, images: jax.Array) -> jax.Array:
     """Raw images of any shape as the run sees them, float32."""
-    return (images.astype(jnp.float32) - state.mean) / state.deviation
+    return (images.astype(jnp.float32) - state.mean) / state.std
 
 
 def train_epoch(
@@ -116,11 +116,17 @@ def train_epoch(
 ) -> tuple[RunState, jax.Array]:
     """One pass over the train pairs.
 
-    Where the batch size does not divide the number of pairs, the last batch is
-    smaller and its loss is the mean over the pairs it has.
+    Where the batch size does not divide the number of pairs, the last batch is smaller and its
+    loss is the mean over its own pairs.
 
-    Returns: the next state, and the mean training loss over pairs, float32;
-      not-a-number from the first epoch on in which it was not finite.
+    Args:
+      config: the program's, see `Trial.structural_config`.
+      pools: the images and labels.
+      state: of the run.
+      hyperparameters: the run's values of the traced fields.
+
+    Returns: the next state, and the mean training loss over pairs, float32; NaN from the first
+      epoch on in which it was not finite.
     """
     train = partial(_train_member, config, pools, state, hyperparameters)
     learned, losses = over_members(config, train, state.learned)
@@ -138,7 +144,7 @@ def _train_member(
     learned: TrainState,
     member: jax.Array | None = None,
 ) -> tuple[TrainState, jax.Array]:
-    """`train_epoch` of one of the run's networks: its next state and its mean loss."""
+    """`train_epoch` of one network of the run: its next state and its mean loss."""
     num_pairs, batch_size = config.data.num_train_pairs, _batch_size(config)
     num_full, num_left = divmod(num_pairs, batch_size)
     train_step = make_train_step(config, pools, state, hyperparameters)
@@ -170,9 +176,10 @@ def _train_member(
 def make_train_step(
     config: Any, pools: Pools, state: RunState, hyperparameters: TracedHyperparameters
 ) -> Callable:
-    """The step learned, (pairs, images, noise) -> learned, loss.
+    """The function (train state, (pairs, images, noise)) -> (train state, loss) of a batch.
 
-    `images` are the batch's raw images where they are not those of the pools.
+    pairs: (batch, 2) int32. images: raw (batch, 2, 14, 14), or None for the images of the pools.
+    noise: random bytes for dropout, (units,) uint8.
     """
     structure = model_structure(config, pools.num_classes, training=True)
     tx = run_tx(config, hyperparameters)
@@ -207,10 +214,9 @@ def make_train_step(
 def augmented_images(
     config: Any, key: jax.Array, pools: Pools, pairs: jax.Array, epoch: jax.Array
 ) -> jax.Array | None:
-    """The epoch's own version of the images of pairs (n, 2), raw (n, 2, 14, 14).
+    """Distorted images of an epoch's pairs (n, 2), raw (n, 2, 14, 14); None without augmentation.
 
-    An image's changes depend on the key, which is the run's and the epoch's, and on the image. None
-    where no epoch changes any.
+    How an image is distorted depends on the key, which is of the run and epoch, and on its index.
     """
     if not augmentation.is_on(config.augment):
         return None
@@ -227,14 +233,14 @@ def augmented_images(
 
 
 def _batch_size(config: Any) -> int:
-    """The pairs of a full batch; a size beyond all pairs means all, and takes no more memory."""
+    """Pairs in a full batch: at most all, so that a larger batch size takes no more memory."""
     return min(config.train.batch_size, config.data.num_train_pairs)
 
 
 def _dropout_noise(
     config: Any, key: jax.Array, num_classes: int, variables: Variables
 ) -> jax.Array:
-    """The random bytes of an epoch's dropout, a row a step, from one draw: many would be slow."""
+    """Random bytes for an epoch's dropout, (steps, units), from one draw, since many are slow."""
     structure = model_structure(config, num_classes, training=False)
 
     def apply(variables, images, dropout):

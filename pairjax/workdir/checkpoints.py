@@ -18,6 +18,8 @@ from pairjax.workdir.lone_checkpointer import LoneCheckpointer
 from pairjax.workdir.workdir import writing
 
 DIGEST = 'digest'
+# Arrays of earlier versions by their path, and their path now.
+RENAMED = {'deviation': 'std'}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -95,6 +97,7 @@ class Checkpoints:
                 raise ValueError('it holds other bits than were saved')
         except Exception as error:  # as above
             raise _unreadable(where, error) from error
+        loaded = {RENAMED.get(name, name): leaf for name, leaf in loaded.items()}
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
         found = {
             name: (np.shape(leaf), getattr(leaf, 'dtype', None)) for name, leaf in loaded.items()

@@ -62,6 +62,7 @@ def test_the_train_pool_stands_before_the_test_pool():
     digits = make_digits(5, 3)._replace(test_labels=np.array([0, 8, 1], np.int32))
     pools = make_pools(digits)
     assert (pools.num_train, pools.num_classes) == (5, 9)
+    assert isinstance(pools.images, np.ndarray) and isinstance(pools.labels, np.ndarray)
     np.testing.assert_array_equal(pools.images[:, 0, 0], np.arange(8))
     np.testing.assert_array_equal(pools.labels, [0, 1, 2, 3, 4, 0, 8, 1])
 

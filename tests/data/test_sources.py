@@ -141,7 +141,7 @@ BAD_ARRAYS = {
     'tiny': ({'test_images': np.zeros((5, 2, 2))}, 'test_images'),
     'no images': ({'train_images': IMAGES[:0], 'train_labels': np.arange(0)}, 'no images'),
     'words as images': ({'train_images': IMAGES.astype('U1')}, 'type <U1'),
-    'not a number': ({'train_images': IMAGES + np.nan}, 'not a number'),
+    'NaN': ({'train_images': IMAGES + np.nan}, 'NaN'),
     'infinite': ({'test_images': np.full((5, 14, 14), np.inf)}, 'test_images'),
     'beyond float32': ({'train_images': IMAGES + 1e300}, 'infinite'),
     'negative label': ({'train_labels': np.arange(12) - 1}, 'from -1 to 10'),

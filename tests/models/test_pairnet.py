@@ -31,7 +31,8 @@ def plan_of(small_digits_path):
         config.augment.shift = 1.0
         config.train.shuffle = True
         config.update_from_flattened_dict({k.replace('__', '.'): v for k, v in fields.items()})
-        return make_plan(validate(config))
+        plan = make_plan(validate(config))
+        return plan._replace(pools=jax.device_put(plan.pools))
 
     return make
 

@@ -25,6 +25,7 @@ def states():
     config.data.num_train_pairs = config.train.batch_size = 60
     config.model.widths = (16, 32, 32, 64)
     plan = make_plan(config)
+    plan = plan._replace(pools=jax.device_put(plan.pools))
     hyper = traced_hyperparameters(plan.trials[0].config)
     state = train_step.init_state(plan.config, plan.pools, jnp.int32(0), hyper)
     epoch = jax.jit(lambda state: train_step.train_epoch(plan.config, plan.pools, state, hyper))

@@ -56,6 +56,11 @@ def trainer(request, small_digits_path):
     return trainer, plan.pools
 
 
+def test_a_program_has_no_single_value_of_a_traced_field(trainer):
+    with pytest.raises(AttributeError):
+        _ = trainer[0].config.optimizer.learning_rate
+
+
 def with_head(trainer, head):
     config = ConfigDict(trainer.config.to_dict())
     with config.unlocked():

@@ -16,7 +16,7 @@ from pairjax.errors import UserError
 from pairjax.models import flops
 from pairjax.models.registry import build_model
 from pairjax.runtime.plan import make_plan
-from pairjax.studies.benchmark import benchmark, peers, report
+from pairjax.studies.benchmark import benchmark, machine, peers, report
 from pairjax.training.train_step import init_state, standardize
 from pairjax.trials import traced_hyperparameters
 
@@ -92,7 +92,7 @@ def test_ratios_are_taken_pair_by_pair():
 
 
 def test_rows_of_a_small_benchmark(quick_config, tmp_path, monkeypatch):
-    monkeypatch.setitem(flops.MATMUL_SIDE, 'cpu', 64)
+    monkeypatch.setitem(machine.MATMUL_SIDE, 'cpu', 64)
     quick_config.train.evaluate_every = 2
     quick_config.runs.devices = 2
     notes = []

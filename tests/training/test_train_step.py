@@ -26,7 +26,7 @@ def make_digits(num_train, num_test, num_classes=5):
 
 
 DIGITS = make_digits(24, 12)
-POOLS = make_pools(DIGITS)
+POOLS = jax.device_put(make_pools(DIGITS))
 SHALLOW = {'model.name': 'ShallowModel', 'model.widths': (4,)}
 AUXNET = {'model.name': 'AuxNet1', 'model.widths': (2, 2, 4, 8)}
 
@@ -170,7 +170,7 @@ def test_images_are_standardised_by_the_train_pairs_alone():
     state = init(3, HYPERPARAMETERS)
     images = DIGITS.train_images[np.asarray(state.pairs.train)].astype(np.float64)
     np.testing.assert_allclose(state.mean, images.mean(), rtol=1e-5)
-    np.testing.assert_allclose(state.deviation, images.std(ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(state.std, images.std(ddof=1), rtol=1e-5)
     assert images.std() / images.std(ddof=1) < 1 - 5e-5  # n and n - 1 lie further apart
     seen = train_step.standardize(state, POOLS.images[state.pairs.test])
     test_images = DIGITS.test_images[np.asarray(state.pairs.test) - POOLS.num_train]
@@ -187,7 +187,7 @@ def test_images_stay_raw_without_standardisation():
 def test_images_of_one_colour_do_not_divide_by_zero():
     black = [np.zeros((n, 14, 14), np.uint8) for n in (24, 12)]
     digits = DIGITS._replace(train_images=black[0], test_images=black[1])
-    pools, config = make_pools(digits), make_config({})
+    pools, config = jax.device_put(make_pools(digits)), make_config({})
     state = jax.jit(lambda: train_step.init_state(config, pools, 0, HYPERPARAMETERS))()
     seen = train_step.standardize(state, pools.images[state.pairs.train])
     np.testing.assert_array_equal(seen, np.zeros((7, 2, 14, 14)))
@@ -199,7 +199,7 @@ def test_images_of_one_colour_do_not_divide_by_zero():
 def test_evaluation_counts_what_the_model_answers():
     """Sets of 103, 7 and 100 pairs, none but the last a whole number of passes."""
     digits = make_digits(230, 200)
-    pools = make_pools(digits)
+    pools = jax.device_put(make_pools(digits))
     sizes = {'num_train_pairs': 103, 'num_validation_pairs': 7, 'num_test_pairs': 100}
     config = make_config({**AUXNET, **{f'data.{k}': v for k, v in sizes.items()}})
     state = jax.jit(lambda seed: train_step.init_state(config, pools, seed, HYPERPARAMETERS))(0)
@@ -214,7 +214,7 @@ def test_evaluation_counts_what_the_model_answers():
     pairs = np.concatenate(state.pairs)
     images = (np.concatenate([digits.train_images, digits.test_images]) - state.mean)[pairs]
     classes = np.concatenate([digits.train_labels, digits.test_labels])[pairs]
-    output = jax.jit(nnx.merge(structure, *state.learned.variables))(images / state.deviation)
+    output = jax.jit(nnx.merge(structure, *state.learned.variables))(images / state.std)
     right = output.main_logits.argmax(axis=1) == (classes[:, 0] <= classes[:, 1])
     right_digits = np.stack(output[1:], axis=1).argmax(axis=2) == classes
     # No answer is that of all images.

@@ -46,7 +46,8 @@ def make_random_pools():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (36, 14, 14)).astype(np.uint8)
     labels = rng.integers(0, 5, 36).astype(np.int32)
-    return make_pools(Digits(images[:24], labels[:24], images[24:], labels[24:]))
+    digits = Digits(images[:24], labels[:24], images[24:], labels[24:])
+    return jax.device_put(make_pools(digits))
 
 
 POOLS = make_random_pools()

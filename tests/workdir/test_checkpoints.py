@@ -18,7 +18,7 @@ from pairjax.data.pairs import Pools
 from pairjax.errors import UserError
 from pairjax.training import train_step
 from pairjax.trials import traced_hyperparameters
-from pairjax.workdir.checkpoints import Checkpoints
+from pairjax.workdir.checkpoints import Checkpoints, _flatten
 
 TESTS = Path(__file__).resolve().parent
 NUM_RUNS = 2
@@ -210,6 +210,15 @@ def test_a_leaf_that_is_missing_or_too_many_is_named(tmp_path):
     with Checkpoints(tmp_path / 'less') as checkpoints:
         checkpoints.save(1, change(random_state(1), None), {})
     assert 'epoch is absent there and int32[2] by' in refusal_of(tmp_path / 'less')
+
+
+def test_arrays_of_earlier_versions_are_restored_under_their_names_now(tmp_path):
+    state = random_state(1)
+    arrays = _flatten(state)
+    arrays['deviation'] = arrays.pop('std')
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, arrays, {})
+        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(state)
 
 
 def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):

@@ -23,9 +23,10 @@ import jax
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
-from pairjax.models.flops import epoch_flops, matmul_peak, peak_memory
+from pairjax.models.flops import epoch_flops
 from pairjax.runtime.plan import Plan, make_plan
 from pairjax.runtime.trainer import Trainer
+from pairjax.studies.benchmark.machine import matmul_peak, peak_memory
 from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, Machine, PeerProcesses, peer_jobs
 from pairjax.workdir.workdir import versions
 

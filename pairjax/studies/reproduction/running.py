@@ -93,7 +93,7 @@ def majority_accuracies(config: Any, digits: Digits) -> dict[str, float]:
     Returns: by seed, as text (for JSON).
     """
     check_test_pool(config.data.num_test_pairs, len(digits.test_labels), config.data.source)
-    pools, seeds = make_pools(digits), seeds_of(config)
+    pools, seeds = jax.device_put(make_pools(digits)), seeds_of(config)
 
     def count_true(seed: jax.Array) -> jax.Array:
         key = run_key(seed, Purpose.PAIRS)
