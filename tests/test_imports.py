@@ -191,22 +191,15 @@ RULES = (
 # What breaks a rule today, up to the colon of the message; a line goes when its break goes.
 KNOWN_BREAKS = {
     'imports_run_one_way': (
-        'pairjax.models.flops -> pairjax.runtime.sharding',
         'pairjax.reporting.html.answers -> pairjax.inference.test_predictions',
         'pairjax.reporting.html.answers -> pairjax.runtime.vectorize',
-        'pairjax.runtime.experiment -> pairjax.reporting.progress',
-        'pairjax.runtime.many_experiments -> pairjax.reporting.progress',
-        'pairjax.runtime.train_loop -> pairjax.reporting.progress',
         'pairjax.workdir.schema -> pairjax.analysis.statistics',
     ),
     'analysis_and_reporting_never_reach_jax': (
         'pairjax.reporting.html.answers',
         'pairjax.reporting.html.report',
     ),
-    'only_reporting_and_studies_render': (
-        'pairjax.inference.predict_command -> rich.console',
-        'pairjax.runtime.profiling -> rich.console',
-    ),
+    'only_reporting_and_studies_render': ('pairjax.inference.predict_command -> rich.console',),
     'public_names_are_defined_once': (
         'Answers',
         'Arm',
@@ -215,7 +208,6 @@ KNOWN_BREAKS = {
         'MissingError',
         'Network',
         'Picture',
-        'Purpose',
         'Results',
         'Trial',
         'compare',
