@@ -1,16 +1,13 @@
 """Trains what a config describes: python launch/main.py --config=configs/auxnet2.py"""
 
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
-from pairjax.cli import config_from_flag, run_main
+from pairjax.cli import config_from_flag, run_main, start_jax
 from pairjax.errors import UserError
-from pairjax.reporting.progress import ProgressDisplay, make_console
 from pairjax.runtime import cluster
 from pairjax.runtime.callbacks import Callback
 
@@ -29,30 +26,21 @@ def main() -> None:
     config = config_from_flag(CONFIG)
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax.reporting.console import show_results
-    from pairjax.runtime import experiment, multihost, preemption, vectorize
+    from pairjax.runtime.experiment import run_experiment
+    from pairjax.runtime.multihost import is_primary, on_primary
 
-    vectorize.configure_jax(config.runs.devices)
-    cluster.connect()
     workdir = Path(WORKDIR.value or f'runs/{config.name}')
-    first = multihost.is_primary()
-    console = make_console(quiet=not first)
-    display = ProgressDisplay(console)
-    callbacks = [display, *(chosen_callbacks(display.on_message) if first else ())]
-    try:
-        summary = experiment.run_experiment(config, workdir, OVERWRITE.value, callbacks)
-    except preemption.Interrupted as interruption:
-        arguments = [
-            argument
-            for argument in sys.argv
-            if argument.lstrip('-').partition('=')[0] not in ('overwrite', 'nooverwrite')
-        ]
-        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *arguments])}')
-        sys.exit(130)
-    multihost.on_primary(lambda: show_results(summary, workdir, display.console))
+    display = start_jax(config.runs.devices)
+    callbacks = [display]
+    if is_primary():
+        callbacks += chosen_callbacks(display.on_message)
+    summary = run_experiment(config, workdir, OVERWRITE.value, callbacks)
+    on_primary(lambda: show_results(summary, workdir, display.console))
 
 
 def tell_status() -> None:
-    """Needs no config where the workdir is named."""
+    """Prints how far the experiment is; --workdir or --config names it."""
+    from pairjax.reporting.progress import make_console
     from pairjax.reporting.status_table import show_status
     from pairjax.workdir.status import read_status
 
@@ -63,7 +51,7 @@ def tell_status() -> None:
 
 
 def chosen_callbacks(say: Callable[[str], None]) -> list[Callback]:
-    """Those that flags ask for."""
+    """The callbacks that --tensorboard and --profile name; they call `say` with messages."""
     callbacks: list[Callback] = []
     if TENSORBOARD.value:
         from pairjax.reporting.tensorboard import TensorBoard

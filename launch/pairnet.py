@@ -1,14 +1,11 @@
 """Measures PairNet, its ingredients and its ensemble: python launch/pairnet.py [--num_seeds=20]"""
 
 import runpy
-import shlex
-import sys
 from pathlib import Path
 
 from absl import flags
 
-from pairjax.cli import run_main
-from pairjax.errors import UserError
+from pairjax.cli import check_all_finished, run_main, start_jax
 from pairjax.runtime import cluster
 
 NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
@@ -27,8 +24,8 @@ flags.adopt_module_key_flags(cluster)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax.reporting import progress
-    from pairjax.runtime import many_experiments, multihost, preemption, vectorize
+    from pairjax.runtime.many_experiments import run_experiments
+    from pairjax.runtime.multihost import on_primary
     from pairjax.runtime.plan import load_config_digits
     from pairjax.studies.pairnet.augmentation_examples import distorted_examples, one_of_each_class
     from pairjax.studies.pairnet.document import write_pairnet
@@ -43,16 +40,8 @@ def main() -> None:
         if name == 'pairnet_ablation':
             config.data.num_validation_pairs = NUM_VALIDATION_PAIRS.value
         experiments.append((name, config))
-    vectorize.configure_jax()
-    cluster.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
-    try:
-        workdirs = many_experiments.run_experiments(
-            experiments, Path(WORKDIR.value), callbacks=[display]
-        )
-    except preemption.Interrupted as interruption:
-        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
-        sys.exit(130)
+    display = start_jax()
+    workdirs = run_experiments(experiments, Path(WORKDIR.value), callbacks=[display])
 
     def write() -> Path:
         config = experiments[0][1]
@@ -62,15 +51,10 @@ def main() -> None:
         distorted = distorted_examples(originals, white, config.augment)
         return write_pairnet(workdirs, Path(OUT.value), originals, distorted)
 
-    missing = [name for name in NAMES if name not in workdirs]
     if workdirs:
-        path = multihost.on_primary(write)
+        path = on_primary(write)
         display.on_message(f'what it reaches: {path}')
-    if missing:
-        raise UserError(
-            f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '
-            'them again'
-        )
+    check_all_finished(NAMES, workdirs)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
 """
 
 import runpy
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -52,22 +51,18 @@ def main(arguments: list[str]) -> None:
         )
     # jax starts only now, so that a mistyped flag is answered at once.
     from pairjax.inference import predict_command
-    from pairjax.runtime import preemption, vectorize
+    from pairjax.runtime import vectorize
 
     vectorize.configure_jax()
     config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
     config.num_seeds = 1
     workdir = Path(WORKDIR.value) if WORKDIR.value else None
     choice = predict_command.Choice(workdir, config, TRIAL.value, SEED.value, ENSEMBLE.value)
-    try:
-        if is_list:
-            out = Path(OUT.value) if OUT.value else None
-            predict_command.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
-        else:
-            predict_command.ask_about_pair(*paths, AS_IT_IS.value, choice)
-    except preemption.Interrupted as interruption:
-        print(f'{interruption}; the same command goes on', file=sys.stderr)
-        sys.exit(130)
+    if is_list:
+        out = Path(OUT.value) if OUT.value else None
+        predict_command.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
+    else:
+        predict_command.ask_about_pair(*paths, AS_IT_IS.value, choice)
 
 
 if __name__ == '__main__':

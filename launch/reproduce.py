@@ -1,13 +1,10 @@
 """Runs both reports again and compares: python launch/reproduce.py [--report=1|2|all] [--quick]"""
 
-import shlex
-import sys
 from pathlib import Path
 
 from absl import flags
 
-from pairjax.cli import run_main
-from pairjax.errors import UserError
+from pairjax.cli import check_all_finished, run_main, start_jax
 from pairjax.runtime import cluster
 
 REPORT = flags.DEFINE_enum('report', 'all', ['1', '2', 'all'], 'which report')
@@ -31,8 +28,7 @@ flags.adopt_module_key_flags(cluster)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax.reporting import progress
-    from pairjax.runtime import multihost, preemption, vectorize
+    from pairjax.runtime.multihost import on_primary
     from pairjax.studies.reproduction import running
     from pairjax.studies.reproduction.document import write_reproduction
 
@@ -43,25 +39,12 @@ def main() -> None:
         settings['num_seeds'] = num_seeds
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    vectorize.configure_jax()
-    cluster.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
+    display = start_jax()
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
-    try:
-        workdirs = running.reproduce(configs, workdir, QUICK.value, callbacks=[display])
-    except preemption.Interrupted as interruption:
-        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
-        sys.exit(130)
-    document = multihost.on_primary(
-        lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value)
-    )
+    workdirs = running.reproduce(configs, workdir, QUICK.value, callbacks=[display])
+    document = on_primary(lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value))
     display.on_message(f'what was recorded and what came out: {document}')
-    missing = [name for name in configs if name not in workdirs]
-    if missing:
-        raise UserError(
-            f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '
-            'them again'
-        )
+    check_all_finished(configs, workdirs)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,11 @@
 """Measures what sharing and the auxiliary loss are worth: python launch/study.py [--quick]"""
 
 import runpy
-import shlex
-import sys
 from pathlib import Path
 
 from absl import flags
 
-from pairjax.cli import run_main
-from pairjax.errors import UserError
+from pairjax.cli import check_all_finished, run_main, start_jax
 from pairjax.runtime import cluster
 
 QUICK = flags.DEFINE_bool('quick', False, 'minutes instead of an hour, to see that it works')
@@ -21,8 +18,7 @@ flags.adopt_module_key_flags(cluster)
 
 def main() -> None:
     # jax starts only now, so that a mistyped flag is answered at once.
-    from pairjax.reporting import progress
-    from pairjax.runtime import multihost, preemption, vectorize
+    from pairjax.runtime.multihost import on_primary
     from pairjax.studies.factorial.document import write_study
     from pairjax.studies.factorial.parts import part_names
     from pairjax.studies.factorial.running import run_study
@@ -32,23 +28,12 @@ def main() -> None:
     data = (('data.source', DATA_SOURCE.value), ('data.dir', DATA_DIR.value))
     design = design._replace(settings=(*design.settings, *data))
     workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
-    vectorize.configure_jax()
-    cluster.connect()
-    display = progress.ProgressDisplay(progress.make_console(quiet=not multihost.is_primary()))
-    try:
-        workdirs = run_study(design, workdir, callbacks=[display])
-    except preemption.Interrupted as interruption:
-        display.on_message(f'{interruption}; to go on: {shlex.join([sys.executable, *sys.argv])}')
-        sys.exit(130)
+    display = start_jax()
+    workdirs = run_study(design, workdir, callbacks=[display])
     out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
-    document = multihost.on_primary(lambda: write_study(design, workdirs, out, QUICK.value))
+    document = on_primary(lambda: write_study(design, workdirs, out, QUICK.value))
     display.on_message(f'what the study says: {document}')
-    missing = set(part_names(design)) - set(workdirs)
-    if missing:
-        raise UserError(
-            f'{", ".join(sorted(missing))} did not finish, for the reasons above; the same command '
-            'runs them again'
-        )
+    check_all_finished(part_names(design), workdirs)
 
 
 if __name__ == '__main__':

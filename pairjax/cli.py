@@ -1,26 +1,33 @@
-"""What the launch scripts share: flags in, one call, an exit code. Errors are sentences."""
+"""What the launch scripts share: flags in, one call, an exit code. Errors are one sentence."""
 
 import functools
 import io
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from pairjax.config import check_field_names, validate
 from pairjax.errors import UserError
+from pairjax.runtime.preemption import Interrupted
+
+if TYPE_CHECKING:
+    from pairjax.reporting.progress import ProgressDisplay
 
 
 def run_main(main: Callable[..., None], positional: bool = False) -> None:
-    """Parses the flags and calls main(); a user's mistake becomes one line and exit code 1.
+    """Parses the flags, calls main() and exits with 0, 1 after an error or 130 after a signal.
+
+    A UserError is printed as one line. After a signal, the line names the command that resumes.
 
     Args:
-      main: of no arguments; where positional, of the list of those that are no flags.
-      positional: whether there may be arguments that are no flags.
+      main: takes no arguments or, with `positional`, the list of positional arguments.
+      positional: whether positional arguments are allowed.
     """
 
     def guarded(argv: Sequence[str]) -> int:
@@ -29,38 +36,80 @@ def run_main(main: Callable[..., None], positional: bool = False) -> None:
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
             return 1
+        except Interrupted as interruption:
+            _print_resume_command(interruption)
+            return 130
         return 0
 
-    # A name that the terminal cannot show must not end what it stands in.
+    # A name that the terminal cannot show must not end the program.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     # Ctrl-C ends the process at once and silently, until something runs that has work to save.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Orbax prints the traceback of a save that failed, beside the sentence that says so.
+    # Orbax prints the traceback of a failed save beside our one sentence about it.
     logging.set_verbosity(logging.FATAL)
     sys.unraisablehook = functools.partial(_show_unless_of_closed_loop, sys.unraisablehook)
     app.run(guarded, flags_parser=functools.partial(parse_flags, positional=positional))
 
 
+def _print_resume_command(interruption: Interrupted) -> None:
+    """Prints, on the primary process, how far it got and the command that resumes."""
+    from pairjax.runtime.multihost import is_primary
+
+    if is_primary():
+        # --overwrite would discard what was just saved.
+        arguments = [arg for arg in sys.argv if _flag_name(arg) not in ('overwrite', 'nooverwrite')]
+        command = shlex.join([sys.executable, *arguments])
+        print(f'{interruption}; to go on: {command}', file=sys.stderr)
+
+
+def start_jax(num_devices: int = 0) -> 'ProgressDisplay':
+    """Configures jax and joins the experiment's other processes, if any.
+
+    jax is imported here, and not before, so that a mistyped flag is reported at once.
+
+    Args:
+      num_devices: see `configure_jax`.
+
+    Returns: a progress display, silent on all processes but the primary one.
+    """
+    from pairjax.reporting.progress import ProgressDisplay, make_console
+    from pairjax.runtime import cluster, multihost, vectorize
+
+    vectorize.configure_jax(num_devices)
+    cluster.connect()
+    return ProgressDisplay(make_console(quiet=not multihost.is_primary()))
+
+
+def check_all_finished(names: Iterable[str], finished: Container[str]) -> None:
+    """Raises UserError that names the experiments that did not finish."""
+    missing = [name for name in names if name not in finished]
+    if missing:
+        raise UserError(
+            f'{", ".join(missing)} did not finish, for the reasons above; the same command runs '
+            'them again'
+        )
+
+
 def _show_unless_of_closed_loop(show: Callable[[Any], None], unraisable: Any) -> None:
-    """Shows an exception, but for what TensorStore's threads say on and on of a full disk."""
+    """Shows an exception, except the one that TensorStore's threads repeat on a full disk."""
     error = unraisable.exc_value
     if not (isinstance(error, RuntimeError) and str(error) == 'Event loop is closed'):
         show(unraisable)
 
 
 def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
-    """Parses the command line; exits with code 1 and one line where it is wrong.
+    """Parses the command line; on a mistake, prints one line and exits with code 1.
 
-    Returns: the name of the script and, where they are allowed, the arguments that are no flags.
+    Returns: the name of the script and, with `positional`, the positional arguments.
     """
     path = _config_path(argv[1:])
     try:
         _check_overrides(argv[1:])
         if path is not None and not os.path.isfile(path.partition(':')[0]):
-            raise UserError(f'--config={path} does not exist; the experiments stand in configs/')
-        flags.FLAGS.set_gnu_getopt(positional)  # Flags may follow what is no flag.
+            raise UserError(f'--config={path} does not exist; the experiments are in configs/')
+        flags.FLAGS.set_gnu_getopt(positional)  # Flags may follow positional arguments.
         rest = flags.FLAGS(argv)
         if len(rest) > 1 and not positional:
             raise UserError(f'{rest[1]!r} is not a flag; flags start with --, --help lists them')
@@ -74,30 +123,37 @@ def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
         sys.exit(1)
 
 
+def _flag_name(arg: str) -> str | None:
+    """The `name` of --name=value or --name; None for an argument that is not a flag."""
+    return arg.lstrip('-').partition('=')[0] if arg.startswith('-') else None
+
+
 def _config_path(args: Sequence[str]) -> str | None:
     for arg, following in zip(args, [*args[1:], None], strict=False):
-        name, equals, value = arg.lstrip('-').partition('=')
-        if arg.startswith('-') and name == 'config':
-            return value if equals else following
+        if _flag_name(arg) == 'config':
+            return arg.partition('=')[2] if '=' in arg else following
     return None
 
 
 def _check_overrides(args: Sequence[str]) -> None:
-    """Names of fields are checked here, where "did you mean" can still be said."""
+    """Checks field names before ml_collections does, whose error has no "did you mean"."""
     for arg in args:
-        name = arg.lstrip('-').partition('=')[0].removeprefix('no')
-        if arg.startswith('-') and name.startswith('config.'):
+        name = (_flag_name(arg) or '').removeprefix('no')
+        if name.startswith('config.'):
             check_field_names([name.removeprefix('config.')], prefix='--config.')
 
 
 def _sentence(error: BaseException) -> str:
-    """What is left of an error when the traceback in its text is cut off."""
+    """The last line of an error: its text may hold a traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:1000] if lines else type(error).__name__
 
 
 def config_from_flag(flag: Any) -> Any:
-    """The value of --config; a missing or broken config file becomes a UserError."""
+    """The validated config of --config.
+
+    Raises: UserError where the flag is missing, or the file makes no config or an invalid one.
+    """
     if flag.value is None:
         raise UserError(
             '--config is missing; name an experiment such as --config=configs/auxnet2.py'

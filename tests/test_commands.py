@@ -158,9 +158,9 @@ def test_begun_afresh_and_interrupted_it_goes_on_to_the_same_results(shell, trai
         time.sleep(0.01)
     stopped.send_signal(signal.SIGINT)
     assert 'Traceback' not in finish(stopped, 130).err
-    epoch = int(re.search(r'stopped and saved after epoch (\d+)', stopped.out)[1])
+    epoch = int(re.search(r'stopped and saved after epoch (\d+)', stopped.err)[1])
     assert 4 <= epoch < NUM_EPOCHS and not (workdir / 'summary.json').exists()
-    command = shlex.split(stopped.out.partition('to go on: ')[2].splitlines()[0])
+    command = shlex.split(stopped.err.partition('to go on: ')[2].splitlines()[0])
     # The same command, but it must not start afresh.
     assert 'python' in command[0] and command[1:] == stopped.args[1:-1]
     resumed = finish(shell.start(Path(command[1]).stem, *command[2:]))
@@ -232,7 +232,7 @@ def answers(shell, trained):
         if flags[0] == 'TRAIN':
             flags[:1] = [*shell.training, f'--workdir={tmp / "never"}']
         path = tmp / ('.' if case in ANSWERED_WITHOUT_JAX else 'empty')
-        return finish(shell.start(*flags, PYTHONPATH=str(path)), returncode=1)
+        return finish(shell.start(*flags, PYTHONPATH=f'{path}{os.pathsep}{ROOT}'), returncode=1)
 
     with ThreadPoolExecutor(2) as pool:
         yield {case[0]: pool.submit(answer, case) for case in ANSWERED_WITHOUT_JAX + ANSWERED_LATER}
