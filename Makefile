@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= configs/auxnet2.py
 
-.PHONY: run test stress install clean
+# Fast because no network is trained or compiled in them.
+FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py tests/analysis
+
+.PHONY: run test check stress install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
@@ -11,6 +14,12 @@ run: $(VENV)/installed
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# For every small step: under a minute on two cores.
+check: $(VENV)/tests-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest -q $(FAST) $(ARGS)
 
 # Kills a training 20 times and compares what comes out with one that was left alone.
 stress: $(VENV)/tests-installed
