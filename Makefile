@@ -4,7 +4,9 @@ VENV ?= .venv
 CONFIG ?= configs/auxnet2.py
 
 # Fast because no network is trained or compiled in them.
-FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py tests/analysis
+FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
+	$(addprefix tests/analysis/test_, statistics.py summary.py error_analysis.py) \
+	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
 .PHONY: run test check stress install clean
 
@@ -19,7 +21,7 @@ test: $(VENV)/tests-installed
 check: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest -q $(FAST) $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n 2 $(FAST) $(ARGS)
 
 # Kills a training 20 times and compares what comes out with one that was left alone.
 stress: $(VENV)/tests-installed

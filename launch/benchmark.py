@@ -19,7 +19,7 @@ REPEATS = flags.DEFINE_integer(
 )
 TORCH = flags.DEFINE_bool('torch', None, 'compare with PyTorch; by default where it is installed')
 COLD = flags.DEFINE_bool('cold', False, 'time whole commands, with start and compilation')
-OUTPUT = flags.DEFINE_string('output', 'benchmark.json', 'where every figure goes')
+OUTPUT = flags.DEFINE_string('output', 'benchmark.json', 'where all measurements go')
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
         raise UserError(f'--output={output}: the directory {output.parent} does not exist')
     # By default jax takes most of a GPU's memory at once, and PyTorch needs some of it.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.reporting import progress
     from pairjax.runtime import vectorize
     from pairjax.studies.benchmark import benchmark, report

@@ -11,18 +11,20 @@ from absl import flags
 from pairjax.cli import run_main
 
 MEASURE = flags.DEFINE_string(
-    'measure', 'final_test_accuracy', 'which figure of summary.json, such as final_digit_accuracy'
+    'measure',
+    'final_test_accuracy',
+    'statistic of summary.json, such as final_digit_accuracy',
 )
 AGAINST_FIRST = flags.DEFINE_bool(
     'against_first', False, 'compare all others with the first alone, as for an ablation'
 )
 OUT = flags.DEFINE_string(
-    'out', None, 'folder of the picture; figures/ of the first workdir by default'
+    'out', None, 'folder of the plot; figures/ of the first workdir by default'
 )
 
 
 def main(arguments: list[str]) -> None:
-    # Tables and pictures start only now, so that a mistyped flag is answered at once.
+    # pandas and matplotlib are imported only now, so that a mistyped flag is reported at once.
     from pairjax.analysis import paired
     from pairjax.reporting import progress
     from pairjax.reporting.comparison import show_comparison
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> None:
     show_comparison(result, console)
     path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'
     plot_comparison(result, path)
-    console.print(f'picture in {path}, with a PDF beside it', markup=False, soft_wrap=True)
+    console.print(f'plot in {path}, with a PDF beside it', markup=False, soft_wrap=True)
 
 
 if __name__ == '__main__':

@@ -10,13 +10,13 @@ from pairjax.errors import UserError
 WORKDIR = flags.DEFINE_string('workdir', None, 'what launch/main.py made, such as runs/auxnet2')
 SEED = flags.DEFINE_integer('seed', None, 'report this seed alone')
 DATA_SOURCE = flags.DEFINE_string('data_source', None, 'other digits: bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', None, 'where the other digits lie')
+DATA_DIR = flags.DEFINE_string('data_dir', None, 'directory or file of the other digits')
 
 
 def main() -> None:
     if not WORKDIR.value:
         raise UserError('--workdir is missing; name what launch/main.py made, such as runs/auxnet2')
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.inference import evaluate_workdir
     from pairjax.reporting import progress
     from pairjax.reporting.console import show_evaluation

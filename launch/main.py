@@ -24,7 +24,7 @@ def main() -> None:
     if STATUS.value:
         return tell_status()
     config = config_from_flag(CONFIG)
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.reporting.console import show_results
     from pairjax.runtime.experiment import run_experiment
     from pairjax.runtime.multihost import is_primary, on_primary

@@ -16,14 +16,14 @@ NUM_VALIDATION_PAIRS = flags.DEFINE_integer(
     'num_validation_pairs', 500, 'of the ablation; many tell its arms apart', lower_bound=1
 )
 DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
 WORKDIR = flags.DEFINE_string('workdir', 'runs/pairnet_study', 'where the workdirs go')
 OUT = flags.DEFINE_string('out', 'docs', 'where pairnet.md goes')
 flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.runtime.many_experiments import run_experiments
     from pairjax.runtime.multihost import on_primary
     from pairjax.runtime.plan import load_config_digits

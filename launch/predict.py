@@ -1,6 +1,6 @@
-"""Asks a trained network about two pictures: python launch/predict.py --workdir=DIR a.png b.png
+"""Compares two images with a trained network: python launch/predict.py --workdir=DIR a.png b.png
 
-Or about a CSV of pairs, or every ordered pair of the pictures in a folder:
+Or the pairs of a CSV, or every ordered pair of the images in a folder:
 python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
 """
 
@@ -12,7 +12,7 @@ from absl import flags
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
-# What is trained where no --workdir is named.
+# Trained once and kept, for use without --workdir.
 DEFAULT_CONFIG = Path(__file__).parents[1] / 'configs' / 'pairnet.py'
 
 WORKDIR = flags.DEFINE_string(
@@ -24,7 +24,7 @@ ENSEMBLE = flags.DEFINE_bool('ensemble', False, "average all of the trial's seed
 AS_IT_IS = flags.DEFINE_bool(
     'as_it_is',
     False,
-    'make pictures only grey, square and 14 x 14, for networks trained on other things than '
+    'only make images grey, square and 14 x 14, for networks trained on other things than '
     'light digits on a dark ground',
 )
 OUT = flags.DEFINE_string(
@@ -32,8 +32,8 @@ OUT = flags.DEFINE_string(
 )
 
 WANTED = (
-    'two pictures, a folder of pictures, or one .csv with the header a,b and two paths of pictures '
-    'in each row'
+    'two images, a folder of images, or one .csv with the header a,b and two paths of images in '
+    'each row'
 )
 
 
@@ -47,9 +47,9 @@ def main(arguments: list[str]) -> None:
         raise UserError(f'{len(paths)} files are named; name {WANTED}')
     if OUT.value is not None and not is_list:
         raise UserError(
-            '--out is for the answers to a .csv or a folder; leave it out for two pictures'
+            '--out is for the answers to a .csv or a folder; leave it out for two images'
         )
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.inference import predict_command
     from pairjax.runtime import vectorize
 

@@ -10,7 +10,7 @@ OUT = flags.DEFINE_string('out', 'report.html', 'the page, one file that needs n
 
 
 def main(workdirs: list[str]) -> None:
-    # Tables and pictures start only now, so that a mistyped flag is answered at once.
+    # pandas and matplotlib are imported only now, so that a mistyped flag is reported at once.
     from pairjax.reporting.html.report import write_report
 
     write_report([Path(workdir) for workdir in workdirs], Path(OUT.value))

@@ -16,7 +16,7 @@ NUM_SEEDS = flags.DEFINE_integer(
     lower_bound=1,
 )
 DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
 WORKDIR = flags.DEFINE_string(
     'workdir', 'runs/reproduction', "where the experiments' workdirs go; with --quick in quick/"
 )
@@ -27,7 +27,7 @@ flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.runtime.multihost import on_primary
     from pairjax.studies.reproduction import running
     from pairjax.studies.reproduction.document import write_reproduction

@@ -10,14 +10,14 @@ from pairjax.runtime import cluster
 
 QUICK = flags.DEFINE_bool('quick', False, 'minutes instead of an hour, to see that it works')
 DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', '', 'where the digits lie')
+DATA_DIR = flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
 WORKDIR = flags.DEFINE_string('workdir', 'runs/study', "where the parts' workdirs go")
 OUT = flags.DEFINE_string('out', None, 'where study.md goes; docs, with --quick WORKDIR/quick')
 flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
-    # jax starts only now, so that a mistyped flag is answered at once.
+    # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.runtime.multihost import on_primary
     from pairjax.studies.factorial.document import write_study
     from pairjax.studies.factorial.parts import part_names

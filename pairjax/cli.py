@@ -114,12 +114,11 @@ def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
         if len(rest) > 1 and not positional:
             raise UserError(f'{rest[1]!r} is not a flag; flags start with --, --help lists them')
         return rest
-    except (flags.Error, UserError) as error:
-        print(f'error: {_sentence(error)}', file=sys.stderr)
-        sys.exit(1)
-    except Exception as error:  # Whatever the config file, which is code, may raise.
-        what = f'{type(error).__name__}: {_sentence(error)}'
-        print(f'error: --config={path} cannot be used ({what})', file=sys.stderr)
+    except Exception as error:  # A config file is code and may raise anything.
+        text = _sentence(error)
+        if not isinstance(error, flags.Error | UserError):
+            text = f'--config={path} cannot be used ({type(error).__name__}: {text})'
+        print(f'error: {text}', file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The one exception that means "you can fix this", and "did you mean"."""
+"""UserError, for mistakes that the user can fix, and "did you mean"."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,22 +8,28 @@ from typing import Any
 class UserError(Exception):
     """A mistake that the user can fix.
 
-    The message is one sentence that names the flag, field or file, what is wrong with it and what
-    would be right. The launch scripts print it without a traceback and exit with code 1.
+    The message is one sentence that names the flag, field or file, says what is wrong with it and
+    what would be right. The launch scripts print it without a traceback and exit with code 1.
     """
 
 
 def shown(value: Any) -> str:
-    """A value as one short line of a message, whatever it is."""
+    """Any value as one line of at most 203 characters, for a message."""
     try:
         text = ' '.join(repr(value).split())
-    except ValueError:  # Python writes no whole number of more than 4,300 digits.
+    except ValueError:  # repr() refuses integers of more than 4,300 digits.
         text = f'a {type(value).__name__} with too many digits to show'
     return text if len(text) <= 200 else f'{text[:200]}...'
 
 
 def unknown_name(field: str, name: str, choices: Iterable[str]) -> UserError:
-    """The error for a name that is not in a registry, with the nearest one that is."""
+    """The error for a name that is not in a registry; suggests the closest name that is.
+
+    Args:
+      field: the config field or flag that holds the name.
+      name: as the user wrote it.
+      choices: the names in the registry.
+    """
     choices = sorted(choices)
     by_lower_case = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(name)[:100].lower(), by_lower_case, n=1, cutoff=0.5)

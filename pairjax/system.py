@@ -1,4 +1,4 @@
-"""This machine: cache directories of decoded data sets and compiled programs, and its memory."""
+"""This machine: its cache directories and its memory."""
 
 import hashlib
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_directory() -> Path:
-    """The directory for what can be made again; it need not exist.
+    """The directory of decoded data sets and compiled programs; it need not exist yet.
 
     `PAIRJAX_CACHE_DIR` if set, else `pairjax` in `XDG_CACHE_HOME`, else `~/.cache/pairjax`.
     """
@@ -21,10 +21,9 @@ def cache_directory() -> Path:
 def compiled_programs_directory() -> Path:
     """The directory of compiled programs for this kind of processor.
 
-    A program compiled for one processor may stop another that lacks one of its
-    instructions, and home directories are shared between machines. Unlike digits and
-    checkpoints, what lies here is machine code that jax runs as it finds it: let nobody
-    else write to this directory.
+    Machines share home directories, and a program compiled for one processor may crash on another
+    that lacks some of its instructions. The files are machine code that JAX runs unchecked: only
+    their owner may write to this directory.
     """
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
@@ -36,7 +35,7 @@ def compiled_programs_directory() -> Path:
 
 
 def machine_bytes() -> float:
-    """The bytes of this machine's memory; infinity where the system does not say."""
+    """This machine's memory in bytes; infinity where the system does not say."""
     try:
         return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf.
@@ -44,5 +43,5 @@ def machine_bytes() -> float:
 
 
 def gigabytes(num_bytes: float) -> str:
-    """Bytes in words, such as 1.5 GB."""
+    """A number of bytes as text, such as 1.5 GB."""
     return f'{num_bytes / 1e9:.3g} GB'

@@ -127,8 +127,8 @@ def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
 @pytest.mark.parametrize(
     ('name', 'words'),
     [
-        ('nothing', ('0 files', 'two pictures', '.csv')),
-        ('three', ('3 files', 'two pictures')),
+        ('nothing', ('0 files', 'two images', '.csv')),
+        ('three', ('3 files', 'two images')),
         ('empty', ('empty holds 0 files', 'two or more')),
         ('missing', ('no.png does not exist',)),
         ('broken', ('broken.png cannot be read as a picture',)),
