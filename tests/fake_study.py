@@ -3,9 +3,12 @@
 import json
 import random
 
+from pairjax.analysis.results import TrialResult
+from pairjax.analysis.statistics import describe
 from pairjax.analysis.summary import summarize
 from pairjax.config import validate
 from pairjax.studies.factorial.design import Design, Network
+from pairjax.studies.factorial.results import StudyResults
 from pairjax.trials import expand_trials
 
 SMALL = Network(
@@ -30,12 +33,12 @@ DATA['fingerprint'] = 'f00d'
 
 
 def train_nothing(accuracies, failed=()):
-    """A stand-in for run_experiment that writes what it would leave.
+    """Replaces run_experiment: writes what it would leave.
 
     Args:
       accuracies: from the hyperparameters of a trial and a seed to the final test and validation
         accuracies.
-      failed: seeds whose loss became not-a-number.
+      failed: seeds whose loss became NaN.
     """
 
     def run(config, workdir, callbacks=()):
@@ -85,3 +88,33 @@ def gains(sharing=0.0, aux=0.0, both=0.0, no_head=0.0):
         return test, test - 0.01
 
     return accuracies
+
+
+def made_trial(test, validation=0.5, rate=5e-3):
+    """A trial from test accuracies by seed, None where the seed failed.
+
+    Args:
+      test: as a dict or, from seed 0 on, a list.
+      validation: of every seed, or by seed.
+      rate: its learning rate.
+    """
+    test = test if isinstance(test, dict) else dict(enumerate(test))
+    failed = [seed for seed, value in test.items() if value is None]
+    if not isinstance(validation, dict):
+        validation = dict.fromkeys(test, validation)
+    summary = {
+        'hyperparameters': {'optimizer.learning_rate': rate},
+        'num_params': 1,
+        'seeds': list(test),
+        'failed_seeds': failed,
+        'final_test_accuracy': describe(list(test.values())),
+        'final_validation_accuracy': describe(
+            [None if seed in failed else validation[seed] for seed in test]
+        ),
+    }
+    return TrialResult(0, 'made up', summary, None)
+
+
+def made_results(trials):
+    """Results from trials by cell."""
+    return StudyResults(trials, 0, DATA)

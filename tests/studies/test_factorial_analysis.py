@@ -3,39 +3,25 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.stats
-from fake_study import DESIGN, SMALL, gains, train_nothing
+from fake_study import DESIGN, SMALL, gains, made_results, made_trial, train_nothing
 
 from pairjax.analysis.statistics import holm
 from pairjax.errors import UserError
 from pairjax.studies.factorial.analysis import (
     analyse,
     best_weights,
-    common_seeds,
     effects,
     interactions,
     train_size_pairs,
 )
-from pairjax.studies.factorial.results import Cell, Outcome, Results, read_results
+from pairjax.studies.factorial.results import DesignCell, read_study
 from pairjax.studies.factorial.running import run_study
 
-
-def outcome(test, validation=None):
-    """An outcome of test accuracies by seed; None where the seed failed."""
-    values = {s: v for s, v in test.items() if v is not None}
-    validation = validation or dict.fromkeys(values, 0.5)
-    failed = sorted(set(test) - set(values))
-    return Outcome(pd.Series(values), pd.Series(validation), failed, 1, 1e-3)
-
-
-def results_of(outcomes):
-    return Results(outcomes, {}, {})
-
-
 SHARED, SEPARATE = (
-    {w: Cell('AuxNet2', sharing, w, 1000) for w in (0.0, 2.0)} for sharing in ('shared', 'separate')
+    {w: DesignCell('AuxNet2', sharing, w, 1000) for w in (0.0, 2.0)}
+    for sharing in ('shared', 'separate')
 )
 
 
@@ -44,21 +30,15 @@ def results(tmp_path_factory):
     """Made-up runs of the whole small study with known gains."""
     workdir = tmp_path_factory.mktemp('study')
     run = train_nothing(gains(sharing=0.02, aux=0.03, both=-0.01, no_head=0.04))
-    return read_results(DESIGN, run_study(DESIGN, workdir, run))
-
-
-def test_seeds_are_matched_by_number_and_not_by_place():
-    a = pd.Series({3: 0.3, 1: 0.1, 2: 0.2, 7: 0.9})
-    b = pd.Series({2: 0.02, 5: 0.5, 3: 0.03, 1: np.nan})
-    left, right = common_seeds(a, b)
-    assert (left.tolist(), right.tolist()) == ([0.2, 0.3], [0.02, 0.03])
+    return read_study(DESIGN, run_study(DESIGN, workdir, run))
 
 
 def test_an_effect_is_the_mean_difference_of_the_seeds_that_both_have():
-    a = outcome({0: 0.9, 1: 0.8, 2: None, 3: 0.7})
-    b = outcome({3: 0.4, 2: 0.1, 1: 0.6, 0: 0.9})
+    """Seeds are matched by number, not by place."""
+    a = made_trial({0: 0.9, 1: 0.8, 2: None, 3: 0.7})
+    b = made_trial({3: 0.4, 2: 0.1, 1: 0.6, 0: 0.9})
     [effect] = effects(
-        results_of({SHARED[0.0]: a, SEPARATE[0.0]: b}), [(SHARED[0.0], SEPARATE[0.0])]
+        made_results({SHARED[0.0]: a, SEPARATE[0.0]: b}), [(SHARED[0.0], SEPARATE[0.0])]
     )
     differences = [0.0, 0.2, 0.3]
     assert effect.paired.n == 3
@@ -68,16 +48,16 @@ def test_an_effect_is_the_mean_difference_of_the_seeds_that_both_have():
 
 
 def test_missing_cells_and_single_seeds_have_no_effect_and_no_place_in_the_family():
-    three = outcome({0: 0.9, 1: 0.8, 2: 0.7})
+    three = made_trial({0: 0.9, 1: 0.8, 2: 0.7})
     cells = {
         SHARED[0.0]: three,
-        SEPARATE[0.0]: outcome({0: 0.1, 1: 0.2, 2: 0.3}),
+        SEPARATE[0.0]: made_trial({0: 0.1, 1: 0.2, 2: 0.3}),
         SHARED[2.0]: three,
-        SEPARATE[2.0]: outcome({0: 0.1, 8: 0.2, 9: 0.2}),
+        SEPARATE[2.0]: made_trial({0: 0.1, 8: 0.2, 9: 0.2}),
     }
-    missing = Cell('AuxNet2', 'cut', 0.0, 1000)
+    missing = DesignCell('AuxNet2', 'cut', 0.0, 1000)
     pairs = [(SHARED[0.0], SEPARATE[0.0]), (SHARED[2.0], SEPARATE[2.0]), (SHARED[0.0], missing)]
-    [effect] = effects(results_of(cells), pairs)
+    [effect] = effects(made_results(cells), pairs)
     assert (effect.a, effect.b) == pairs[0]
     assert effect.adjusted_p == effect.paired.p_value == 0.25
 
@@ -85,12 +65,12 @@ def test_missing_cells_and_single_seeds_have_no_effect_and_no_place_in_the_famil
 def test_interaction_is_the_difference_of_the_gains_seed_by_seed():
     """Worked by hand: gains with sharing .02 .05 .03, without .06 .07 .05, difference -.03."""
     cells = {
-        SHARED[0.0]: outcome({0: 0.90, 1: 0.80, 2: 0.85}),
-        SHARED[2.0]: outcome({0: 0.92, 1: 0.85, 2: 0.88}),
-        SEPARATE[0.0]: outcome({2: 0.80, 1: 0.75, 0: 0.70}),
-        SEPARATE[2.0]: outcome({2: 0.85, 1: 0.82, 0: 0.76}),
+        SHARED[0.0]: made_trial({0: 0.90, 1: 0.80, 2: 0.85}),
+        SHARED[2.0]: made_trial({0: 0.92, 1: 0.85, 2: 0.88}),
+        SEPARATE[0.0]: made_trial({2: 0.80, 1: 0.75, 0: 0.70}),
+        SEPARATE[2.0]: made_trial({2: 0.85, 1: 0.82, 0: 0.76}),
     }
-    [effect] = interactions(DESIGN, results_of(cells))
+    [effect] = interactions(DESIGN, made_results(cells))
     assert effect.paired.n == 3
     assert effect.paired.mean == pytest.approx((-0.04 - 0.02 - 0.02) / 3)
     assert effect.paired.std == pytest.approx(np.std([-0.04, -0.02, -0.02], ddof=1))
@@ -99,12 +79,12 @@ def test_interaction_is_the_difference_of_the_gains_seed_by_seed():
 
 def test_interaction_needs_all_four_corners_of_a_seed():
     values = {s: 0.8 + s / 100 for s in range(4)}
-    cells = {cell: outcome(values) for cells in (SHARED, SEPARATE) for cell in cells.values()}
-    cells[SEPARATE[0.0]] = outcome({**values, 2: None})
-    [effect] = interactions(DESIGN, results_of(cells))
+    cells = {cell: made_trial(values) for cells in (SHARED, SEPARATE) for cell in cells.values()}
+    cells[SEPARATE[0.0]] = made_trial({**values, 2: None})
+    [effect] = interactions(DESIGN, made_results(cells))
     assert effect.paired.n == 3
     del cells[SHARED[0.0]]
-    assert interactions(DESIGN, results_of(cells)) == []
+    assert interactions(DESIGN, made_results(cells)) == []
 
 
 def test_known_gains_are_found(results):
@@ -131,7 +111,7 @@ def test_known_gains_are_found(results):
         (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
     ]
     for row in findings.heads:
-        assert row.b == Cell('AuxNet2', row.a.sharing, 2.0, 1000) and row.paired.n == 6
+        assert row.b == DesignCell('AuxNet2', row.a.sharing, 2.0, 1000) and row.paired.n == 6
         assert row.paired.ci95[0] < 0.04 < row.paired.ci95[1]
 
 
@@ -147,7 +127,7 @@ def test_doubling_sets_n_against_twice_n(results):
     sizes = [(a.train_pairs, b.train_pairs) for a, b in train_size_pairs(DESIGN, factor=2)]
     assert sizes == [(250, 500), (500, 1000)] * 2
     row = analyse(DESIGN, results).doubling[0]
-    expected = results.cells[row.a].test.mean() - results.cells[row.b].test.mean()
+    expected = results.test(row.a).mean() - results.test(row.b).mean()
     assert row.paired.mean == pytest.approx(expected)
     assert (row.a.sharing, row.b.sharing) == ('shared', 'separate')
 
@@ -159,11 +139,11 @@ def test_same_size_takes_the_full_number_from_the_main_part(results):
     ]
 
 
-def test_spread_is_the_ratio_of_deviations(results):
+def test_spread_is_the_ratio_of_stds(results):
     rows = analyse(DESIGN, results).spread
     assert len(rows) == 6
     for row in rows:
-        a, b = (results.cells[cell].test for cell in (row.a, row.b))
+        a, b = (results.test(cell) for cell in (row.a, row.b))
         assert row.ratio == pytest.approx(a.std() / b.std())
         assert row.low < row.ratio < row.high
 
@@ -171,21 +151,20 @@ def test_spread_is_the_ratio_of_deviations(results):
 def test_the_best_weight_is_chosen_on_validation():
     tests = {0: 0.9, 1: 0.9}
     cells = {
-        SHARED[0.0]: outcome(tests, {0: 0.1, 1: 0.3}),
-        SHARED[2.0]: outcome({0: 0.5, 1: 0.5}, {0: 0.2, 1: 0.4}),
-        SEPARATE[0.0]: outcome(tests, {0: 0.6, 1: 0.6}),
-        SEPARATE[2.0]: outcome({0: 0.95, 1: 0.95}, {0: 0.5, 1: 0.5}),
+        SHARED[0.0]: made_trial(tests, {0: 0.1, 1: 0.3}),
+        SHARED[2.0]: made_trial({0: 0.5, 1: 0.5}, {0: 0.2, 1: 0.4}),
+        SEPARATE[0.0]: made_trial(tests, {0: 0.6, 1: 0.6}),
+        SEPARATE[2.0]: made_trial({0: 0.95, 1: 0.95}, {0: 0.5, 1: 0.5}),
     }
-    best = best_weights(DESIGN, results_of(cells))
+    best = best_weights(DESIGN, made_results(cells))
     assert best == {('AuxNet2', 'shared'): 2.0, ('AuxNet2', 'separate'): 0.0}
 
 
 def test_failed_seeds_are_left_out_where_results_are_read(tmp_path):
     run = train_nothing(gains(), failed=(2,))
-    results = read_results(DESIGN, run_study(DESIGN, tmp_path, run))
-    cell = results.cells[SHARED[2.0]]
-    assert cell.failed_seeds == [2]
-    assert cell.test.index.tolist() == cell.validation.index.tolist() == [0, 1, 3, 4, 5]
+    results = read_study(DESIGN, run_study(DESIGN, tmp_path, run))
+    assert results.trials[SHARED[2.0]].failed_seeds == [2]
+    assert results.test(SHARED[2.0]).index.tolist() == [0, 1, 3, 4, 5]
     assert all(row.paired.n == 5 for row in analyse(DESIGN, results).sharing)
 
 
@@ -196,7 +175,7 @@ def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
     summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
     path.write_text(json.dumps(summary))
     with pytest.raises(UserError, match=r'summary\.json contradicts itself'):
-        read_results(DESIGN, workdirs)
+        read_study(DESIGN, workdirs)
 
 
 def test_parts_that_saw_other_digits_are_refused(tmp_path):
@@ -206,4 +185,4 @@ def test_parts_that_saw_other_digits_are_refused(tmp_path):
     summary['data']['fingerprint'] = 'other'
     path.write_text(json.dumps(summary))
     with pytest.raises(UserError, match='AuxNet2 was trained on other digits'):
-        read_results(DESIGN, workdirs)
+        read_study(DESIGN, workdirs)

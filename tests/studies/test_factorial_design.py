@@ -8,25 +8,20 @@ from pathlib import Path
 import pytest
 from fake_study import DEEP, DESIGN, SMALL, train_nothing
 
+from pairjax.analysis.results import TrialResult, read_experiment
 from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
-from pairjax.studies.factorial.design import Arm, arm_of, head_arms, sharings
+from pairjax.studies.factorial.design import PilotArm, arm_of, head_arms, sharings
 from pairjax.studies.factorial.parts import (
     full_train_pairs,
-    heads_config,
-    heads_pilot_config,
-    main_config,
     part_config,
     part_names,
     pick_learning_rates,
-    pilot_config,
     pilot_configs,
-    train_pairs_config,
     trained_configs,
 )
 from pairjax.trials import expand_trials
-from pairjax.workdir.workdir import read_json
 
 CONFIG_FILE = runpy.run_path(str(Path(__file__).parents[2] / 'configs' / 'study.py'))
 STUDY, QUICK = CONFIG_FILE['DESIGN'], CONFIG_FILE['QUICK']
@@ -37,13 +32,13 @@ def trials_of(config):
 
 
 def num_params(network, weight_sharing, widths):
-    config = pilot_config(STUDY, network)
+    config = pilot_configs(STUDY, network)[f'{network.name}-pilot']
     config.model.weight_sharing, config.model.widths = weight_sharing, widths
     return count_params(config.model, num_classes=10)
 
 
 def every_pick(network, rate=1e-3):
-    return {Arm(s, w): rate for s in sharings(network) for w in DESIGN.aux_weights}
+    return {PilotArm(s, w): rate for s in sharings(network) for w in DESIGN.aux_weights}
 
 
 # ------------------------------------------------------------------ arms and parameters
@@ -87,10 +82,10 @@ def test_no_hidden_width_gives_deep_model_the_shared_parameters():
 @pytest.mark.parametrize('design', [STUDY, QUICK], ids=['study', 'quick'])
 def test_every_trial_of_every_part_is_sound(design):
     for network in design.networks:
-        picks = {Arm(s, w): 1e-3 for s in sharings(network) for w in design.aux_weights}
+        picks = {PilotArm(s, w): 1e-3 for s in sharings(network) for w in design.aux_weights}
         picks |= dict.fromkeys(head_arms(design, network), 1e-3)
         configs = [*pilot_configs(design, network).values()]
-        configs += [config for _, config in trained_configs(design, network, picks)]
+        configs += trained_configs(design, network, picks).values()
         for config in configs:
             for trial in expand_trials(validate(config)):
                 check_model_config(trial.config)
@@ -99,7 +94,7 @@ def test_every_trial_of_every_part_is_sound(design):
 
 
 def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
-    config = pilot_config(STUDY, STUDY.networks[0])
+    config = pilot_configs(STUDY, STUDY.networks[0])['AuxNet2-pilot']
     trials = trials_of(config)
     tried = {(arm_of(STUDY.networks[0], t), t['optimizer.learning_rate']) for t in trials}
     assert len(trials) == len(tried) == 3 * 6 * 5
@@ -108,14 +103,15 @@ def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
 
 
 def test_the_deep_model_has_the_second_reports_inputs():
-    config = pilot_config(STUDY, next(n for n in STUDY.networks if n.name == 'DeepModel'))
+    network = next(n for n in STUDY.networks if n.name == 'DeepModel')
+    config = pilot_configs(STUDY, network)['DeepModel-pilot']
     assert config.data.standardize is False
     assert (config.model.dropout_rate, config.train.batch_size) == (0.0, 10)
 
 
 def test_the_main_part_has_each_arm_once_with_its_pick():
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(every_pick(SMALL))}
-    config = main_config(DESIGN, SMALL, picks)
+    config = trained_configs(DESIGN, SMALL, picks)['AuxNet2']
     trials = trials_of(config)
     assert {arm_of(SMALL, t): t['optimizer.learning_rate'] for t in trials} == picks
     assert len(trials) == len(picks) == 6
@@ -126,14 +122,16 @@ def test_the_main_part_has_each_arm_once_with_its_pick():
 
 def test_fewer_train_pairs_change_nothing_but_their_number():
     picks = every_pick(SMALL)
-    fewer = trials_of(train_pairs_config(DESIGN, SMALL, picks))
+    fewer = trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2-train_pairs'])
     assert sorted((t['data.num_train_pairs'], *arm_of(SMALL, t)[:2]) for t in fewer) == [
         (size, sharing, weight)
         for size in (250, 500)
         for sharing in ('separate', 'shared')
         for weight in (0.0, 2.0)
     ]
-    main = {arm_of(SMALL, t): t for t in trials_of(main_config(DESIGN, SMALL, picks))}
+    main = {
+        arm_of(SMALL, t): t for t in trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
+    }
     for trial in fewer:
         same = main[arm_of(SMALL, trial)]
         assert {f for f in trial if trial[f] != same[f]} == {'data.num_train_pairs'}
@@ -146,27 +144,30 @@ def test_heads_without_parameters_are_tried_with_both_kinds_of_branches():
         (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
     ]
     assert head_arms(DESIGN, DEEP) == []
-    pilot = heads_pilot_config(DESIGN, SMALL)
+    pilot = pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
     tried = [(arm_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(pilot)]
     assert sorted(tried) == sorted(itertools.product(arms, DESIGN.learning_rates))
     assert (pilot.seed, pilot.num_seeds) == (1000, 2)
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)} | every_pick(SMALL)
-    config = heads_config(DESIGN, SMALL, picks)
+    config = trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']
     rates = {arm_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
     assert rates == {arm: picks[arm] for arm in arms}
     assert (config.seed, config.num_seeds) == (0, 6)
     assert all(
         arm.head == 'learned'
-        for arm in map(partial(arm_of, SMALL), trials_of(main_config(DESIGN, SMALL, picks)))
+        for arm in map(
+            partial(arm_of, SMALL), trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
+        )
     )
 
 
 # -------------------------------------------------------------------------------- picks
 
 
-def pilot_summary(tmp_path, accuracies, failed=()):
-    train_nothing(accuracies, failed)(pilot_config(DESIGN, SMALL), tmp_path / 'AuxNet2-pilot')
-    return read_json(tmp_path / 'AuxNet2-pilot' / 'summary.json')
+def pilot_trials(tmp_path, accuracies, failed=()):
+    pilot = pilot_configs(DESIGN, SMALL)['AuxNet2-pilot']
+    train_nothing(accuracies, failed)(pilot, tmp_path / 'AuxNet2-pilot')
+    return read_experiment(tmp_path / 'AuxNet2-pilot').trials
 
 
 def test_rates_are_picked_on_validation_where_test_disagrees(tmp_path):
@@ -176,12 +177,12 @@ def test_rates_are_picked_on_validation_where_test_disagrees(tmp_path):
         right = hyper['optimizer.learning_rate'] == best[arm_of(SMALL, hyper).sharing]
         return (0.1, 0.9) if right else (0.9, 0.1)  # Test, validation.
 
-    picks = pick_learning_rates(SMALL, pilot_summary(tmp_path, accuracies))
-    assert picks == {Arm(s, w): rate for s, rate in best.items() for w in (0.0, 2.0)}
+    picks = pick_learning_rates(SMALL, pilot_trials(tmp_path, accuracies))
+    assert picks == {PilotArm(s, w): rate for s, rate in best.items() for w in (0.0, 2.0)}
 
 
 def test_the_first_rate_wins_a_tie(tmp_path):
-    picks = pick_learning_rates(SMALL, pilot_summary(tmp_path, lambda hyper, seed: (0.5, 0.5)))
+    picks = pick_learning_rates(SMALL, pilot_trials(tmp_path, lambda hyper, seed: (0.5, 0.5)))
     assert set(picks.values()) == {1e-3}
 
 
@@ -190,18 +191,18 @@ def trial_of(rate, mean, failed_seeds=()):
     hyper |= {'model.head': 'learned', 'loss.main_weight': 1.0}
     hyper |= {'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
     figures = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
-    return {'hyperparameters': hyper, **figures}
+    return TrialResult(0, '', {'hyperparameters': hyper, **figures}, None)
 
 
 def test_a_rate_at_which_seeds_fail_loses_to_one_at_which_none_does():
     trials = [trial_of(1e-3, 0.7), trial_of(5e-3, 0.9, [1001]), trial_of(1e-2, None, [1000, 1001])]
     for order in (trials, trials[::-1]):
-        assert pick_learning_rates(SMALL, {'trials': order}) == {Arm('shared', 2.0): 1e-3}
+        assert pick_learning_rates(SMALL, order) == {PilotArm('shared', 2.0): 1e-3}
 
 
 def test_an_arm_of_which_every_run_failed_is_left_out(tmp_path):
-    summary = {'trials': [trial_of(1e-3, None, [1000, 1001])]}
-    assert pick_learning_rates(SMALL, summary) == {}
+    trial = trial_of(1e-3, None, [1000, 1001])
+    assert pick_learning_rates(SMALL, [trial]) == {}
 
 
 # -------------------------------------------------------------------- parts on the command line
@@ -217,19 +218,26 @@ def test_parts_are_named_and_found(tmp_path):
         'AuxNet2-train_pairs',
         'AuxNet2-heads',
     ]
-    assert part_config(DESIGN, 'DeepModel-pilot') == pilot_config(DESIGN, DEEP)
-    assert part_config(DESIGN, 'AuxNet2-heads-pilot') == heads_pilot_config(DESIGN, SMALL)
-    pilot_summary(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
-    heads = heads_pilot_config(DESIGN, SMALL)
+    assert part_config(DESIGN, 'DeepModel-pilot') == pilot_configs(DESIGN, DEEP)['DeepModel-pilot']
+    assert (
+        part_config(DESIGN, 'AuxNet2-heads-pilot')
+        == pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
+    )
+    pilot_trials(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
+    heads = pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
     train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
         heads, tmp_path / 'AuxNet2-heads-pilot'
     )
     picks = dict.fromkeys(head_arms(DESIGN, SMALL), 1e-2)
     found = part_config(DESIGN, 'AuxNet2-heads', str(tmp_path))
-    assert found == heads_config(DESIGN, SMALL, picks) and len(found.sweep.settings) == 4
-    for part, make in (('AuxNet2', main_config), ('AuxNet2-train_pairs', train_pairs_config)):
+    assert (
+        found == trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']
+        and len(found.sweep.settings) == 4
+    )
+    expected = trained_configs(DESIGN, SMALL, every_pick(SMALL, rate=1e-2))
+    for part in ('AuxNet2', 'AuxNet2-train_pairs'):
         config = part_config(DESIGN, part, str(tmp_path))
-        assert config == make(DESIGN, SMALL, every_pick(SMALL, rate=1e-2))
+        assert config == expected[part]
         assert config.name == f'study-{part}'
 
 
@@ -248,8 +256,8 @@ def test_a_part_that_cannot_be_made_says_why(tmp_path, part, message):
 
 
 def test_a_part_without_picks_says_why(tmp_path):
-    pilot_summary(tmp_path, lambda hyper, seed: (0.5, 0.5), failed=(1000, 1001))
-    with pytest.raises(UserError, match=r'every run that .* failed'):
+    pilot_trials(tmp_path, lambda hyper, seed: (0.5, 0.5), failed=(1000, 1001))
+    with pytest.raises(UserError, match=r'because every run of .* failed'):
         part_config(DESIGN, 'AuxNet2', str(tmp_path))
 
 

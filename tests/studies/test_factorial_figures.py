@@ -1,4 +1,6 @@
-"""What the study's pictures show: every seed, every mean, every interval."""
+"""What the study's plots show: every seed, every mean, every interval."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,14 +10,14 @@ from matplotlib.container import ErrorbarContainer
 from pairjax.analysis.statistics import describe
 from pairjax.studies.factorial.analysis import analyse
 from pairjax.studies.factorial.figures import draw_accuracies, draw_effects, draw_train_pairs
-from pairjax.studies.factorial.results import Cell, read_results
+from pairjax.studies.factorial.results import DesignCell, read_study
 from pairjax.studies.factorial.running import run_study
 
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
     run = train_nothing(gains(sharing=0.02, aux=0.03), failed=(4,))
-    return read_results(DESIGN, run_study(DESIGN, tmp_path_factory.mktemp('study'), run))
+    return read_study(DESIGN, run_study(DESIGN, tmp_path_factory.mktemp('study'), run))
 
 
 def shown_panels(figure):
@@ -39,7 +41,7 @@ def dots_of(axes):
 
 
 def cells_of(network, sharing):
-    return [Cell(network, sharing, weight, 1000) for weight in DESIGN.aux_weights]
+    return [DesignCell(network, sharing, weight, 1000) for weight in DESIGN.aux_weights]
 
 
 def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
@@ -48,14 +50,14 @@ def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
     for axes, network in zip(panels, ('AuxNet2', 'DeepModel'), strict=True):
         shown = (network, 1000, 'learned')
         tests = [
-            outcome.test
-            for cell, outcome in results.cells.items()
+            results.test(cell)
+            for cell in results.trials
             if (cell.network, cell.train_pairs, cell.head) == shown
         ]
         assert np.allclose(dots_of(axes), np.sort(100 * np.concatenate(tests)))
         assert [t.get_text() for t in axes.get_xticklabels()] == ['0', '2']
     shared, ends = means_of(panels[0])['one shared branch']
-    figures = [describe(results.cells[c].test.tolist()) for c in cells_of('AuxNet2', 'shared')]
+    figures = [describe(results.test(c).tolist()) for c in cells_of('AuxNet2', 'shared')]
     assert np.allclose(shared, [100 * figure['mean'] for figure in figures])
     assert np.allclose(ends, [100 * np.array(figure['ci95']) for figure in figures])
     assert len(means_of(panels[0])) == 3 and len(means_of(panels[1])) == 2
@@ -85,14 +87,14 @@ def test_train_pairs_have_a_panel_a_weight(results):
     ]
     for axes, weight in zip(panels, (0.0, 2.0), strict=True):
         means, _ = means_of(axes)['two branches of the same widths']
-        cells = [Cell('AuxNet2', 'separate', weight, size) for size in (250, 500, 1000)]
-        assert np.allclose(means, [100 * results.cells[cell].test.mean() for cell in cells])
+        cells = [DesignCell('AuxNet2', 'separate', weight, size) for size in (250, 500, 1000)]
+        assert np.allclose(means, [100 * results.test(cell).mean() for cell in cells])
         assert len(dots_of(axes)) == 2 * 3 * 5  # One of the six seeds failed.
 
 
 def test_missing_parts_leave_room(results):
-    main = {cell: o for cell, o in results.cells.items() if cell[::3] == ('AuxNet2', 1000)}
-    some = results._replace(cells=main)
+    main = {cell: t for cell, t in results.trials.items() if cell[::3] == ('AuxNet2', 1000)}
+    some = dataclasses.replace(results, trials=main)
     accuracies = shown_panels(draw_accuracies(DESIGN, some))
     assert len(accuracies) == 2
     panel = shown_panels(draw_train_pairs(DESIGN, some))[0]

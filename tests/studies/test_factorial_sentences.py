@@ -1,19 +1,20 @@
-"""Sentences say what the figures support: both directions, and that nothing is resolved."""
+"""Sentences say what the statistics support: both directions, and that nothing is resolved."""
 
 import pytest
-from fake_study import DESIGN, gains, train_nothing
+from fake_study import DESIGN, gains, made_results, made_trial, train_nothing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pairjax.analysis.statistics import PairedComparison, compare_paired
 from pairjax.reporting.markdown import bullet, paragraph, table
-from pairjax.studies.factorial.analysis import Effect, analyse
+from pairjax.studies.factorial.analysis import Effect, Findings, analyse
 from pairjax.studies.factorial.design import Network
-from pairjax.studies.factorial.results import Cell, read_results
+from pairjax.studies.factorial.document import study_document
+from pairjax.studies.factorial.results import DesignCell, read_study
 from pairjax.studies.factorial.running import run_study
-from pairjax.studies.factorial.sentences import numbers, sentences, tally, verdict
+from pairjax.studies.factorial.tables import p_value
 
-A, B = Cell('AuxNet2', 'shared', 2.0, 1000), Cell('AuxNet2', 'separate', 2.0, 1000)
+A, B = (DesignCell('AuxNet2', sharing, 2.0, 1000) for sharing in ('shared', 'separate'))
 
 
 def effect_of(low, high, adjusted_p=0.01):
@@ -22,27 +23,37 @@ def effect_of(low, high, adjusted_p=0.01):
     return Effect(A, B, PairedComparison(20, mean, 0.02, interval, 0.01, 1e-5), adjusted_p)
 
 
-def words(effect):
-    return verdict(effect, 'up', 'down', 'unresolved')
-
-
 # Ten seeds can be significant among many comparisons: 2 / 2**10 * 20 is below 0.05.
 STUDY = DESIGN._replace(
     networks=(Network('AuxNet2', (8, 8, 16, 32), None, num_seeds=10, train_pairs=(500,)),)
 )
 
 
+def sentences_of(results, findings):
+    """The sentences of the document's summary, without line breaks."""
+    text = study_document(STUDY, results, findings, missing=[], quick=False)
+    section = text.partition('## In three sentences\n\n')[2].partition('\n\n')[0]
+    return [' '.join(item.split()) for item in section.removeprefix('- ').split('\n- ') if item]
+
+
 def sentences_for(tmp_path, **true_gains):
     run = train_nothing(gains(**true_gains))
-    results = read_results(STUDY, run_study(STUDY, tmp_path, run))
-    return sentences(STUDY, results, analyse(STUDY, results))
+    results = read_study(STUDY, run_study(STUDY, tmp_path, run))
+    return sentences_of(results, analyse(STUDY, results))
+
+
+def document_of(*sharing):
+    """The document of some effects of sharing alone, without line breaks."""
+    findings = Findings(list(sharing), *[[]] * 6)
+    results = made_results({A: made_trial([0.9]), B: made_trial([0.9])})
+    return ' '.join(study_document(STUDY, results, findings, [], quick=False).split())
 
 
 @pytest.mark.parametrize(
     ('low', 'high', 'said'),
     [
-        (0.001, 0.02, 'up'),
-        (-0.02, -0.001, 'down'),
+        (0.001, 0.02, 'above'),
+        (-0.02, -0.001, 'below'),
         (-0.001, 0.02, 'unresolved'),
         (-0.02, 0.001, 'unresolved'),
         (0.0, 0.02, 'unresolved'),
@@ -51,39 +62,44 @@ def sentences_for(tmp_path, **true_gains):
     ],
 )
 def test_a_direction_needs_an_interval_that_excludes_zero(low, high, said):
-    assert words(effect_of(low, high)) == said
+    assert effect_of(low, high).direction == said
 
 
-@pytest.mark.parametrize(('adjusted_p', 'said'), [(0.049, 'up'), (0.05, 'unresolved')])
+@pytest.mark.parametrize(('adjusted_p', 'said'), [(0.049, 'above'), (0.05, 'unresolved')])
 def test_a_direction_needs_the_adjusted_p_value_too(adjusted_p, said):
-    assert words(effect_of(0.001, 0.02, adjusted_p)) == said
+    assert effect_of(0.001, 0.02, adjusted_p).direction == said
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.floats(0, 1), st.floats(1e-3, 1))
 def test_no_direction_is_claimed_that_the_interval_does_not_support(values, adjusted_p, scale):
     paired = compare_paired([scale * v for v in values], [0.0] * len(values))
-    said = words(Effect(A, B, paired, adjusted_p))
-    if said == 'up':
+    said = Effect(A, B, paired, adjusted_p).direction
+    if said == 'above':
         assert paired.ci95[0] > 0 and adjusted_p < 0.05
-    if said == 'down':
+    if said == 'below':
         assert paired.ci95[1] < 0 and adjusted_p < 0.05
     if adjusted_p < 0.05 and paired.ci95 and paired.ci95[0] * paired.ci95[1] > 0:
-        assert said == ('up' if paired.mean > 0 else 'down')
+        assert said == ('above' if paired.mean > 0 else 'below')
 
 
 def test_numbers_are_points_with_interval_n_and_adjusted_p():
-    assert numbers(effect_of(0.01, 0.03, 0.0421)) == (
-        '(+2.00 points [+1.00, +3.00], n = 20, adjusted p = 0.042)'
-    )
-    assert 'adjusted p < 0.001)' in numbers(effect_of(0.01, 0.03, 0.0002))
-    assert '[-]' in numbers(effect_of(None, None))
+    text = document_of(effect_of(0.01, 0.03, 0.0421))
+    assert '2 (+2.00 points [+1.00, +3.00], n = 20, adjusted p = 0.042).' in text
+    assert 'adjusted p < 0.001).' in document_of(effect_of(0.01, 0.03, 0.0002))
+    assert '(+1.00 points [-], n = 20' in document_of(effect_of(None, None))
+
+
+@pytest.mark.parametrize(('p', 'shown'), [(0.0009, '< 0.001'), (0.001, '= 0.001'), (1, '= 1.000')])
+def test_small_p_values_are_bounds(p, shown):
+    assert p_value(p, '= ') == shown
 
 
 def test_a_tally_counts_each_verdict():
     rows = [effect_of(0.1, 0.2), effect_of(0.1, 0.2, 0.5), effect_of(-0.2, -0.1)]
-    assert tally(rows) == (
-        '3 differences, of which 1 lie above zero, 1 below it and 1 are unresolved'
-    )
+    assert (
+        'of the same widths: 3 differences, of which 1 lie above zero, 1 below it and 1 are '
+        'unresolved.'
+    ) in document_of(*rows)
 
 
 def test_gains_are_told_as_gains(tmp_path):
@@ -123,10 +139,9 @@ def test_unlike_verdicts_are_told_apart(tmp_path):
     assert ', and lowers the test accuracy at auxiliary weight 2 (-' in sharing
 
 
-def test_sentences_without_runs_are_left_out(tmp_path):
-    results = read_results(STUDY, run_study(STUDY, tmp_path, train_nothing(gains())))
-    empty = results._replace(cells={})
-    assert sentences(STUDY, empty, analyse(STUDY, empty)) == []
+def test_sentences_without_runs_are_left_out():
+    empty = made_results({})
+    assert sentences_of(empty, analyse(STUDY, empty)) == []
 
 
 # ---------------------------------------------------------------------------------- markdown

@@ -1,46 +1,41 @@
 """The cells of the study's tables."""
 
-import pandas as pd
 import pytest
 import scipy.stats
-from fake_study import DESIGN
+from fake_study import DESIGN, made_results, made_trial
 
 from pairjax.studies.factorial.analysis import Spread, effects
-from pairjax.studies.factorial.results import Cell, Outcome, Results
+from pairjax.studies.factorial.results import DesignCell
 from pairjax.studies.factorial.tables import (
-    arm_table,
-    best_weight_table,
-    sharing_table,
-    spread_table,
+    arm_rows,
+    best_weight_rows,
+    effect_table,
+    spread_rows,
 )
 
-SHARED, SEPARATE = (Cell('AuxNet2', s, 2.0, 1000) for s in ('shared', 'separate'))
+SHARED, SEPARATE = (DesignCell('AuxNet2', s, 2.0, 1000) for s in ('shared', 'separate'))
 WITHOUT = SHARED._replace(aux_weight=0.0)
 
 
-def outcome(test, validation=0.5, rate=5e-3, failed=()):
-    seeds = pd.Series(test)
-    return Outcome(seeds, pd.Series(validation, seeds.index), list(failed), 1, rate)
-
-
-def rows_of(table):
-    return [[cell.strip() for cell in row.strip('|').split('|')] for row in table.splitlines()[2:]]
+SHARING = ('network', 'against', 'aux weight', 'shared', 'other', 'n', 'difference [95 %]', 'p')
+SHARING += ('adjusted p', 'seeds for 0.5 points')
 
 
 @pytest.fixture
 def results():
     cells = {
-        SHARED: outcome([0.90, 0.93, 0.91], 0.7),
-        SEPARATE: outcome([0.88, 0.90, 0.90], rate=1e-2, failed=[7]),
-        WITHOUT: outcome([0.85, 0.86, 0.84], 0.6, rate=1e-3),
+        SHARED: made_trial([0.90, 0.93, 0.91], 0.7),
+        SEPARATE: made_trial({0: 0.88, 1: 0.90, 2: 0.90, 7: None}, rate=1e-2),
+        WITHOUT: made_trial([0.85, 0.86, 0.84], 0.6, rate=1e-3),
     }
-    return Results(cells, {}, {})
+    return made_results(cells)
 
 
 def test_sharing_shows_means_difference_and_the_seeds_that_half_a_point_needs(results):
-    [row] = rows_of(sharing_table(results, effects(results, [(SHARED, SEPARATE)])))
+    table = effect_table(results, effects(results, [(SHARED, SEPARATE)]), SHARING)
+    row = [cell.strip() for cell in table.splitlines()[2].strip('|').split('|')]
     assert row[:6] == ['AuxNet2', 'separate', '2', '91.33', '89.33', '3']
-    # Differences 2, 3 and 1 points: mean 2, deviation 1, t interval +-4.303 / sqrt(3).
+    # Differences 2, 3 and 1 points: mean 2, std 1, t interval +-4.303 / sqrt(3).
     assert row[6:9] == ['+2.00 [-0.48, +4.48]', '0.250', '0.250']
     seeds, effect = int(row[9]), 0.5 / 1.0
 
@@ -52,7 +47,7 @@ def test_sharing_shows_means_difference_and_the_seeds_that_half_a_point_needs(re
 
 
 def test_ends_of_the_learning_rate_grid_and_failed_seeds_are_marked(results):
-    rows = rows_of(arm_table(DESIGN, results))
+    rows = arm_rows(DESIGN, results)
     assert [row[6] for row in rows] == ['0.005', '0.01 (end)', '0.001 (end)']
     assert [row[10] for row in rows] == ['-', '7', '-']
     assert rows[0][7:9] == ['3', '91.33 +- 1.53 [87.54, 95.13]']
@@ -60,24 +55,24 @@ def test_ends_of_the_learning_rate_grid_and_failed_seeds_are_marked(results):
 
 def test_an_arm_is_named_with_what_compares(results):
     argmax = SHARED._replace(head='argmax', main_weight=0.0)
-    cells = results.cells | {argmax: outcome([0.97, 0.98, 0.96])}
-    rows = rows_of(arm_table(DESIGN, results._replace(cells=cells)))
+    cells = results.trials | {argmax: made_trial([0.97, 0.98, 0.96])}
+    rows = arm_rows(DESIGN, made_results(cells))
     assert rows[0][:6] == ['AuxNet2', 'shared', 'learned', '1', '2', '1,000']
     assert rows[3][:6] == ['AuxNet2', 'shared', 'argmax', '0', '2', '1,000']
 
 
 def test_the_best_weight_has_its_effect_and_weight_0_none(results):
-    # Differences 5, 7 and 7 points: deviation 1.155, t interval +-4.303 * 1.155 / sqrt(3).
+    # Differences 5, 7 and 7 points: std 1.155, t interval +-4.303 * 1.155 / sqrt(3).
     aux = effects(results, [(SHARED, WITHOUT)])
-    [first] = [row for row in rows_of(best_weight_table(DESIGN, results, aux)) if 'shared' in row]
+    [first] = [row for row in best_weight_rows(DESIGN, results, aux) if 'shared' in row]
     assert first[:5] == ['AuxNet2', 'shared', '2', '3', '+6.33 [+3.46, +9.20]']
-    cells = {**results.cells, WITHOUT: outcome([0.85, 0.86, 0.84], 0.9)}
-    [first, _] = rows_of(best_weight_table(DESIGN, results._replace(cells=cells), aux))
+    cells = {**results.trials, WITHOUT: made_trial([0.85, 0.86, 0.84], 0.9)}
+    [first, _] = best_weight_rows(DESIGN, made_results(cells), aux)
     assert first == ['AuxNet2', 'shared', '0', '-', '-', '-', '-']
 
 
 def test_spread_shows_what_there_is(results):
     known = Spread(SHARED, SEPARATE, 1.25, 0.5, 2.0)
-    table = spread_table(results, [known, known._replace(low=None), known._replace(ratio=None)])
-    assert rows_of(table)[0][3:5] == ['1.53', '1.15']
-    assert [row[5] for row in rows_of(table)] == ['1.25 [0.50, 2.00]', '1.25 [-]', '- [0.50, 2.00]']
+    rows = spread_rows(results, [known, known._replace(low=None), known._replace(ratio=None)])
+    assert rows[0][3:5] == ['1.53', '1.15']
+    assert [row[5] for row in rows] == ['1.25 [0.50, 2.00]', '1.25 [-]', '- [0.50, 2.00]']

@@ -1,31 +1,47 @@
-"""What the study's results say: paired effects over common seeds. No jax in here."""
+"""Paired effects over common seeds: sharing, the auxiliary loss, both together, heads."""
 
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from pairjax.analysis.statistics import PairedComparison, compare_paired, holm, std_ratio
+from pairjax.analysis.results import pair_by_seed
+from pairjax.analysis.statistics import PairedComparison, holm, std_ratio
 from pairjax.studies.factorial.design import Design, Network, head_arms, sharings
 from pairjax.studies.factorial.parts import full_train_pairs
-from pairjax.studies.factorial.results import Cell, Results
+from pairjax.studies.factorial.results import DesignCell, StudyResults
+
+CellPair = tuple[DesignCell, DesignCell]
 
 
 class Effect(NamedTuple):
     """A paired difference between two cells, and its p-value adjusted within its family."""
 
-    a: Cell
-    b: Cell
+    a: DesignCell
+    b: DesignCell
     paired: PairedComparison
     adjusted_p: float
 
+    @property
+    def direction(self) -> str:
+        """'above' or 'below' zero, or 'unresolved'.
+
+        A direction needs a 95 % interval that excludes zero and an adjusted p-value below 0.05,
+        since an interval alone knows nothing of the other comparisons.
+        """
+        if self.paired.ci95 is not None and self.adjusted_p < 0.05:
+            low, high = self.paired.ci95
+            if low > 0 or high < 0:
+                return 'above' if low > 0 else 'below'
+        return 'unresolved'
+
 
 class Spread(NamedTuple):
-    """The deviation between seeds of a over that of b, with its interval where n allows one."""
+    """The std over seeds of a over that of b, with its interval where n allows one."""
 
-    a: Cell
-    b: Cell
+    a: DesignCell
+    b: DesignCell
     ratio: float | None
     low: float | None
     high: float | None
@@ -40,8 +56,8 @@ class Findings(NamedTuple):
       interaction: what sharing changes about the auxiliary loss's effect.
       same_size: shared - separate at each number of train pairs.
       doubling: shared - separate with twice the train pairs.
-      heads: comparing without parameters - a learned head, both at the named aux weight.
-      spread: the deviations between seeds of the pairs in `sharing`.
+      heads: a head without parameters - a learned one, both at the named aux weight.
+      spread: the ratios of stds over seeds of the pairs in `sharing`.
     """
 
     sharing: list[Effect]
@@ -53,7 +69,7 @@ class Findings(NamedTuple):
     spread: list[Spread]
 
 
-def analyse(design: Design, results: Results) -> Findings:
+def analyse(design: Design, results: StudyResults) -> Findings:
     """Everything that the study compares."""
     sharing = sharing_pairs(design)
     return Findings(
@@ -67,29 +83,27 @@ def analyse(design: Design, results: Results) -> Findings:
     )
 
 
-def main_cells(design: Design, network: Network) -> dict[str, dict[float, Cell]]:
+def main_cells(design: Design, network: Network) -> dict[str, dict[float, DesignCell]]:
     """The network's cells at the full number of train pairs, by sharing and aux weight."""
     full = full_train_pairs(design, network)
     return {
-        sharing: {
-            weight: Cell(network.name, sharing, weight, full) for weight in design.aux_weights
-        }
+        sharing: {w: DesignCell(network.name, sharing, w, full) for w in design.aux_weights}
         for sharing in sharings(network)
     }
 
 
-def sharing_pairs(design: Design) -> list[tuple[Cell, Cell]]:
+def sharing_pairs(design: Design) -> list[CellPair]:
     """The main comparisons: shared against separate, and against cut, at every aux weight."""
-    pairs = []
-    for against in ('separate', 'cut'):
-        for network in design.networks:
-            cells = main_cells(design, network)
-            if against in cells:
-                pairs += [(cells['shared'][w], cells[against][w]) for w in design.aux_weights]
-    return pairs
+    return [
+        (cells['shared'][weight], cells[against][weight])
+        for against in ('separate', 'cut')
+        for cells in (main_cells(design, network) for network in design.networks)
+        if against in cells
+        for weight in design.aux_weights
+    ]
 
 
-def aux_pairs(design: Design) -> list[tuple[Cell, Cell]]:
+def aux_pairs(design: Design) -> list[CellPair]:
     """Each aux weight against 0, in every network however shared."""
     return [
         (cells[weight], cells[0.0])
@@ -100,23 +114,20 @@ def aux_pairs(design: Design) -> list[tuple[Cell, Cell]]:
     ]
 
 
-def train_size_pairs(design: Design, factor: int = 1) -> list[tuple[Cell, Cell]]:
+def train_size_pairs(design: Design, factor: int = 1) -> list[CellPair]:
     """Shared with n train pairs against separate with `factor` times n, where both exist."""
     pairs = []
-    for network in design.networks:
+    for network in (network for network in design.networks if network.train_pairs):
         sizes = (*network.train_pairs, full_train_pairs(design, network))
-        if network.train_pairs:
-            pairs += [
-                (Cell(network.name, 'shared', w, n), Cell(network.name, 'separate', w, factor * n))
-                for w in (0.0, design.named_weight)
-                for n in sizes
-                if factor * n in sizes
-            ]
+        for weight, n in itertools.product((0.0, design.named_weight), sizes):
+            if factor * n in sizes:
+                shared = DesignCell(network.name, 'shared', weight, n)
+                pairs.append((shared, shared._replace(sharing='separate', train_pairs=factor * n)))
     return pairs
 
 
-def head_pairs(design: Design) -> list[tuple[Cell, Cell]]:
-    """What compares without parameters against a learned head, with the same branches."""
+def head_pairs(design: Design) -> list[CellPair]:
+    """Heads without parameters against a learned one, with the same branches."""
     pairs = []
     for network in design.networks:
         cells = main_cells(design, network)
@@ -126,20 +137,15 @@ def head_pairs(design: Design) -> list[tuple[Cell, Cell]]:
     return pairs
 
 
-def effects(results: Results, pairs: Iterable[tuple[Cell, Cell]]) -> list[Effect]:
+def effects(results: StudyResults, pairs: Iterable[CellPair]) -> list[Effect]:
     """Differences in test accuracy, a - b; all of them together are one family for Holm.
 
     A pair is left out where a cell is missing or fewer than two seeds are common.
     """
-    series = [
-        (a, b, results.cells[a].test, results.cells[b].test)
-        for a, b in pairs
-        if a in results.cells and b in results.cells
-    ]
-    return _compare(series)
+    return _family([(a, b, results.test(a), results.test(b)) for a, b in _finished(results, pairs)])
 
 
-def interactions(design: Design, results: Results) -> list[Effect]:
+def interactions(design: Design, results: StudyResults) -> list[Effect]:
     """What sharing changes about the auxiliary loss's effect, per network and aux weight.
 
     Per seed (shared with aux - shared without) - (separate with aux - separate without).
@@ -147,49 +153,47 @@ def interactions(design: Design, results: Results) -> list[Effect]:
     series = []
     for network in design.networks:
         cells = main_cells(design, network)
-        for weight in design.aux_weights:
+        for weight in filter(None, design.aux_weights):
             corners = [cells[s][w] for s in ('shared', 'separate') for w in (weight, 0.0)]
-            if weight and all(cell in results.cells for cell in corners):
-                tests = [results.cells[cell].test for cell in corners]
-                series.append((corners[0], corners[2], tests[0] - tests[1], tests[2] - tests[3]))
-    return _compare(series)
+            if all(cell in results.trials for cell in corners):
+                with_aux, without, *others = map(results.test, corners)
+                gains = (with_aux - without).dropna(), (others[0] - others[1]).dropna()
+                series.append((corners[0], corners[2], *gains))
+    return _family(series)
 
 
-def _compare(series: Iterable[tuple[Cell, Cell, pd.Series, pd.Series]]) -> list[Effect]:
+def spreads(results: StudyResults, pairs: Iterable[CellPair]) -> list[Spread]:
+    """Ratios of the stds over the seeds that both cells have."""
     rows = []
-    for a, b, test_a, test_b in series:
-        paired = compare_paired(*common_seeds(test_a, test_b))
-        if paired.n > 1:
-            rows.append((a, b, paired))
-    adjusted = holm([paired.p_value for _, _, paired in rows])
-    return [Effect(*row, p) for row, p in zip(rows, adjusted, strict=True)]
+    for a, b in _finished(results, pairs):
+        both = pd.concat([results.test(a), results.test(b)], axis='columns', join='inner')
+        rows.append(Spread(a, b, *std_ratio(*both.to_numpy().T)))
+    return rows
 
 
-def common_seeds(a: pd.Series, b: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The values of the seeds that both have, in one order; missing values are dropped."""
-    both = pd.concat([a, b], axis='columns', join='inner').dropna().sort_index()
-    return both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy()
-
-
-def spreads(results: Results, pairs: Iterable[tuple[Cell, Cell]]) -> list[Spread]:
-    """Ratios of the deviations between seeds, over the seeds that both cells have."""
-    return [
-        Spread(a, b, *std_ratio(*common_seeds(results.cells[a].test, results.cells[b].test)))
-        for a, b in pairs
-        if a in results.cells and b in results.cells
-    ]
-
-
-def best_weights(design: Design, results: Results) -> dict[tuple[str, str], float]:
+def best_weights(design: Design, results: StudyResults) -> dict[tuple[str, str], float]:
     """Per network and sharing the aux weight with the best mean final validation accuracy."""
     best = {}
     for network in design.networks:
         for sharing, cells in main_cells(design, network).items():
-            means = {
-                weight: results.cells[cell].validation.mean()
-                for weight, cell in cells.items()
-                if cell in results.cells and len(results.cells[cell].validation)
+            trials = {
+                w: results.trials[cell] for w, cell in cells.items() if cell in results.trials
             }
+            statistics = {w: t.statistic('final_validation_accuracy') for w, t in trials.items()}
+            means = {w: s['mean'] for w, s in statistics.items() if s['mean'] is not None}
             if means:
                 best[network.name, sharing] = max(means, key=means.get)
     return best
+
+
+def _finished(results: StudyResults, pairs: Iterable[CellPair]) -> list[CellPair]:
+    return [pair for pair in pairs if all(cell in results.trials for cell in pair)]
+
+
+def _family(
+    series: Iterable[tuple[DesignCell, DesignCell, pd.Series, pd.Series]],
+) -> list[Effect]:
+    rows = [(a, b, pair_by_seed(test_a, test_b)) for a, b, test_a, test_b in series]
+    rows = [row for row in rows if row[2].n > 1]
+    adjusted = holm([paired.p_value for *_, paired in rows])
+    return [Effect(*row, p) for row, p in zip(rows, adjusted, strict=True)]

@@ -1,4 +1,4 @@
-"""What the study varies: networks, and the arms that are compared. No jax in here."""
+"""What the study varies: networks, and the arms that are compared."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,15 +9,14 @@ class Network(NamedTuple):
 
     Attributes:
       name: in `models.MODELS`.
-      widths: of the shared and of the separate branches.
-      cut_widths: with which separate branches have the shared network's number of
-        parameters; None where no widths give that.
+      widths: layer widths of the shared and of the separate branches.
+      cut_widths: widths at which separate branches have the shared network's number of
+        parameters; None where there are none.
       num_seeds: of every part but the pilots, seeds 0, 1, ...
       why_not_cut: the reason, where cut_widths is None.
       settings: (field, value) of what differs from default_config().
       train_pairs: numbers of train pairs besides the default one.
-      heads: (model.head, main weight) of what compares without parameters, tried at the named aux
-        weight.
+      heads: (model.head, main weight) of heads without parameters, tried at the named aux weight.
     """
 
     name: str
@@ -31,15 +30,15 @@ class Network(NamedTuple):
 
 
 class Design(NamedTuple):
-    """What the whole study varies; the first network is the one its sentences speak of.
+    """What the whole study varies; the summary of the document is about the first network.
 
     Attributes:
       networks: see `Network`.
-      aux_weights: beside a main weight of 1; 0 must be among them.
-      named_weight: the aux weight which, beside 0, is tried with fewer train pairs, and with heads
-        that have no parameters.
+      aux_weights: weights of the auxiliary loss beside a main weight of 1; 0 must be among them.
+      named_weight: the aux weight that, beside 0, is tried with fewer train pairs and with heads
+        without parameters.
       learning_rates: those that the pilots try.
-      first_pilot_seed: lies past every seed of the other parts.
+      first_pilot_seed: larger than every seed of the other parts.
       num_pilot_seeds: how many seeds a pilot has.
       settings: (field, value) of every config.
     """
@@ -53,8 +52,8 @@ class Design(NamedTuple):
     settings: tuple[tuple[str, Any], ...] = ()
 
 
-class Arm(NamedTuple):
-    """What one learning rate is picked for."""
+class PilotArm(NamedTuple):
+    """One arm of a pilot: what one learning rate is picked for."""
 
     sharing: str
     aux_weight: float
@@ -63,27 +62,23 @@ class Arm(NamedTuple):
 
 
 def sharings(network: Network) -> dict[str, tuple[bool, tuple[int, ...]]]:
-    """The network's ways to share, by name: weight_sharing and widths of each."""
+    """weight_sharing and widths of the shared, separate and (where there is one) cut network."""
     ways = {'shared': (True, network.widths), 'separate': (False, network.widths)}
     return ways | ({'cut': (False, network.cut_widths)} if network.cut_widths else {})
 
 
-def sharing_of(network: Network, hyperparameters: Mapping[str, Any]) -> str:
-    """Which of `sharings` a trial of summary.json has."""
+def arm_of(network: Network, hyperparameters: Mapping[str, Any]) -> PilotArm:
+    """The arm of a trial with these hyperparameters (sequences as lists)."""
     found = (hyperparameters['model.weight_sharing'], tuple(hyperparameters['model.widths']))
-    return next(name for name, way in sharings(network).items() if way == found)
-
-
-def arm_of(network: Network, hyperparameters: Mapping[str, Any]) -> Arm:
-    """The arm that a trial of summary.json belongs to."""
+    sharing = next(name for name, way in sharings(network).items() if way == found)
     fields = ('loss.aux_weight', 'model.head', 'loss.main_weight')
-    return Arm(sharing_of(network, hyperparameters), *(hyperparameters[f] for f in fields))
+    return PilotArm(sharing, *(hyperparameters[field] for field in fields))
 
 
-def head_arms(design: Design, network: Network) -> list[Arm]:
-    """The arms that compare without parameters, with branches shared and separate."""
+def head_arms(design: Design, network: Network) -> list[PilotArm]:
+    """The arms with a head without parameters, with branches shared and separate."""
     return [
-        Arm(sharing, design.named_weight, *head)
+        PilotArm(sharing, design.named_weight, *head)
         for sharing in ('shared', 'separate')
         for head in network.heads
     ]

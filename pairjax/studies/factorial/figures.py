@@ -1,4 +1,4 @@
-"""The study's pictures. No jax in here."""
+"""The study's plots."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,21 @@ from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, LineStyle, new_fi
 from pairjax.studies.factorial.analysis import Effect, main_cells
 from pairjax.studies.factorial.design import Design
 from pairjax.studies.factorial.parts import full_train_pairs
-from pairjax.studies.factorial.results import Cell, Results
-from pairjax.studies.factorial.sentences import WAYS
+from pairjax.studies.factorial.results import DesignCell, StudyResults
 
-LOOK_OF = dict(zip(WAYS, LINE_STYLES, strict=False))
+BRANCHES = {
+    'shared': 'one shared branch',
+    'separate': 'two branches of the same widths',
+    'cut': 'two branches cut to the same number of parameters',
+}
+LOOK_OF = dict(zip(BRANCHES, LINE_STYLES, strict=False))
 TEST_ACCURACY = 'test accuracy, final epoch (%)'
 DODGE = 0.26  # Between the arms at one aux weight; the weights stand one apart.
 CLOUD = 0.13  # How wide the dots of an arm's seeds spread beside its mean.
 
 
 @matplotlib.rc_context(STYLE)
-def draw_accuracies(design: Design, results: Results) -> Figure:
+def draw_accuracies(design: Design, results: StudyResults) -> Figure:
     """Test accuracy against aux weight: a panel a network, a dot a seed, means with intervals."""
     figure, panels = _panels(len(design.networks))
     for axes, network in zip(panels, design.networks, strict=True):
@@ -57,7 +61,7 @@ def draw_effects(design: Design, sharing: Sequence[Effect]) -> Figure:
             means = [100 * row.paired.mean for row in rows]
             bars = [100 * np.ptp(row.paired.ci95 or (0, 0)) / 2 for row in rows]
             if rows:
-                label = f'against {WAYS[other]}'
+                label = f'against {BRANCHES[other]}'
                 _draw_means(axes, places + shift, means, bars, LOOK_OF[other], label)
         _label_weights(axes, design, f'{network.name}, {network.num_seeds} seeds')
         axes.set_ylabel('shared - other (points)')
@@ -68,7 +72,7 @@ def draw_effects(design: Design, sharing: Sequence[Effect]) -> Figure:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_train_pairs(design: Design, results: Results) -> Figure:
+def draw_train_pairs(design: Design, results: StudyResults) -> Figure:
     """Test accuracy against train pairs, shared and separate: without and with aux loss."""
     networks = [network for network in design.networks if network.train_pairs]
     weights = (0.0, design.named_weight)
@@ -77,7 +81,9 @@ def draw_train_pairs(design: Design, results: Results) -> Figure:
     for axes, (network, weight) in zip(panels, settings, strict=True):
         sizes = sorted((*network.train_pairs, full_train_pairs(design, network)))
         for side, sharing in ((-1, 'shared'), (1, 'separate')):
-            tests = [_tests(results, Cell(network.name, sharing, weight, size)) for size in sizes]
+            tests = [
+                _tests(results, DesignCell(network.name, sharing, weight, size)) for size in sizes
+            ]
             for size, values in zip(sizes, tests, strict=True):
                 # Dots stand outside of the lines, which would cover them.
                 across = size * 1.05**side * 1.1 ** (side * _spread(len(values)))
@@ -103,9 +109,9 @@ def _panels(number: int, sharey: bool | str = False) -> tuple[Figure, list[Axes]
     return figure, panels[:number]
 
 
-def _tests(results: Results, cell: Cell) -> list[float]:
+def _tests(results: StudyResults, cell: DesignCell) -> list[float]:
     """The test accuracies of a cell in percent; none where it is missing."""
-    return (100 * results.cells[cell].test).tolist() if cell in results.cells else []
+    return (100 * results.test(cell)).tolist() if cell in results.trials else []
 
 
 def _spread(number: int) -> np.ndarray:
@@ -126,7 +132,7 @@ def _draw_test_means(
     bars = [np.ptp(figure['ci95'] or (0, 0)) / 2 for figure in figures]
     line_style = LOOK_OF[sharing]
     line = line_style.line if lines else 'none'
-    _draw_means(axes, places, means, bars, line_style, WAYS[sharing], line)
+    _draw_means(axes, places, means, bars, line_style, BRANCHES[sharing], line)
 
 
 def _draw_means(

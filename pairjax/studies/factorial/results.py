@@ -1,18 +1,19 @@
-"""What the runs of the study reached, arm by arm and seed by seed. No jax in here."""
+"""What the runs of the study reached, by cell of the design and by seed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from pairjax.analysis.results import TrialResult, check_same_data, read_experiment
 from pairjax.errors import UserError
-from pairjax.studies.factorial.design import Design, Network, arm_of
+from pairjax.studies.factorial.design import Design, arm_of
 from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
-from pairjax.workdir.workdir import read_summary
 
 
-class Cell(NamedTuple):
+class DesignCell(NamedTuple):
     """One arm of one network at one number of train pairs."""
 
     network: str
@@ -23,79 +24,45 @@ class Cell(NamedTuple):
     main_weight: float = 1.0
 
 
-class Outcome(NamedTuple):
-    """What the seeds of a cell reached.
-
-    Attributes:
-      test, validation: final accuracies, fractions by seed, without failed seeds.
-      failed_seeds: which runs diverged.
-      num_params: of the network.
-      learning_rate: picked for the arm.
-    """
-
-    test: pd.Series
-    validation: pd.Series
-    failed_seeds: list[int]
-    num_params: int
-    learning_rate: float
-
-
-class Results(NamedTuple):
+@dataclass(frozen=True)
+class StudyResults:
     """Everything that the document is made from.
 
     Attributes:
-      cells: see `Cell` and `Outcome`.
-      pilots: summary.json of each pilot.
-      data: source and sizes of the digits.
+      trials: the trained trials by cell.
+      num_pilot_runs: how many runs chose the learning rates.
+      data: source, pool sizes and fingerprint of the images.
     """
 
-    cells: dict[Cell, Outcome]
-    pilots: dict[str, dict[str, Any]]
-    data: dict[str, Any]
+    trials: dict[DesignCell, TrialResult]
+    num_pilot_runs: int
+    data: Mapping[str, Any]
+
+    def test(self, cell: DesignCell) -> pd.Series:
+        """Final test accuracy by seed, fractions, without failed seeds; KeyError if not run."""
+        return self.trials[cell].values('final_test_accuracy')
 
 
-def read_results(design: Design, workdirs: Mapping[str, Path]) -> Results:
+def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
     """Reads the finished parts of the study.
 
     Args:
       design: what was varied.
-      workdirs: of the finished parts by name, as `study.run_study` returns them.
+      workdirs: of the finished parts by name, as `running.run_study` returns them.
 
-    Raises: UserError where nothing is finished, or where parts saw different digits.
+    Raises: UserError where nothing is finished, or two parts were trained on different images.
     """
-    summaries = {name: read_summary(path) for name, path in workdirs.items()}
-    if not summaries:
+    parts = {name: read_experiment(path) for name, path in workdirs.items()}
+    if not parts:
         raise UserError('no part of the study is finished, so there is nothing to write')
-    first, *others = summaries
-    for name in others:
-        if summaries[name]['data'] != summaries[first]['data']:
-            raise UserError(
-                f'{workdirs[name]} was trained on other digits than {workdirs[first]}; name '
-                'another --workdir'
-            )
-    cells = {}
+    check_same_data(parts.values())
+    trials = {}
     for network in design.networks:
         for name in (network.name, network.name + TRAIN_PAIRS, network.name + HEADS):
-            for trial in summaries.get(name, {'trials': []})['trials']:
-                cells[_cell(network, trial)] = _outcome(trial)
-    pilots = {name.removesuffix(PILOT): s for name, s in summaries.items() if name.endswith(PILOT)}
-    return Results(cells, pilots, summaries[first]['data'])
-
-
-def _cell(network: Network, trial: Mapping[str, Any]) -> Cell:
-    hyper = trial['hyperparameters']
-    sharing, aux_weight, *head = arm_of(network, hyper)
-    return Cell(network.name, sharing, aux_weight, hyper['data.num_train_pairs'], *head)
-
-
-def _outcome(trial: Mapping[str, Any]) -> Outcome:
-    def by_seed(name):
-        return pd.Series(trial[name]['values'], index=trial['seeds'], dtype=float).dropna()
-
-    return Outcome(
-        by_seed('final_test_accuracy'),
-        by_seed('final_validation_accuracy'),
-        trial['failed_seeds'],
-        trial['num_params'],
-        trial['hyperparameters']['optimizer.learning_rate'],
-    )
+            for trial in parts[name].trials if name in parts else ():
+                sharing, aux_weight, *head = arm_of(network, trial.hyperparameters)
+                num_pairs = trial.hyperparameters['data.num_train_pairs']
+                trials[DesignCell(network.name, sharing, aux_weight, num_pairs, *head)] = trial
+    pilots = [trial for name in parts if name.endswith(PILOT) for trial in parts[name].trials]
+    first = next(iter(parts.values()))
+    return StudyResults(trials, sum(len(trial.seeds) for trial in pilots), first.data)

@@ -1,111 +1,118 @@
-"""The tables of the study's document. No jax in here."""
+"""The rows of the tables in the study's document."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from pairjax.analysis.statistics import describe, seeds_to_resolve
+from pairjax.analysis.statistics import seeds_to_resolve
 from pairjax.reporting.console import format_figure
 from pairjax.reporting.format import interval, points, points_span
 from pairjax.reporting.markdown import table
 from pairjax.studies.factorial.analysis import Effect, Spread, best_weights, main_cells
 from pairjax.studies.factorial.design import Design, sharings
-from pairjax.studies.factorial.results import Cell, Results
-from pairjax.studies.factorial.sentences import p_value
+from pairjax.studies.factorial.results import StudyResults
 
-DIFFERENCE = ('n', 'difference [95 %]', 'p', 'adjusted p')
 # What the study would like to see: half a percentage point.
 RESOLUTION = 0.005
 
 
-def difference_cells(row: Effect) -> list[str]:
-    """The cells below `DIFFERENCE`."""
-    paired = row.paired
-    return [
-        str(paired.n),
-        f'{points(paired.mean)} {points_span(*interval(paired))}',
-        p_value(paired.p_value),
-        p_value(row.adjusted_p),
-    ]
+def p_value(p: float, equals: str = '') -> str:
+    """A p-value with three decimals, after `equals` unless it is an upper bound."""
+    return '< 0.001' if p < 0.001 else f'{equals}{p:.3f}'
+
+
+def effect_cells(results: StudyResults, effect: Effect) -> dict[str, str]:
+    """Every cell that a table of effects can show, by heading."""
+    a, b, paired, adjusted_p = effect
+    mean_a, mean_b = (f'{100 * results.test(cell).mean():.2f}' for cell in (a, b))
+    seeds = seeds_to_resolve(paired.std, RESOLUTION)
+    return {
+        'network': a.network,
+        'branches': a.sharing,
+        'against': b.sharing,
+        'aux weight': f'{a.aux_weight:g}',
+        'head': a.head,
+        'main weight': f'{a.main_weight:g}',
+        'parameters': f'{results.trials[a].num_params:,}',
+        'pairs, shared': f'{a.train_pairs:,}',
+        'pairs, separate': f'{b.train_pairs:,}',
+        'shared': mean_a,
+        'without': mean_a,
+        'other': mean_b,
+        'separate': mean_b,
+        'learned': mean_b,
+        'n': str(paired.n),
+        'difference [95 %]': f'{points(paired.mean)} {points_span(*interval(paired))}',
+        'p': p_value(paired.p_value),
+        'adjusted p': p_value(adjusted_p),
+        'seeds for 0.5 points': f'{seeds:,}' if seeds else '-',
+    }
 
 
 def effect_table(
-    rows: Iterable[Effect],
-    headings: Sequence[str],
-    cells: Callable[[Effect], Sequence[str]],
+    results: StudyResults, effects: Iterable[Effect], headings: Sequence[str]
 ) -> str:
-    """Effects with their p-values, each line beginning with the cells that name it."""
-    return table([*headings, *DIFFERENCE], [[*cells(row), *difference_cells(row)] for row in rows])
+    """A Markdown table of effects with the columns of `effect_cells` that are named."""
+    rows = [effect_cells(results, effect) for effect in effects]
+    return table(headings, [[row[heading] for heading in headings] for row in rows])
 
 
-def sharing_table(results: Results, rows: Iterable[Effect]) -> str:
-    """Shared against another way, with the seeds that half a point would need."""
-    lines = []
-    for row in rows:
-        seeds = seeds_to_resolve(row.paired.std, RESOLUTION)
-        means = [f'{100 * results.cells[cell].test.mean():.2f}' for cell in (row.a, row.b)]
-        start = [row.a.network, row.b.sharing, f'{row.a.aux_weight:g}', *means]
-        lines.append([*start, *difference_cells(row), f'{seeds:,}' if seeds else '-'])
-    headings = ('network', 'against', 'aux weight', 'shared', 'other')
-    return table([*headings, *DIFFERENCE, 'seeds for 0.5 points'], lines)
+def spread_rows(results: StudyResults, spreads: Iterable[Spread]) -> list[list[str]]:
+    """Network, the branches compared with, aux weight, both stds in percent, and their ratio."""
+    rows = []
+    for spread in spreads:
+        stds = [f'{100 * results.test(cell).std():.2f}' for cell in (spread.a, spread.b)]
+        ratio = '-' if spread.ratio is None else f'{spread.ratio:.2f}'
+        ends = '[-]' if spread.low is None else f'[{spread.low:.2f}, {spread.high:.2f}]'
+        names = [spread.a.network, spread.b.sharing, f'{spread.a.aux_weight:g}']
+        rows.append([*names, *stds, f'{ratio} {ends}'])
+    return rows
 
 
-def spread_table(results: Results, rows: Iterable[Spread]) -> str:
-    """Deviations between seeds and their ratio."""
-    lines = []
-    for row in rows:
-        deviations = [f'{100 * results.cells[cell].test.std():.2f}' for cell in (row.a, row.b)]
-        ratio = '-' if row.ratio is None else f'{row.ratio:.2f}'
-        bounds = '[-]' if row.low is None else f'[{row.low:.2f}, {row.high:.2f}]'
-        start = [row.a.network, row.b.sharing, f'{row.a.aux_weight:g}']
-        lines.append([*start, *deviations, f'{ratio} {bounds}'])
-    headings = ('network', 'against', 'aux weight', 'shared', 'other', 'ratio [95 %]')
-    return table(headings, lines)
-
-
-def best_weight_table(design: Design, results: Results, aux: Sequence[Effect]) -> str:
+def best_weight_rows(
+    design: Design, results: StudyResults, aux: Sequence[Effect]
+) -> list[list[str]]:
     """The aux weight that validation accuracy chooses, and its effect on test accuracy."""
-    by_cell = {row.a: row for row in aux}
-    lines = []
+    effects = {effect.a[:3]: effect_cells(results, effect) for effect in aux}
+    rows = []
     for (network, sharing), weight in best_weights(design, results).items():
-        row = next((r for c, r in by_cell.items() if c[:3] == (network, sharing, weight)), None)
-        cells = difference_cells(row) if row else ['-'] * len(DIFFERENCE)
-        lines.append([network, sharing, f'{weight:g}', *cells])
-    return table(('network', 'branches', 'best aux weight', *DIFFERENCE), lines)
+        cells = effects.get((network, sharing, weight), {})
+        shown = [cells.get(h, '-') for h in ('n', 'difference [95 %]', 'p', 'adjusted p')]
+        rows.append([network, sharing, f'{weight:g}', *shown])
+    return rows
 
 
-def network_table(design: Design, results: Results) -> str:
-    """The networks and their arms."""
-    lines = []
+def network_rows(design: Design, results: StudyResults) -> list[list[str]]:
+    """The networks with their branches: widths, parameters, settings of their own."""
+    rows = []
     for network in design.networks:
         settings = ', '.join(f'{field} {value}' for field, value in network.settings) or '-'
         for sharing, cells in main_cells(design, network).items():
-            counts = [results.cells[c].num_params for c in cells.values() if c in results.cells]
-            if counts:
+            trials = [results.trials[cell] for cell in cells.values() if cell in results.trials]
+            if trials:
                 widths = ', '.join(map(str, sharings(network)[sharing][1]))
-                lines.append([network.name, sharing, widths, f'{counts[0]:,}', settings])
-    return table(('network', 'branches', 'widths', 'parameters', 'settings of its own'), lines)
+                params = f'{trials[0].num_params:,}'
+                rows.append([network.name, sharing, widths, params, settings])
+    return rows
 
 
-def arm_table(design: Design, results: Results) -> str:
+def arm_rows(design: Design, results: StudyResults) -> list[list[str]]:
     """Every arm: the learning rate picked for it and the accuracies reached with it."""
     ends = (min(design.learning_rates), max(design.learning_rates))
-    lines = []
-    for cell, outcome in results.cells.items():
-        edge = ' (end)' if outcome.learning_rate in ends else ''
-        lines.append(
+    rows = []
+    for cell, trial in results.trials.items():
+        rate = trial.hyperparameters['optimizer.learning_rate']
+        rows.append(
             [
-                *_names(cell),
-                f'{outcome.learning_rate:g}{edge}',
-                str(len(outcome.test)),
-                format_figure(describe(outcome.test.tolist())),
-                format_figure(describe(outcome.validation.tolist())),
-                ', '.join(map(str, outcome.failed_seeds)) or '-',
+                cell.network,
+                cell.sharing,
+                cell.head,
+                f'{cell.main_weight:g}',
+                f'{cell.aux_weight:g}',
+                f'{cell.train_pairs:,}',
+                f'{rate:g}{" (end)" if rate in ends else ""}',
+                str(trial.n),
+                format_figure(trial.statistic('final_test_accuracy')),
+                format_figure(trial.statistic('final_validation_accuracy')),
+                ', '.join(map(str, trial.failed_seeds)) or '-',
             ]
         )
-    accuracies = ('test +- sd [95 %]', 'validation +- sd [95 %]')
-    names = ('network', 'branches', 'head', 'main weight', 'aux weight', 'train pairs')
-    return table((*names, 'learning rate', 'n', *accuracies, 'failed seeds'), lines)
-
-
-def _names(cell: Cell) -> list[str]:
-    weights = [f'{cell.main_weight:g}', f'{cell.aux_weight:g}']
-    return [cell.network, cell.sharing, cell.head, *weights, f'{cell.train_pairs:,}']
+    return rows
