@@ -32,8 +32,8 @@ STUDY = DESIGN._replace(
 def sentences_of(results, findings):
     """The sentences of the document's summary, without line breaks."""
     text = study_document(STUDY, results, findings, missing=[], quick=False)
-    section = text.partition('## In three sentences\n\n')[2].partition('\n\n')[0]
-    return [' '.join(item.split()) for item in section.removeprefix('- ').split('\n- ') if item]
+    section = text.partition('## In three sentences\n')[2].partition('\n\nAccuracy is')[0]
+    return [' '.join(sentence.split()) for sentence in section.split('\n- ')[1:]]
 
 
 def sentences_for(tmp_path, **true_gains):

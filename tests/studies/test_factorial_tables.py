@@ -75,4 +75,4 @@ def test_spread_shows_what_there_is(results):
     known = Spread(SHARED, SEPARATE, 1.25, 0.5, 2.0)
     rows = spread_rows(results, [known, known._replace(low=None), known._replace(ratio=None)])
     assert rows[0][3:5] == ['1.53', '1.15']
-    assert [row[5] for row in rows] == ['1.25 [0.50, 2.00]', '1.25 [-]', '- [0.50, 2.00]']
+    assert [row[5] for row in rows] == ['1.25 [0.50, 2.00]', '1.25 [-]', '-']

@@ -11,13 +11,13 @@ from pairjax.reporting.plots.curves import save_figure
 from pairjax.studies.factorial import tables
 from pairjax.studies.factorial.analysis import Effect, Findings, analyse
 from pairjax.studies.factorial.design import Design
-from pairjax.studies.factorial.figures import (
+from pairjax.studies.factorial.parts import base_config, part_names
+from pairjax.studies.factorial.plots import (
     BRANCHES,
     draw_accuracies,
     draw_effects,
     draw_train_pairs,
 )
-from pairjax.studies.factorial.parts import base_config, part_names
 from pairjax.studies.factorial.results import StudyResults, read_study
 from pairjax.workdir.workdir import writing
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from pairjax.analysis.statistics import seeds_to_resolve
-from pairjax.reporting.console import format_figure
-from pairjax.reporting.format import interval, points, points_span
+from pairjax.reporting.format import format_difference, format_ratio, format_statistic
 from pairjax.reporting.markdown import table
 from pairjax.studies.factorial.analysis import Effect, Spread, best_weights, main_cells
 from pairjax.studies.factorial.design import Design, sharings
@@ -40,16 +39,14 @@ def effect_cells(results: StudyResults, effect: Effect) -> dict[str, str]:
         'separate': mean_b,
         'learned': mean_b,
         'n': str(paired.n),
-        'difference [95 %]': f'{points(paired.mean)} {points_span(*interval(paired))}',
+        'difference [95 %]': format_difference(paired),
         'p': p_value(paired.p_value),
         'adjusted p': p_value(adjusted_p),
         'seeds for 0.5 points': f'{seeds:,}' if seeds else '-',
     }
 
 
-def effect_table(
-    results: StudyResults, effects: Iterable[Effect], headings: Sequence[str]
-) -> str:
+def effect_table(results: StudyResults, effects: Iterable[Effect], headings: Sequence[str]) -> str:
     """A Markdown table of effects with the columns of `effect_cells` that are named."""
     rows = [effect_cells(results, effect) for effect in effects]
     return table(headings, [[row[heading] for heading in headings] for row in rows])
@@ -60,10 +57,9 @@ def spread_rows(results: StudyResults, spreads: Iterable[Spread]) -> list[list[s
     rows = []
     for spread in spreads:
         stds = [f'{100 * results.test(cell).std():.2f}' for cell in (spread.a, spread.b)]
-        ratio = '-' if spread.ratio is None else f'{spread.ratio:.2f}'
-        ends = '[-]' if spread.low is None else f'[{spread.low:.2f}, {spread.high:.2f}]'
+        ratio = format_ratio(spread.ratio, spread.low, spread.high)
         names = [spread.a.network, spread.b.sharing, f'{spread.a.aux_weight:g}']
-        rows.append([*names, *stds, f'{ratio} {ends}'])
+        rows.append([*names, *stds, ratio])
     return rows
 
 
@@ -110,8 +106,8 @@ def arm_rows(design: Design, results: StudyResults) -> list[list[str]]:
                 f'{cell.train_pairs:,}',
                 f'{rate:g}{" (end)" if rate in ends else ""}',
                 str(trial.n),
-                format_figure(trial.statistic('final_test_accuracy')),
-                format_figure(trial.statistic('final_validation_accuracy')),
+                format_statistic(trial.statistic('final_test_accuracy')),
+                format_statistic(trial.statistic('final_validation_accuracy')),
                 ', '.join(map(str, trial.failed_seeds)) or '-',
             ]
         )
