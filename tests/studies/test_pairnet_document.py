@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pairjax.analysis.results import ExperimentResult, TrialResult
+from pairjax.analysis.statistics import describe
+from pairjax.errors import UserError
 from pairjax.runtime.experiment import run_experiment
-from pairjax.studies.pairnet.document import write_pairnet
+from pairjax.studies.pairnet.document import MEASURES, ablation_rows, differences, write_pairnet
 
 DIGITS = np.eye(14)[None], {'rotation 90': np.eye(14)[None, ::-1]}
 
@@ -65,3 +68,47 @@ def test_an_arm_that_lacks_a_figure_has_a_dash_there(small_config, tmp_path):
     )
     assert learned[3] == '-' and '-' not in (learned[2], learned[4])
     assert '-' not in probability[2:5]
+
+
+def made_ablation(workdir, values):
+    """An ablation of made-up accuracies by seed, per trial with its hyperparameters."""
+    trials = [
+        {
+            'hyperparameters': fields,
+            'num_params': 7,
+            'seeds': list(range(len(accuracies))),
+            'failed_seeds': [s for s, value in enumerate(accuracies) if value is None],
+            **{measure: describe(accuracies) for measure in MEASURES},
+        }
+        for fields, accuracies in values
+    ]
+    return ExperimentResult(
+        workdir, {}, {}, {}, [TrialResult(i, '', trial, None) for i, trial in enumerate(trials)]
+    )
+
+
+def test_removed_options_have_no_row_but_count_for_holm(tmp_path):
+    fields = {'optimizer.ema_decay': 0.0, 'model.head': 'argmax'}
+    base, lower = [0.90, 0.91, 0.92, 0.93], [0.80, 0.80, 0.81, 0.84]
+    experiment = made_ablation(
+        tmp_path,
+        [
+            (fields, base),
+            (fields | {'optimizer.ema_decay': 0.9}, lower),
+            (fields | {'model.head': 'learned'}, lower),
+        ],
+    )
+    [row] = ablation_rows(experiment)
+    assert row[:2] == ['`model.head=learned`', '7']
+    assert row[-1] == '0.25'  # Two p-values of 2 / 2**4.
+
+
+def test_differences_are_over_seeds_that_failed_in_no_trial(tmp_path):
+    trials = [({}, [0.9, 0.8, 0.7, None]), ({}, [0.5, None, 0.5, 0.5]), ({}, [0.5, 0.5, 0.6, 0.5])]
+    experiment = made_ablation(tmp_path, trials)
+    compared = differences(experiment.trials, MEASURES[0])
+    assert [paired.n for paired in compared.values()] == [2, 2]
+    assert compared[1].mean == pytest.approx(-0.3) and compared[2].mean == pytest.approx(-0.25)
+    experiment = made_ablation(tmp_path, [({}, [0.9, None]), ({}, [0.9, 0.8])])
+    with pytest.raises(UserError, match='two seeds'):
+        differences(experiment.trials, MEASURES[0])
