@@ -8,7 +8,7 @@ from pairjax.cli import run_main
 from pairjax.errors import UserError
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'what launch/main.py made, such as runs/auxnet2')
-SEED = flags.DEFINE_integer('seed', None, 'report this seed alone')
+SEED = flags.DEFINE_integer('seed', None, 'show this seed only')
 DATA_SOURCE = flags.DEFINE_string('data_source', None, 'other digits: bundled, idx, npz or tfds')
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'directory or file of the other digits')
 
@@ -28,7 +28,9 @@ def main() -> None:
         seeds = sorted({row['seed'] for row in rows})
         rows = [row for row in rows if row['seed'] == SEED.value]
         if not rows:
-            raise UserError(f'--seed={SEED.value} was not trained; {WORKDIR.value} holds {seeds}')
+            raise UserError(
+                f'--seed={SEED.value} was not trained; {WORKDIR.value} has the seeds {seeds}'
+            )
     show_evaluation(rows, progress.make_console())
 
 

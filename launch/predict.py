@@ -1,6 +1,6 @@
-"""Compares two images with a trained network: python launch/predict.py --workdir=DIR a.png b.png
+"""Predicts for two images: python launch/predict.py --workdir=DIR a.png b.png
 
-Or the pairs of a CSV, or every ordered pair of the images in a folder:
+Or for a CSV of pairs, or for every ordered pair of the images in a folder:
 python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
 """
 
@@ -12,7 +12,7 @@ from absl import flags
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
-# Trained once and kept, for use without --workdir.
+# The network that is trained where no --workdir is named.
 DEFAULT_CONFIG = Path(__file__).parents[1] / 'configs' / 'pairnet.py'
 
 WORKDIR = flags.DEFINE_string(
@@ -24,16 +24,16 @@ ENSEMBLE = flags.DEFINE_bool('ensemble', False, "average all of the trial's seed
 AS_IT_IS = flags.DEFINE_bool(
     'as_it_is',
     False,
-    'only make images grey, square and 14 x 14, for networks trained on other things than '
-    'light digits on a dark ground',
+    'only make images grey, square and 14 x 14, for networks trained on other images than light '
+    'digits on a dark background',
 )
 OUT = flags.DEFINE_string(
-    'out', None, 'where the answers to a CSV or a folder go; standard output by default'
+    'out', None, 'CSV file for the predictions for a CSV or a folder; standard output by default'
 )
 
-WANTED = (
-    'two images, a folder of images, or one .csv with the header a,b and two paths of images in '
-    'each row'
+INPUTS = (
+    'two images, a folder of images, or one .csv with the header a,b and the paths of two images '
+    'in each row'
 )
 
 
@@ -41,28 +41,30 @@ def main(arguments: list[str]) -> None:
     paths = [Path(argument) for argument in arguments]
     for path in paths:
         if not path.exists():
-            raise UserError(f'{path} does not exist; name {WANTED}')
+            raise UserError(f'{path} does not exist; name {INPUTS}')
     is_list = len(paths) == 1 and (paths[0].suffix.lower() == '.csv' or paths[0].is_dir())
     if not is_list and len(paths) != 2:
-        raise UserError(f'{len(paths)} files are named; name {WANTED}')
+        raise UserError(f'{len(paths)} files are named; name {INPUTS}')
     if OUT.value is not None and not is_list:
-        raise UserError(
-            '--out is for the answers to a .csv or a folder; leave it out for two images'
-        )
+        raise UserError('--out is for a .csv or a folder; leave it out for two images')
     # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.inference import predict_command
+    from pairjax.inference.predictor import default_network, restore_runs
     from pairjax.runtime import vectorize
 
     vectorize.configure_jax()
     config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
     config.num_seeds = 1
-    workdir = Path(WORKDIR.value) if WORKDIR.value else None
-    choice = predict_command.Choice(workdir, config, TRIAL.value, SEED.value, ENSEMBLE.value)
+
+    def restore(display):
+        workdir = Path(WORKDIR.value) if WORKDIR.value else default_network(config, display)
+        return restore_runs(workdir, TRIAL.value, SEED.value, ENSEMBLE.value)
+
     if is_list:
         out = Path(OUT.value) if OUT.value else None
-        predict_command.ask_about_list(paths[0], out, AS_IT_IS.value, choice)
+        predict_command.predict_list(paths[0], out, AS_IT_IS.value, restore)
     else:
-        predict_command.ask_about_pair(*paths, AS_IT_IS.value, choice)
+        predict_command.predict_pair(*paths, AS_IT_IS.value, restore)
 
 
 if __name__ == '__main__':

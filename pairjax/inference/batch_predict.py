@@ -1,9 +1,9 @@
-"""Answers for a CSV of pairs or all pairs of a folder, row by row, however many. No jax in here."""
+"""Predictions for many pairs of images: the rows of a CSV, or all pairs of a folder."""
 
 import csv
 import itertools
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -11,30 +11,34 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.inference.image_preprocessing import Picture, picture_names
-from pairjax.inference.image_workers import PictureReader
+from pairjax.inference.image_preprocessing import PreparedImage, list_images
 
 COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error')
-# Batches whose pictures are being read while one is asked.
+# Batches whose images are read while the network predicts for one.
 BATCHES_AHEAD = 4
-MISSING = 'a or b is missing in this row; it must name two pictures'
+# 800 bytes each.
+CACHED_IMAGES = 50_000
+MISSING = 'a or b is missing in this row; it must name two images'
 
 
 class PairList(NamedTuple):
-    """Pairs to be answered.
+    """Pairs of images to predict for.
 
-    pairs: the two names of each, relative to `folder`. count: how many there are. words: what
-    there is to say of them beforehand, or ''.
+    Attributes:
+      folder: of the images.
+      pairs: the two file names of each pair, relative to `folder`.
+      count: the number of pairs.
+      note: what the user should know about them, or ''.
     """
 
     folder: Path
     pairs: Iterable[tuple[str, str]]
     count: int
-    words: str
+    note: str
 
 
-class Counts(NamedTuple):
-    """What became of a list: its pairs, those without an answer, and the pictures inverted."""
+class PairCounts(NamedTuple):
+    """Numbers of pairs, of pairs without a prediction, and of images that were inverted."""
 
     pairs: int
     failed: int
@@ -42,117 +46,134 @@ class Counts(NamedTuple):
 
 
 def list_pairs(path: Path) -> PairList:
-    """The rows of a CSV, see `read_pairs`; of a folder every ordered pair of two of its pictures.
+    """The rows of a CSV, see `read_pairs`, or every ordered pair of two images in a folder.
 
-    A folder's pictures are the files right in it whose names end like a picture's, in the order
-    of their names.
-
-    Raises: UserError where the CSV cannot be read, or the folder has fewer than two pictures.
+    Raises: UserError where the CSV cannot be read, or the folder has fewer than two images.
     """
     if not path.is_dir():
         return PairList(path.parent, read_pairs(path), sum(1 for _ in read_pairs(path)), '')
-    names, num_others = picture_names(path)
+    names, num_others = list_images(path)
     if len(names) < 2:
         raise UserError(
-            f'{path} holds {len(names)} files that are named like pictures (.png, .jpg and so '
-            'on); two or more make pairs'
+            f'{path} holds {len(names)} images (files named .png, .jpg and so on); name a folder '
+            'of two or more'
         )
-    words = f'every ordered pair of the {len(names):,} pictures in {path}'
+    note = f'every ordered pair of the {len(names):,} images in {path}'
     if num_others:
-        words += f'; left out, not being named like pictures: {num_others:,}'
-    return PairList(path, itertools.permutations(names, 2), len(names) * (len(names) - 1), words)
+        note += f'; files without the name of an image, left out: {num_others:,}'
+    return PairList(path, itertools.permutations(names, 2), len(names) * (len(names) - 1), note)
 
 
 def read_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """The columns a and b of a CSV with a header, row by row; '' where a row is too short.
 
-    Raises: UserError where it is missing, no text, or lacks a column.
+    Raises: UserError where the file is missing, is not a CSV in UTF-8, or lacks a column.
     """
     try:
         # Excel begins its files with a byte order mark.
         with path.open(newline='', encoding='utf-8-sig') as file:
-            rows = csv.reader(file)
-            header = [name.strip() for name in next(rows, [])]
-            if not {'a', 'b'} <= set(header):
-                found = ', '.join(map(repr, header)) or 'none'
+            rows = csv.DictReader(file)
+            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+            if not {'a', 'b'} <= set(rows.fieldnames):
+                found = ', '.join(map(repr, rows.fieldnames)) or 'none'
                 raise UserError(
                     f'{path} must begin with a header that has the columns a and b, separated by '
                     f'commas; its columns are {found}'
                 )
-            places = [header.index(name) for name in ('a', 'b')]
             for row in rows:
-                if row:
-                    a, b = (row[place].strip() if place < len(row) else '' for place in places)
-                    yield a, b
+                yield (row['a'] or '').strip(), (row['b'] or '').strip()
     except OSError as error:
         raise UserError(f'{path} cannot be read ({error.strerror}); name a CSV of pairs') from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f'{path} cannot be read as a CSV in UTF-8 ({error})') from None
 
 
-def answer_pairs(
+def predict_pairs(
     listed: PairList,
     out: TextIO,
     predictor: Any,
-    pictures: PictureReader,
+    read: Callable[[Sequence[str]], Iterator[PreparedImage | str]],
     advance: Callable[[int], None],
-) -> Counts:
-    """Writes a CSV with an answer for each pair of a list, in its order.
+) -> PairCounts:
+    """Writes a CSV with a prediction for each pair of a list, in its order.
 
-    A picture that cannot be read leaves its row without an answer and says why in its last
-    column; the others go on.
+    Where an image cannot be read the row has no prediction and says why in its last column.
 
     Args:
       listed: the pairs.
       out: where the rows of `COLUMNS` go.
-      predictor: answers for arrays of pictures, a `prediction.Predictor`.
-      pictures: reads them.
-      advance: called with the number of rows that were just written.
+      predictor: a `predictor.Predictor`.
+      read: starts to read images, as `image_workers` yields it.
+      advance: called with the number of rows just written.
 
     Raises: UserError where the CSV cannot be read.
     """
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(COLUMNS)
     num_pairs = num_failed = 0
-    inverted = set()
-    for pairs, requested in _requested_ahead(listed, pictures, predictor.batch_size):
-        both = [[one.result() if one else MISSING for one in pair] for pair in requested]
-        answers = _answers(predictor, both)
-        writer.writerows((*pair, *answer) for pair, answer in zip(pairs, answers, strict=True))
-        advance(len(pairs))
-        num_pairs += len(pairs)
-        num_failed += sum(answer[-1] != '' for answer in answers)
-        read = zip(itertools.chain(*pairs), itertools.chain(*both), strict=True)
-        inverted.update(n for n, one in read if isinstance(one, Picture) and one.inverted)
-    return Counts(num_pairs, num_failed, len(inverted))
+    images, inverted = {'': MISSING}, set()
+    for batch in _read_ahead(listed, read, predictor.batch_size):
+        for name, image in zip(batch.new, batch.results, strict=True):
+            images[name] = image
+            if isinstance(image, PreparedImage) and image.inverted:
+                inverted.add(name)
+        rows = _prediction_columns(predictor, [[images[name] for name in p] for p in batch.pairs])
+        writer.writerows((*pair, *row) for pair, row in zip(batch.pairs, rows, strict=True))
+        advance(len(rows))
+        num_pairs += len(rows)
+        num_failed += sum(row[-1] != '' for row in rows)
+        for name in batch.evicted:
+            del images[name]
+    return PairCounts(num_pairs, num_failed, len(inverted))
 
 
-def _requested_ahead(listed: PairList, pictures: PictureReader, size: int) -> Iterator[tuple]:
-    """Batches of pairs with their pictures, which are being read from some batches ahead on."""
-    waiting, rows = deque(), iter(listed.pairs)
-    while pairs := list(itertools.islice(rows, size)):
-        paths = [os.path.join(listed.folder, name) for pair in pairs for name in pair if name]
-        requested = iter(pictures.request(paths))
-        waiting.append((pairs, [[next(requested) if n else None for n in p] for p in pairs]))
+class _Batch(NamedTuple):
+    """Pairs to predict for together.
+
+    Attributes:
+      pairs: of names.
+      new, results: names that were not cached, and what is being read for them.
+      evicted: names that leave the cache after this batch.
+    """
+
+    pairs: list[tuple[str, str]]
+    new: list[str]
+    results: Iterator[PreparedImage | str]
+    evicted: list[str]
+
+
+def _read_ahead(listed: PairList, read: Callable, size: int) -> Iterator[_Batch]:
+    """Batches whose images are being read since BATCHES_AHEAD batches before."""
+    waiting, pairs_left = deque(), iter(listed.pairs)
+    cached: OrderedDict[str, None] = OrderedDict()  # Least recently used first.
+    while pairs := list(itertools.islice(pairs_left, size)):
+        names = dict.fromkeys(name for pair in pairs for name in pair if name)
+        new = [name for name in names if name not in cached]
+        cached |= names
+        for name in names:
+            cached.move_to_end(name)
+        evicted = [cached.popitem(last=False)[0] for _ in range(len(cached) - CACHED_IMAGES)]
+        results = read([os.path.join(listed.folder, name) for name in new])
+        waiting.append(_Batch(pairs, new, results, evicted))
         if len(waiting) > BATCHES_AHEAD:
             yield waiting.popleft()
     yield from waiting
 
 
-def _answers(predictor: Any, both: Sequence[Sequence[Picture | str]]) -> list[tuple]:
-    """The columns from answer to error of pairs of pictures, or of sentences instead of them."""
-    errors = [next((one for one in pair if isinstance(one, str)), '') for pair in both]
-    good = [[one.image for one in p] for p, e in zip(both, errors, strict=True) if not e]
-    texts = iter(answer_texts(predictor(np.array(good))) if good else ())
-    return [('', '', '', '', error) if error else (*next(texts), '') for error in errors]
-
-
-def answer_texts(answers: Any) -> list[tuple[str, str, str, str]]:
-    """Answer, probability, digit a and digit b of each pair, as the CSV has them."""
+def _prediction_columns(
+    predictor: Any, read: Sequence[Sequence[PreparedImage | str]]
+) -> list[tuple]:
+    """The columns from answer to error for pairs of images or of sentences why there is none."""
+    errors = [next((image for image in pair if isinstance(image, str)), '') for pair in read]
+    good = [[i.pixels for i in pair] for pair, e in zip(read, errors, strict=True) if not e]
+    if not good:
+        return [('', '', '', '', error) for error in errors]
+    predictions = predictor(np.array(good))
     digits = [
-        [''] * len(answers.holds) if read is None else read.argmax(axis=1).tolist()
-        for read in (answers.digits_a, answers.digits_b)
+        [''] * len(good) if probabilities is None else probabilities.argmax(axis=1).tolist()
+        for probabilities in (predictions.digits_a, predictions.digits_b)
     ]
-    holds = ['yes' if value else 'no' for value in answers.holds]
-    probabilities = [f'{value:.6f}' for value in answers.probability]
-    return list(zip(holds, probabilities, *digits, strict=True))
+    answers = ['yes' if holds else 'no' for holds in predictions.holds]
+    probabilities = [f'{value:.6f}' for value in predictions.probability]
+    rows = zip(answers, probabilities, *digits, strict=True)
+    return [('', '', '', '', error) if error else (*next(rows), '') for error in errors]

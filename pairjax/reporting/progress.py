@@ -24,11 +24,11 @@ from pairjax.workdir.workdir import mean_of_known
 SECONDS_BETWEEN_LINES = 5.0
 
 
-def make_console(quiet: bool = False) -> Console:
-    """Standard output; where it is no terminal, wide enough for the results table."""
-    width = None if sys.stdout.isatty() else 160
+def make_console(quiet: bool = False, stderr: bool = False) -> Console:
+    """Standard output or error; where it is no terminal, wide enough for the results table."""
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
     # Names of files and trials are shown as they are, whatever brackets they hold.
-    return Console(highlight=False, markup=False, width=width, quiet=quiet)
+    return Console(highlight=False, markup=False, width=width, quiet=quiet, stderr=stderr)
 
 
 @dataclass

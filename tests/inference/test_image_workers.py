@@ -1,13 +1,12 @@
-"""Reading many pictures: each once, in processes that end when they should."""
+"""Worker processes that read images: they end when they should, and say nothing else."""
 
+import multiprocessing
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import Future
 from functools import partial
 
 import numpy as np
@@ -15,81 +14,13 @@ import pytest
 from PIL import Image
 
 from pairjax.errors import UserError
-from pairjax.inference.image_preprocessing import Picture, read_picture
-from pairjax.inference.image_workers import NUM_PARTS, PictureReader, reading_processes
-
-
-class Shelf:
-    """Notes what is asked for, and answers when it is told to."""
-
-    def __init__(self, at_once=True):
-        self.asked, self.waiting, self.at_once = [], [], at_once
-
-    def __call__(self, paths):
-        self.asked.append(list(paths))
-        self.waiting.append((paths, future := Future()))
-        if self.at_once:
-            self.answer()
-        return future
-
-    def answer(self):
-        for paths, future in self.waiting:
-            future.set_result(
-                [Picture(np.full((14, 14), int(p), np.float32), False) for p in paths]
-            )
-        self.waiting.clear()
-
-
-def values(requested):
-    return [int(one.result().image[0, 0]) for one in requested]
-
-
-def test_each_picture_is_read_once_while_it_is_kept():
-    shelf = Shelf()
-    pictures = PictureReader(shelf, kept=2)
-    for path in ('1', '2', '1', '3', '1'):
-        assert values(pictures.request([path])) == [int(path)]
-    assert shelf.asked == [['1'], ['2'], ['3']]
-    # The one that was used longest ago had gone.
-    assert values(pictures.request(['2'])) == [2] and shelf.asked[3:] == [['2']]
-
-
-def test_a_picture_that_is_still_being_read_is_not_read_again():
-    shelf = Shelf(at_once=False)
-    pictures = PictureReader(shelf)
-    first, second = pictures.request(['1', '1'])
-    (third,) = pictures.request(['1'])
-    assert shelf.asked == [['1']]
-    shelf.answer()
-    assert first.result() is second.result() is third.result()
-
-
-def test_what_is_requested_at_once_comes_in_order_and_is_read_in_parts():
-    shelf = Shelf()
-    paths = [str(n) for n in np.random.default_rng(0).integers(100, size=300)]
-    # More than are kept: what a request is of may not be forgotten within it.
-    requested = PictureReader(shelf, kept=5).request(paths)
-    assert values(requested) == [int(path) for path in paths]
-    assert sum(map(len, shelf.asked)) == len(set(paths))
-    assert len(shelf.asked) <= NUM_PARTS and max(map(len, shelf.asked)) <= 7
-    assert PictureReader(shelf).request([]) == []
-
-
-def test_an_answer_is_all_that_is_kept_of_its_part():
-    shelf = Shelf()
-    requested = PictureReader(shelf).request([str(n) for n in range(2 * NUM_PARTS)])
-    assert [len(part) for part in shelf.asked] == [2] * NUM_PARTS
-    requested[0].result()
-    held = [value for value in vars(requested[0]).values() if isinstance(value, Future | list)]
-    assert not held
-
-
-# ------------------------------------------------------------------- real processes
+from pairjax.inference.image_preprocessing import PreparedImage, read_image
+from pairjax.inference.image_workers import image_workers
 
 
 @pytest.fixture
 def paths(tmp_path):
-    """Twenty pictures of noise, two of which are broken."""
+    """Twenty images of noise, two of which cannot be read."""
     noise = np.random.default_rng(0).integers(256, size=(20, 28, 28), dtype=np.uint8)
     for number, image in enumerate(noise):
         Image.fromarray(image).save(tmp_path / f'{number}.png')
@@ -98,23 +29,32 @@ def paths(tmp_path):
     return [str(tmp_path / f'{number}.png') for number in range(20)]
 
 
-def test_processes_answer_what_this_one_would(paths):
-    with reading_processes(partial(read_picture, as_it_is=True), 2) as submit:
-        answers = [one.result() for one in PictureReader(submit).request(paths)]
-    for path, answer in zip(paths, answers, strict=True):
+def test_workers_return_what_this_process_would_in_order(paths):
+    with image_workers(partial(read_image, as_it_is=True), 2) as read:
+        # Both requests are under way at once.
+        requested = [read(paths), read(paths[::-1])]
+        results, backwards = map(list, requested)
+        assert list(read([])) == []
+    for path, result in zip(paths, results, strict=True):
         try:
-            expected = read_picture(path, as_it_is=True)
+            expected = read_image(path, as_it_is=True)
         except UserError as error:
-            assert answer == str(error)
+            assert result == str(error)
         else:
-            np.testing.assert_array_equal(answer.image, expected.image)
-    assert answers[3].endswith('Pillow reads') and 'does not exist' in answers[17]
+            np.testing.assert_array_equal(result.pixels, expected.pixels)
+    assert 'it is empty' in results[3] and 'No such file' in results[17]
+    for result, same in zip(results, backwards[::-1], strict=True):
+        np.testing.assert_array_equal(result[0], same[0])
 
 
 def print_and_read(path):
-    print('not an answer', flush=True)
-    os.write(1, b'nor this')
-    return read_picture(path)
+    print('not a prediction', flush=True)
+    os.write(1, b'nor this\n')
+    return read_image(path)
+
+
+def read_in_one_thread(path):
+    return os.environ['OPENBLAS_NUM_THREADS']
 
 
 def die(path):
@@ -129,74 +69,75 @@ def wait(path):
     time.sleep(600)
 
 
-def write_half_an_answer(path):
-    # Descriptors 0 to 2 are the standard ones, 3 is the way for answers.
-    os.write(3, pickle.dumps([path] * 100)[:50])
-    die(path)
+def test_what_a_library_prints_goes_to_standard_error(paths, capfd):
+    with image_workers(print_and_read, 1) as read:
+        assert [type(image) for image in read(paths[:2])] == [PreparedImage, PreparedImage]
+    out, err = capfd.readouterr()
+    assert out == '' and err.count('nor this') == err.count('not a prediction') == 2
 
 
-def test_what_a_library_prints_is_no_answer(paths):
-    with reading_processes(print_and_read, 1) as submit:
-        assert [type(one) for one in submit(paths[:2]).result()] == [Picture, Picture]
+def test_the_environment_of_workers_is_not_left_behind(paths, monkeypatch):
+    monkeypatch.setenv('OPENBLAS_NUM_THREADS', '3')
+    monkeypatch.delenv('PYTHONWARNINGS', raising=False)
+    with image_workers(read_in_one_thread, 2) as read:
+        assert os.environ['OPENBLAS_NUM_THREADS'] == '3' and 'PYTHONWARNINGS' not in os.environ
+        assert set(read(paths)) == {'1'}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-def test_a_process_that_dies_is_said_to_have_died(paths):
-    with reading_processes(die, 1) as submit:
-        for _ in range(2):
-            with pytest.raises(UserError, match=r'0\.png ended before it answered'):
-                submit(paths[:1]).result()
+def test_a_worker_that_dies_is_a_sentence(paths):
+    with pytest.raises(UserError, match='was reading images died'), image_workers(die, 1) as read:
+        list(read(paths))
 
 
-def test_an_error_that_is_no_user_s_mistake_is_shown(paths, capfd):
-    with (
-        reading_processes(fail, 1) as submit,
-        pytest.raises(UserError, match=r'0\.png to .*5\.png, 6 pictures, ended before'),
-    ):
-        submit(paths[:6]).result()
-    assert f'MemoryError: {paths[0]}' in capfd.readouterr().err
+def test_an_error_that_is_no_user_s_mistake_is_raised_here(paths):
+    with pytest.raises(MemoryError, match=r'0\.png'), image_workers(fail, 1) as read:
+        list(read(paths))
 
 
-def test_half_an_answer_is_none(paths):
-    with (
-        reading_processes(write_half_an_answer, 1) as submit,
-        pytest.raises(UserError, match='ended before it answered'),
-    ):
-        submit(paths).result()
-
-
-def test_what_is_being_read_is_given_up(paths):
+def test_leaving_early_gives_up_what_is_being_read(paths):
     started = time.monotonic()
-    with reading_processes(wait, 2) as submit:
-        for path in paths:
-            submit([path])
-    assert time.monotonic() - started < 60
+    with image_workers(wait, 2) as read:
+        pending = read(paths)
+        time.sleep(2)  # Until a worker waits.
+    assert time.monotonic() - started < 60 and not multiprocessing.active_children()
+    del pending
 
 
 def test_processes_that_cannot_be_started_are_a_sentence(monkeypatch):
     def refuse(*arguments, **options):
         raise BlockingIOError(11, 'Resource temporarily unavailable')
 
-    monkeypatch.setattr(subprocess, 'Popen', refuse)
+    monkeypatch.setattr(multiprocessing.util, 'spawnv_passfds', refuse)
     with (
         pytest.raises(UserError, match=r'no process can be started .*\(Resource temporarily'),
-        reading_processes(read_picture, 2),
+        image_workers(read_image, 2),
     ):
         pass
 
 
-@pytest.mark.parametrize('busy', [False, True])
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
-def test_processes_end_with_the_one_that_started_them(number, busy, paths):
+@pytest.mark.parametrize(
+    ('number', 'when'),
+    [
+        (signal.SIGINT, 'starting'),
+        (signal.SIGINT, 'idle'),
+        (signal.SIGTERM, 'idle'),
+        (signal.SIGKILL, 'busy'),
+    ],
+)
+def test_workers_end_with_the_process_that_started_them(number, when, paths):
+    """Ctrl-C reaches all of them, other signals only the first; nobody prints anything."""
     program = f"""
         import signal, time
-        from pairjax.inference.image_preprocessing import read_picture
-        from pairjax.inference.image_workers import reading_processes
+        from pairjax.inference.image_preprocessing import read_image
+        from pairjax.inference.image_workers import image_workers
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        with reading_processes(read_picture, 2) as submit:
-            submit([{paths[0]!r}]).result()
-            for _ in range(100 * {busy:d}):
-                submit([{paths[0]!r}] * 1000)
-            time.sleep(0.2)
+        with image_workers(read_image, 2) as read:
+            if {when!r} != 'starting':
+                list(read({paths!r}))
+            if {when!r} == 'busy':
+                pending = [read({paths!r} * 100) for _ in range(100)]
+            time.sleep(0.3)
             print('ready', flush=True)
             signal.pause()
     """
@@ -206,12 +147,12 @@ def test_processes_end_with_the_one_that_started_them(number, busy, paths):
         command, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     ) as process:
         assert process.stdout.readline() == 'ready\n'
-        children = [child for child in _processes() if child[1] == process.pid]
-        assert len(children) == 2
-        os.killpg(process.pid, number)
-        assert process.communicate(timeout=30)[1] == ''
+        children = {child for child, parent in _processes() if parent == process.pid}
+        assert len(children) == 3  # Two workers and the resource tracker of multiprocessing.
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+        assert process.communicate(timeout=60) == ('', '')
     started = time.monotonic()
-    while {child[0] for child in children} & {running for running, _ in _processes()}:
+    while children & {running for running, _ in _processes()}:
         assert time.monotonic() - started < 30
         time.sleep(0.05)
 

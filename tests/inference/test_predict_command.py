@@ -1,4 +1,4 @@
-"""launch/predict.py in real processes, with digits that were saved as pictures."""
+"""launch/predict.py in real processes, with digits that were saved as images."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def predict(*arguments):
 
 @pytest.fixture(scope='module')
 def directory(small_digits_path, tmp_path_factory):
-    """A trained workdir, pictures of all sizes and kinds, and lists of pairs."""
+    """A trained workdir, images of all sizes and kinds, and lists of pairs."""
     path = tmp_path_factory.mktemp('predict')
     run_experiment(make_small_config(small_digits_path), path / 'workdir')
     sheet = np.zeros((28, 28), np.uint8)
@@ -46,7 +46,7 @@ def directory(small_digits_path, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def answered(directory):
+def processes(directory):
     """What each command of this file left, by name; two run at a time."""
     light, dark, workdir = (directory / name for name in ('light.png', 'dark.png', 'workdir'))
     of_workdir = f'--workdir={workdir}'
@@ -64,7 +64,7 @@ def answered(directory):
         'columns': (of_workdir, directory / 'wrong.csv'),
         'onto itself': (of_workdir, directory / 'good.csv', f'--out={directory / "good.csv"}'),
         'no room': (of_workdir, directory / 'good.csv', f'--out={directory / "no" / "out.csv"}'),
-        'onto a picture': (
+        'onto an image': (
             of_workdir,
             directory / 'folder',
             f'--out={directory / "folder" / "dark.png"}',
@@ -76,52 +76,52 @@ def answered(directory):
         return dict(zip(commands, pool.map(lambda c: predict(*c), commands.values()), strict=True))
 
 
-def test_two_pictures_are_answered_in_words(answered, directory):
-    process = answered['pair']
+def test_two_images_are_predicted_in_words(processes, directory):
+    process = processes['pair']
     assert process.returncode == 0, process.stderr
     a, b, answer, network = process.stdout.splitlines()
-    assert a.startswith(f'a, {directory / "light.png"}: reads ') and 'probability' in a
-    # The same picture, once as its negative.
-    digit = a.partition(': reads ')[2]
-    assert b == f'b, {directory / "dark.png"}: dark on light, taken as its negative, reads {digit}'
+    assert a.startswith(f'a, {directory / "light.png"}: digit ') and 'probability' in a
+    # The same image, once inverted.
+    digit = a.partition(': digit ')[2]
+    assert b == f'b, {directory / "dark.png"}: dark on light, inverted, digit {digit}'
     assert answer.startswith(('a <= b: yes (', 'a <= b: no ('))
     assert 'AuxNet2 (4, 4, 8, 16), trial 0, seed 0, after epoch 3' in network
-    assert 'seeds 0, 1, 2' in answered['ensemble'].stdout
+    assert 'seeds 0, 1, 2' in processes['ensemble'].stdout
 
 
-def test_a_list_goes_to_standard_output_alone(answered):
-    process = answered['list']
+def test_a_list_goes_to_standard_output_alone(processes):
+    process = processes['list']
     assert process.returncode == 0, process.stderr
     rows = list(csv.DictReader(io.StringIO(process.stdout)))
     assert len(rows) == 3 and len({tuple(row.items()) for row in rows}) == 1
     answer = 'yes' if float(rows[0]['probability']) > 0.5 else 'no'
     assert rows[0]['answer'] == answer and rows[0]['error'] == ''
-    assert f'a <= b: {answer} (probability' in answered['pair'].stdout
-    assert '3 pairs in' in process.stderr and 'taken as their negatives: 1\n' in process.stderr
+    assert f'a <= b: {answer} (probability' in processes['pair'].stdout
+    assert '3 pairs in' in process.stderr and 'inverted: 1\n' in process.stderr
 
 
-def test_a_folder_is_a_list_of_all_its_pairs(answered, directory):
-    process = answered['folder']
+def test_a_folder_is_a_list_of_all_its_pairs(processes, directory):
+    process = processes['folder']
     assert process.returncode == 0, process.stderr
     rows = list(csv.DictReader((directory / 'all.csv').open()))
     # The last name is no UTF-8.
     names = ('dark.png', 'light.png', r'\udcff.png')
     assert [(row['a'], row['b']) for row in rows] == list(itertools.permutations(names, 2))
-    (of_list, *_) = csv.DictReader(io.StringIO(answered['list'].stdout))
+    (of_list, *_) = csv.DictReader(io.StringIO(processes['list'].stdout))
     assert all(row[name] == of_list[name] for row in rows for name in ('answer', 'probability'))
     said = ' '.join(process.stderr.split())
-    assert f'the 3 pictures in {directory / "folder"}' in said
+    assert f'the 3 images in {directory / "folder"}' in said
 
 
-def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
-    process = answered['bad list']
+def test_unreadable_images_are_counted_at_the_end(processes, directory):
+    process = processes['bad list']
     assert process.returncode == 1 and process.stdout == ''
     rows = list(csv.DictReader((directory / 'out.csv').open()))
     assert [row['answer'] != '' for row in rows] == [True, False, False]
     assert 'broken.png cannot be read' in rows[1]['error']
-    assert 'no.png does not exist' in rows[2]['error']
+    assert 'no.png cannot be read as an image (No such file' in rows[2]['error']
     last = process.stderr.splitlines()[-1]
-    assert last == 'error: 2 of 3 pairs have no answer; the column error says why'
+    assert last == 'error: 2 of 3 pairs have no prediction; the column error says why'
 
 
 @pytest.mark.parametrize(
@@ -129,19 +129,19 @@ def test_unreadable_pictures_are_counted_at_the_end(answered, directory):
     [
         ('nothing', ('0 files', 'two images', '.csv')),
         ('three', ('3 files', 'two images')),
-        ('empty', ('empty holds 0 files', 'two or more')),
+        ('empty', ('empty holds 0 images', 'two or more')),
         ('missing', ('no.png does not exist',)),
-        ('broken', ('broken.png cannot be read as a picture',)),
+        ('broken', ('broken.png cannot be read as an image',)),
         ('columns', ('wrong.csv', "'first', 'second'")),
         ('onto itself', ('good.csv is the list of pairs itself',)),
         ('no room', ('out.csv cannot be written',)),
-        ('onto a picture', ('dark.png is named like a picture', '.csv')),
+        ('onto an image', ('dark.png has the name of an image', '.csv')),
         ('workdir', ('none', 'launch/main.py')),
         ('out of pair', ('--out',)),
     ],
 )
-def test_a_mistake_is_one_sentence(answered, directory, name, words):
-    process = answered[name]
+def test_a_mistake_is_one_sentence(processes, directory, name, words):
+    process = processes[name]
     assert process.returncode == 1 and 'Traceback' not in process.stderr
     (line,) = [line for line in process.stderr.splitlines() if line.startswith('error: ')]
     assert all(word in line for word in words), line

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pairjax.analysis.paired import compare_workdirs
 from pairjax.data.pairs import PairIndices
 from pairjax.errors import UserError
-from pairjax.inference import evaluate_workdir
+from pairjax.inference import evaluate_workdir, restore
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.console import show_evaluation, show_results
 from pairjax.reporting.html import page, report
@@ -149,10 +149,10 @@ def without_what_takes_long():
     with (
         mock.patch.object(page, 'picture', lambda figure, kind: b''),
         mock.patch.object(curves, 'picture', lambda figure, kind: b''),
-        mock.patch.object(evaluate_workdir, 'over_runs', answer),
+        mock.patch.object(restore, 'over_runs', answer),
         mock.patch.object(experiment, 'train_programs', train),
-        mock.patch.object(evaluate_workdir, 'place_runs', lambda state, layout: state),
-        mock.patch.object(evaluate_workdir, 'unstack_runs', lambda stacked, layout: stacked),
+        mock.patch.object(restore, 'place_runs', lambda state, layout: state),
+        mock.patch.object(restore, 'unstack_runs', lambda stacked, layout: stacked),
         mock.patch.object(report, 'selected_answers', lambda *arguments: 'Nobody is asked.'),
     ):
         yield

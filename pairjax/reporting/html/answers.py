@@ -31,14 +31,14 @@ def selected_answers(workdir: Path, summary: Mapping[str, Any]) -> Answers | str
     if not (workdir / 'checkpoints').is_dir():
         return f'{workdir / "checkpoints"} does not exist, so that no network can be asked.'
     # jax, which takes seconds, starts only where there is a network to ask.
-    from pairjax.inference.test_predictions import ask_trial
+    from pairjax.inference.pair_predictions import predict_test_pairs
     from pairjax.runtime.vectorize import configure_jax
 
     configure_jax()
     trial = summary['trials'][summary['selected_trial']]
     seeds = [seed for seed in trial['seeds'] if seed not in trial['failed_seeds']]
     try:
-        return ask_trial(workdir, summary['selected_trial'], seeds)
+        return predict_test_pairs(workdir, summary['selected_trial'], seeds)
     except UserError as error:
         return f'No network can be asked: {str(error).rstrip(".")}.'
 

@@ -1,4 +1,4 @@
-"""What restored networks answer: the same as evaluation counts, trial by trial and seed by seed."""
+"""Predictions of restored networks: as often right as evaluation counts, for every seed."""
 
 import shutil
 
@@ -12,7 +12,7 @@ from pairjax.data.pairs import draw_pairs, make_pools
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import evaluate_workdir
-from pairjax.inference.test_predictions import ask_trial
+from pairjax.inference.pair_predictions import predict_test_pairs
 from pairjax.models.registry import build_model
 from pairjax.training.state import Purpose, run_key
 from pairjax.trials import expand_trials
@@ -25,8 +25,8 @@ def evaluated(small_sweep):
 
 
 @pytest.mark.parametrize('index', range(3))
-def test_answers_are_right_exactly_as_often_as_evaluation_says(small_sweep, evaluated, index):
-    answers = ask_trial(small_sweep / 'run', index, [0, 1, 2])
+def test_predictions_are_right_exactly_as_often_as_evaluation_says(small_sweep, evaluated, index):
+    answers = predict_test_pairs(small_sweep / 'run', index, [0, 1, 2])
     mine = [row for row in evaluated if row['trial'] == index]
     assert answers.seeds == [row['seed'] for row in mine] and answers.epoch == 10
     assert answers.right.mean(axis=1).tolist() == [row['test_accuracy'] for row in mine]
@@ -36,14 +36,14 @@ def test_answers_are_right_exactly_as_often_as_evaluation_says(small_sweep, eval
     else:
         right = (answers.readings.read == answers.classes).mean(axis=(1, 2))
         assert right.tolist() == digits
-    # Trials differ, so that the right one was asked.
+    # Trials differ: it was the right one.
     assert (
         len({tuple(row['test_accuracy'] for row in evaluated[i : i + 3]) for i in (0, 3, 6)}) == 3
     )
 
 
 def test_pairs_show_the_images_of_their_classes(small_sweep):
-    answers = ask_trial(small_sweep / 'run', 2, [0, 1, 2])
+    answers = predict_test_pairs(small_sweep / 'run', 2, [0, 1, 2])
     digits = load_digits('npz', str(small_sweep / 'digits.npz'))
     assert answers.pairs.shape == (3, 150, 2) and answers.log_odds.shape == (3, 150)
     assert answers.num_classes == 3 and answers.relation == 'same_parity'
@@ -54,7 +54,7 @@ def test_pairs_show_the_images_of_their_classes(small_sweep):
 
 def test_probabilities_are_those_of_the_network(small_sweep):
     # Trial 1 learned nothing: its network is the one that its seed begins with.
-    answers = ask_trial(small_sweep / 'run', 1, [1, 2])
+    answers = predict_test_pairs(small_sweep / 'run', 1, [1, 2])
     digits = load_digits('npz', str(small_sweep / 'digits.npz'))
     config = validate(read_config(small_sweep / 'run')['config'])
     config = expand_trials(config)[1].config
@@ -63,11 +63,11 @@ def test_probabilities_are_those_of_the_network(small_sweep):
     images = (digits.test_images[answers.pairs[1]] - train.mean()) / train.std(ddof=1)
 
     @jax.jit
-    def look(images):
+    def forward(images):
         rngs = nnx.Rngs(params=run_key(2, Purpose.PARAMS))
         return build_model(config.model, 3, rngs)(images)
 
-    output = look(images.astype(np.float32))
+    output = forward(images.astype(np.float32))
     holds = jax.nn.softmax(output.main_logits)[:, 1]
     np.testing.assert_allclose(1 / (1 + np.exp(-answers.log_odds[1])), holds, rtol=1e-4)
     places = np.arange(150)
@@ -80,8 +80,10 @@ def test_probabilities_are_those_of_the_network(small_sweep):
         np.testing.assert_allclose(true_probability, mine, rtol=1e-4)
 
 
-def test_seeds_that_failed_are_not_asked(small_sweep):
-    every, some = (ask_trial(small_sweep / 'run', 2, seeds) for seeds in ([0, 1, 2], [0, 2]))
+def test_seeds_that_failed_are_not_evaluated(small_sweep):
+    every, some = (
+        predict_test_pairs(small_sweep / 'run', 2, seeds) for seeds in ([0, 1, 2], [0, 2])
+    )
     assert some.seeds == [0, 2]
     np.testing.assert_array_equal(some.pairs, every.pairs[[0, 2]])
     np.testing.assert_allclose(some.log_odds, every.log_odds[[0, 2]], rtol=1e-4, atol=1e-5)
@@ -91,6 +93,6 @@ def test_checkpoints_that_are_missing_are_named(small_sweep, tmp_path):
     workdir = shutil.copytree(small_sweep / 'run', tmp_path / 'copy')
     shutil.rmtree(workdir / 'checkpoints' / 'program_0001')
     with pytest.raises(UserError, match='program_0001 holds no checkpoint') as error:
-        ask_trial(workdir, 2, [0])
+        predict_test_pairs(workdir, 2, [0])
     assert '\n' not in str(error.value)
-    assert ask_trial(workdir, 0, [0]).seeds == [0]  # Of the other program.
+    assert predict_test_pairs(workdir, 0, [0]).seeds == [0]  # Of the other program.
