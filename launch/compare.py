@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     result = paired.compare_workdirs(arguments, MEASURE.value, AGAINST_FIRST.value)
     console = progress.make_console()
     show_comparison(result, console)
-    path = Path(OUT.value or result.arms[0].workdir / 'figures') / 'comparison.png'
+    path = Path(OUT.value or result.arms[0].experiment.workdir / 'figures') / 'comparison.png'
     plot_comparison(result, path)
     console.print(f'plot in {path}, with a PDF beside it', markup=False, soft_wrap=True)
 

@@ -25,6 +25,7 @@ def main() -> None:
         return tell_status()
     config = config_from_flag(CONFIG)
     # jax is imported only now, so that a mistyped flag is reported at once.
+    from pairjax.analysis.results import read_experiment
     from pairjax.reporting.console import show_results
     from pairjax.runtime.experiment import run_experiment
     from pairjax.runtime.multihost import is_primary, on_primary
@@ -34,8 +35,8 @@ def main() -> None:
     callbacks = [display]
     if is_primary():
         callbacks += chosen_callbacks(display.on_message)
-    summary = run_experiment(config, workdir, OVERWRITE.value, callbacks)
-    on_primary(lambda: show_results(summary, workdir, display.console))
+    run_experiment(config, workdir, OVERWRITE.value, callbacks)
+    on_primary(lambda: show_results(read_experiment(workdir), display.console))
 
 
 def tell_status() -> None:

@@ -11,9 +11,11 @@ OUT = flags.DEFINE_string('out', 'report.html', 'the page, one file that needs n
 
 def main(workdirs: list[str]) -> None:
     # pandas and matplotlib are imported only now, so that a mistyped flag is reported at once.
-    from pairjax.reporting.html.report import write_report
+    from pairjax.inference.selected_predictions import predict_selected
+    from pairjax.reporting.html.report import read_experiments, write_report
 
-    write_report([Path(workdir) for workdir in workdirs], Path(OUT.value))
+    results = read_experiments([Path(workdir) for workdir in workdirs])
+    write_report(results, list(map(predict_selected, results)), Path(OUT.value))
     print(f'report in {OUT.value}')
 
 

@@ -8,6 +8,7 @@ import scipy.stats
 
 from pairjax.analysis.summary import summarize
 from pairjax.config import default_config, validate
+from pairjax.inference.selected_predictions import predict_selected
 from pairjax.reporting.html.report import read_experiments, render_report
 from pairjax.trials import expand_trials
 
@@ -121,11 +122,12 @@ class Page(HTMLParser):
 
 
 def page_of(*workdirs):
-    return Page(render_report(read_experiments(workdirs)))
+    results = read_experiments(workdirs)
+    return Page(render_report(results, list(map(predict_selected, results))))
 
 
 def written(values):
-    """Mean, deviation and Student t interval in percent, as a cell has them."""
+    """Mean, std and Student t interval in percent, as a cell has them."""
     values = 100 * np.array(values)
     low, high = scipy.stats.t.interval(
         0.95, len(values) - 1, values.mean(), scipy.stats.sem(values)

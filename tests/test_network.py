@@ -12,13 +12,15 @@ from conftest import make_small_config
 from rich.console import Console
 
 from pairjax.analysis.paired import compare_workdirs
+from pairjax.analysis.results import read_experiment
 from pairjax.data import files
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
 from pairjax.inference import evaluate_workdir
+from pairjax.inference.selected_predictions import predict_selected
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.console import show_evaluation, show_results
-from pairjax.reporting.html.report import write_report
+from pairjax.reporting.html.report import read_experiments, write_report
 from pairjax.reporting.plots.comparison import plot_comparison
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime import experiment
@@ -50,13 +52,14 @@ def test_an_experiment_from_start_to_report_asks_nobody(tmp_path, small_digits_p
     for seed, workdir in enumerate(workdirs):
         config = make_small_config(small_digits_path)
         config.train.num_epochs, config.num_seeds, config.seed = 1, 3, seed
-        summary = experiment.run_experiment(config, workdir, callbacks=[ProgressDisplay(console)])
-        show_results(summary, workdir, console)
+        experiment.run_experiment(config, workdir, callbacks=[ProgressDisplay(console)])
+        show_results(read_experiment(workdir), console)
     show_evaluation(evaluate_workdir.evaluate_workdir(workdirs[0]), console)
     comparison = compare_workdirs([str(workdir) for workdir in workdirs], 'final_test_accuracy')
     show_comparison(comparison, console)
     plot_comparison(comparison, tmp_path / 'comparison.png')
-    write_report(workdirs, tmp_path / 'report.html')
+    results = read_experiments(workdirs)
+    write_report(results, list(map(predict_selected, results)), tmp_path / 'report.html')
     assert (tmp_path / 'report.html').exists() and not asked
 
 

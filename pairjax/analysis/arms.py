@@ -1,36 +1,33 @@
-"""The trials that a comparison is asked for, and whether they may be paired. No jax in here.
+"""The trials (arms) of a comparison: read from WORKDIR:TRIAL, and checked for common pairs.
 
-Seed i of two trials draws the same pairs in the same order, and so may be paired, where the digits,
-the relation and the numbers of pairs agree. Test pairs come from a permutation of the test pool
-by the seed alone (`pairs.draw_test_pairs`), so they are the same, whatever the numbers of train and
-validation pairs; of train pairs, the smaller number is the beginning of the larger.
+Seed i of two trials draws the same pairs in the same order where images, relation and numbers of
+pairs agree. Test pairs come from a permutation of the test pool by the seed alone, so they do not
+depend on the numbers of train and validation pairs; of train pairs, the smaller number is the
+beginning of the larger.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pairjax.analysis.results import ExperimentResult, TrialResult, read_experiment
 from pairjax.errors import UserError, shown, unknown_name
-from pairjax.workdir.workdir import read_config, read_summary
 
 
-class Arm(NamedTuple):
-    """One trial of a workdir: `trial` and `data` as summary.json has them."""
+class ComparedTrial(NamedTuple):
+    """A trial under the name that it has in a comparison, and its experiment."""
 
     name: str
-    workdir: Path
-    trial: Mapping[str, Any]
-    data: Mapping[str, Any]
-
-    def values(self, measure: str) -> dict[int, float]:
-        """The measure of each seed that did not fail, a fraction."""
-        values = zip(self.trial['seeds'], self.trial[measure]['values'], strict=True)
-        return {seed: value for seed, value in values if value is not None}
+    experiment: ExperimentResult
+    trial: TrialResult
 
 
-def read_arms(arguments: Sequence[str]) -> list[Arm]:
-    """The trials that `compare_workdirs` is asked for, in the order given.
+def read_arms(arguments: Sequence[str]) -> list[ComparedTrial]:
+    """The trials that the arguments name, in their order.
+
+    Args:
+      arguments: as `compare_workdirs` takes them.
 
     Raises: UserError for a missing or unfinished workdir, an unknown trial, fewer than two trials,
       or one that is named twice.
@@ -40,78 +37,62 @@ def read_arms(arguments: Sequence[str]) -> list[Arm]:
         path, _, which = argument.rpartition(':')
         if not path or os.path.isdir(argument):
             path, which = argument, ''
-        summary = finished_summary(Path(path))
-        for index in _trial_indices(argument, which, summary):
-            found.append((Path(path), index, summary))
+        experiment = read_experiment(Path(path))
+        found += [(experiment, trial) for trial in _named_trials(argument, which, experiment)]
     if len(found) < 2:
         raise UserError(
             'name two trials or more, such as runs/auxnet1 runs/auxnet2, or runs/sweep:0 '
             'runs/sweep:3'
         )
-    directories = [path.resolve() for path, _, _ in found]
+    directories = [experiment.workdir.resolve() for experiment, _ in found]
     # The last part of a path is name enough, unless two end alike.
     unique = len({path.name for path in directories}) == len(set(directories))
-    arms: dict[tuple[Path, int], Arm] = {}
-    for directory, (path, index, summary) in zip(directories, found, strict=True):
-        if (directory, index) in arms:
-            raise UserError(f'trial {index} of {path} is named twice; name each trial once')
-        name = directory.name if unique else str(path)
-        name += f':{index}' if len(summary['trials']) > 1 else ''
-        arms[directory, index] = Arm(name, path, summary['trials'][index], summary['data'])
+    arms: dict[tuple[Path, int], ComparedTrial] = {}
+    for directory, (experiment, trial) in zip(directories, found, strict=True):
+        if (directory, trial.index) in arms:
+            raise UserError(
+                f'trial {trial.index} of {experiment.workdir} is named twice; name each trial once'
+            )
+        name = directory.name if unique else str(experiment.workdir)
+        name += f':{trial.index}' if len(experiment.trials) > 1 else ''
+        arms[directory, trial.index] = ComparedTrial(name, experiment, trial)
     return list(arms.values())
 
 
-def finished_summary(workdir: Path) -> dict[str, Any]:
-    """summary.json of a finished workdir.
-
-    Raises: UserError where the directory is no workdir, is not finished, or its file is damaged.
-    """
-    if not os.path.isdir(workdir):
-        raise UserError(f'{workdir} is no directory; name a workdir that launch/main.py has made')
-    read_config(workdir)
-    path = workdir / 'summary.json'
-    if not path.exists():
-        raise UserError(
-            f'{path} does not exist yet: the training is not finished; the command that began it '
-            'goes on with it'
-        )
-    return read_summary(workdir)
-
-
-def _trial_indices(argument: str, which: str, summary: Mapping[str, Any]) -> Sequence[int]:
-    indices = range(len(summary['trials']))
+def _named_trials(argument: str, which: str, experiment: ExperimentResult) -> list[TrialResult]:
     if which == 'all':
-        return indices
-    if which == '' and summary['selected_trial'] is None:
+        return experiment.trials
+    if which == '' and experiment.selected is None:
         raise UserError(f'{argument} has no selected trial, because every run failed')
-    index = which or str(summary['selected_trial'])
-    if index not in map(str, indices):
+    index = which or str(experiment.selected)
+    named = [trial for trial in experiment.trials if str(trial.index) == index]
+    if not named:
         raise UserError(
             f'{argument.removesuffix(which)} there is no trial {shown(which)}; its summary.json '
-            f'holds trials 0 to {indices[-1]}, and :all names every one'
+            f'holds trials 0 to {len(experiment.trials) - 1}, and :all names every one'
         )
-    return [int(index)]
+    return named
 
 
-def check_measure(arms: Sequence[Arm], measure: str) -> None:
-    """Raises UserError where no arm has this figure in summary.json, or one lacks it."""
+def check_measure(arms: Sequence[ComparedTrial], measure: str) -> None:
+    """Raises UserError where no arm has this statistic in summary.json, or one lacks it."""
     known = {
         name
         for arm in arms
-        for name, figure in arm.trial.items()
-        if isinstance(figure, Mapping) and 'values' in figure
+        for name, statistic in arm.trial.summary.items()
+        if isinstance(statistic, dict) and 'values' in statistic
     }
     if measure not in known:
         raise unknown_name('--measure', measure, known)
     for arm in arms:
-        if arm.trial.get(measure) is None:
+        if arm.trial.statistic(measure) is None:
             raise UserError(
                 f'--measure={measure}: {arm.name} has none, since its model has no such output; '
                 'leave it out or choose another measure'
             )
 
 
-def check_paired(arms: Sequence[Arm], measure: str) -> None:
+def check_paired(arms: Sequence[ComparedTrial], measure: str) -> None:
     """Raises UserError where seed i of two arms stands for different pairs."""
     first, *others = arms
     expected = _drawn_from(first, measure)
@@ -125,13 +106,13 @@ def check_paired(arms: Sequence[Arm], measure: str) -> None:
                 )
 
 
-def _drawn_from(arm: Arm, measure: str) -> dict[str, Any]:
+def _drawn_from(arm: ComparedTrial, measure: str) -> dict[str, Any]:
     """What, beside the seed, decides which pairs a measure is taken on."""
-    fields = ['data.relation', 'data.num_test_pairs']
+    data, fields = arm.experiment.data, ['data.relation', 'data.num_test_pairs']
     if measure.endswith('validation_accuracy'):
         fields.append('data.num_validation_pairs')
     return {
-        'data.source': arm.data.get('source'),
-        'the fingerprint of the digits': arm.data.get('fingerprint'),
-        **{field: arm.trial['hyperparameters'].get(field) for field in fields},
+        'data.source': data.get('source'),
+        'the fingerprint of the digits': data.get('fingerprint'),
+        **{field: arm.trial.hyperparameters.get(field) for field in fields},
     }

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of what has no t interval. No jax in here."""
+"""Bootstrap intervals of what has no t interval."""
 
 import math
 import warnings

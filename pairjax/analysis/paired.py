@@ -1,18 +1,13 @@
-"""Paired comparison of trials, in one workdir or several, over common seeds. No jax in here."""
+"""Paired comparison of trials, in one workdir or several, over common seeds."""
 
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pairjax.analysis.arms import Arm, check_measure, check_paired, read_arms
-from pairjax.analysis.statistics import (
-    PairedComparison,
-    compare_paired,
-    holm,
-    seeds_to_resolve,
-    std_ratio,
-)
+from pairjax.analysis.arms import ComparedTrial, check_measure, check_paired, read_arms
+from pairjax.analysis.results import pair_by_seed
+from pairjax.analysis.statistics import PairedComparison, holm, seeds_to_resolve, std_ratio
 from pairjax.errors import UserError
 
 LEVEL = 0.05
@@ -21,10 +16,14 @@ LEVEL = 0.05
 class Pair(NamedTuple):
     """What the common seeds say of arm a against arm b.
 
-    differences: a - b per seed, fractions. adjusted_p: Holm's, over all pairs compared.
-    std_ratio: deviation of a over that of b, with its 95 % interval (ratio, low, high).
-    seeds_needed: common seeds that resolve a difference of this size, see `seeds_needed`; None
-    where it is already resolved, or zero.
+    Attributes:
+      a, b: names of the arms.
+      differences: a - b per seed, fractions.
+      paired: their mean, interval and sign-flip p-value.
+      adjusted_p: Holm's, over all pairs compared.
+      std_ratio: std of a over that of b, with its 95 % interval: (ratio, low, high).
+      seeds_needed: common seeds that resolve a difference of this size, see `seeds_needed`; None
+        where it is already resolved, or zero.
     """
 
     a: str
@@ -39,13 +38,17 @@ class Pair(NamedTuple):
 class Comparison(NamedTuple):
     """Arms over their common seeds.
 
-    arms: as given. values: per arm the measure of each of `seeds`. pairs: every two arms, or each
-    with the first.
+    Attributes:
+      measure: the statistic compared, by its name in summary.json.
+      seeds: common to all arms.
+      arms: in the order given.
+      values: per arm the measure of each of `seeds`, fractions.
+      pairs: every two arms, or each with the first.
     """
 
     measure: str
     seeds: list[int]
-    arms: list[Arm]
+    arms: list[ComparedTrial]
     values: list[list[float]]
     pairs: list[Pair]
 
@@ -58,7 +61,7 @@ def compare_workdirs(
     Args:
       arguments: WORKDIR for its selected trial, WORKDIR:TRIAL for one by its index in summary.json,
         WORKDIR:all for every one.
-      measure: a figure of a trial in summary.json, such as final_test_accuracy.
+      measure: a statistic of a trial in summary.json, such as final_test_accuracy.
       against_first: the first is what the others are compared with, and with nothing else.
 
     Raises: UserError where something is missing or may not be paired.
@@ -66,34 +69,37 @@ def compare_workdirs(
     arms = read_arms(arguments)
     check_measure(arms, measure)
     check_paired(arms, measure)
-    return compare(arms, measure, against_first)
+    return compare_trials(arms, measure, against_first)
 
 
-def compare(arms: Sequence[Arm], measure: str, against_first: bool = False) -> Comparison:
-    """`compare_workdirs` of arms that `check_paired` has found fit, over the seeds common to all.
+def compare_trials(
+    arms: Sequence[ComparedTrial], measure: str, against_first: bool = False
+) -> Comparison:
+    """`compare_workdirs` of arms that `check_paired` accepts, over the seeds common to all.
 
     Raises: UserError where fewer than two seeds are common.
     """
-    by_arm = [arm.values(measure) for arm in arms]
-    seeds = sorted(set.intersection(*map(set, by_arm)))
+    by_arm = [arm.trial.values(measure) for arm in arms]
+    seeds = sorted(set.intersection(*(set(values.index) for values in by_arm)))
     if len(seeds) < 2:
         held = ', '.join(
-            f'{arm.name} {seed_list(values)}' for arm, values in zip(arms, by_arm, strict=True)
+            f'{arm.name} {seed_list(values.index)}'
+            for arm, values in zip(arms, by_arm, strict=True)
         )
         raise UserError(
             f'a comparison needs two common seeds that did not fail, and there are {len(seeds)} '
             f'({held}); train the missing ones with --config.seed and --config.num_seeds'
         )
-    values = [[one[seed] for seed in seeds] for one in by_arm]
+    values = [series[seeds] for series in by_arm]
     every_two = list(itertools.combinations(range(len(arms)), 2))
     chosen = [(j, i) for i, j in every_two if i == 0] if against_first else every_two
-    compared = [(i, j, compare_paired(values[i], values[j])) for i, j in chosen]
+    compared = [(i, j, pair_by_seed(values[i], values[j])) for i, j in chosen]
     adjusted = holm([paired.p_value for _, _, paired in compared])
     pairs = [
         Pair(
             arms[i].name,
             arms[j].name,
-            [a - b for a, b in zip(values[i], values[j], strict=True)],
+            (values[i] - values[j]).tolist(),
             paired,
             p,
             std_ratio(values[i], values[j]),
@@ -101,16 +107,16 @@ def compare(arms: Sequence[Arm], measure: str, against_first: bool = False) -> C
         )
         for (i, j, paired), p in zip(compared, adjusted, strict=True)
     ]
-    return Comparison(measure, seeds, list(arms), values, pairs)
+    return Comparison(measure, seeds, list(arms), [series.tolist() for series in values], pairs)
 
 
 def seeds_needed(paired: PairedComparison, num_pairs: int) -> int | None:
     """Common seeds with which a difference of the size seen is significant four times in five.
 
-    At the level 0.05 / num_pairs, the hardest that Holm asks for, and not fewer than the sign-flip
+    At the level 0.05 / num_pairs, the hardest of Holm's, and not fewer than the sign-flip
     test needs to get there at all.
 
-    Returns: None where the mean or the deviation of the differences is zero.
+    Returns: None where the mean or the std of the differences is zero.
     """
     level = LEVEL / num_pairs
     planned = seeds_to_resolve(paired.std, paired.mean, alpha=level)

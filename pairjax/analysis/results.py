@@ -13,6 +13,8 @@ from pairjax.errors import UserError
 from pairjax.trials import trial_names
 from pairjax.workdir.workdir import Metrics, read_config, read_summary
 
+FINAL = 'final_test_accuracy'
+
 
 class MissingError(LookupError):
     """A trial or an experiment that was not run; the message completes a sentence."""
@@ -26,8 +28,15 @@ class MetricsFrame:
 
     @functools.cached_property
     def frame(self) -> pd.DataFrame:
-        """A row per trial, seed and epoch; UserError where a line is damaged."""
-        return pd.DataFrame.from_records(Metrics(self.workdir).read())
+        """A row per trial, seed and epoch.
+
+        Raises: UserError where there is no line or one is damaged.
+        """
+        metrics = Metrics(self.workdir)
+        frame = pd.DataFrame.from_records(metrics.read())
+        if frame.empty:
+            raise UserError(f'{metrics.path} holds no line; it belongs beside summary.json')
+        return frame
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,18 @@ class TrialResult:
     index: int
     name: str
     summary: Mapping[str, Any]
-    log: 'MetricsFrame'
+    log: MetricsFrame
 
     @property
     def metrics(self) -> pd.DataFrame:
         """Its lines of metrics.jsonl, a row per seed and epoch."""
         return self.log.frame[self.log.frame.trial == self.index]
+
+    @property
+    def seconds_per_run(self) -> float | None:
+        """Wall seconds of training and evaluation per run; None where nothing was trained."""
+        metrics = self.metrics
+        return metrics.train_seconds.sum() / metrics.seed.nunique() if len(metrics) else None
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
@@ -75,6 +90,11 @@ class TrialResult:
     def failed_seeds(self) -> list[int]:
         """The seeds whose loss or logits became NaN or infinite."""
         return self.summary['failed_seeds']
+
+    @property
+    def failure(self) -> str | None:
+        """Why its program could not be trained; None where it was."""
+        return self.summary.get('failure')
 
     @property
     def n(self) -> int:
@@ -131,6 +151,11 @@ class ExperimentResult:
     def selected(self) -> int | None:
         """Index of the trial that validation accuracy selects; None where every run failed."""
         return self.summary['selected_trial']
+
+    @property
+    def selected_trial(self) -> TrialResult | None:
+        """The trial that validation accuracy selects; None where every run failed."""
+        return None if self.selected is None else self.trials[self.selected]
 
     def where(self, fields: Mapping[str, Any]) -> TrialResult:
         """The first trial whose hyperparameters have these values (sequences as lists).

@@ -1,4 +1,4 @@
-"""Statistics over seeds: intervals, paired comparisons, ranks. No jax in here.
+"""Statistics over seeds: intervals, paired comparisons, ranks.
 
 A value that n does not allow is None, never not-a-number.
 """

@@ -1,4 +1,4 @@
-"""From metrics.jsonl to summary.json: a pure function of the records. No jax in here."""
+"""From metrics.jsonl to summary.json: a pure function of the records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pairjax.analysis.error_analysis import Answers, DigitPredictions
+from pairjax.analysis.error_analysis import DigitPredictions, PairPredictions
 from pairjax.data.pairs import Pools, make_pools, pair_targets
 from pairjax.inference.restore import apply_to_runs, read_saved_experiment
 from pairjax.training import evaluate
 from pairjax.training.state import RunState
 
 
-def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> Answers:
+def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairPredictions:
     """Restores runs of one trial and evaluates them on the test pairs that they drew.
 
     Args:
@@ -30,7 +30,7 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> Answe
     config = restored.config
     predict_run, per_batch = partial(_predict_one_run, config), saved.config.runs.per_batch
     predictions = apply_to_runs(predict_run, make_pools(digits), restored, per_batch)
-    return Answers(
+    return PairPredictions(
         seeds=restored.seeds,
         epoch=restored.epoch,
         relation=config.data.relation,
@@ -42,7 +42,7 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> Answe
 
 
 def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, Any]:
-    """The fields of `Answers` that have an axis over pairs, without that over runs."""
+    """The fields of `PairPredictions` that have an axis over pairs, without that over runs."""
 
     def predict_batch(indices):
         classes = pools.labels[indices]
@@ -52,7 +52,7 @@ def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, An
             'classes': classes,
             'targets': pair_targets(config.data.relation, classes) == 1,
             'log_odds': logits[:, 1] - logits[:, 0],
-            'readings': _digit_predictions(output, classes),
+            'digits': _digit_predictions(output, classes),
         }
 
     # In the batches of evaluation: no more memory, and the same logits.

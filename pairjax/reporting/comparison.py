@@ -1,4 +1,4 @@
-"""A paired comparison as a person reads it: two tables and what to make of them. No jax in here."""
+"""The console report of a paired comparison: two tables and notes on them."""
 
 from rich.console import Console
 from rich.table import Table
@@ -16,8 +16,8 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
     """Prints the arms, their paired differences, and which seeds they rest on."""
     console.print(arms_table(comparison))
     console.print(pairs_table(comparison))
-    for sentence in sentences(comparison):
-        console.print(sentence, markup=False, soft_wrap=True)
+    for note in comparison_notes(comparison):
+        console.print(note, markup=False, soft_wrap=True)
 
 
 def arms_table(comparison: Comparison) -> Table:
@@ -30,7 +30,7 @@ def arms_table(comparison: Comparison) -> Table:
     table.add_column('trial')
     table.add_column('n', justify='right')
     table.add_column('mean +- std [95 %]', justify='right')
-    trials = trial_names([arm.trial for arm in comparison.arms])
+    trials = trial_names([arm.trial.summary for arm in comparison.arms])
     for arm, trial, values in zip(comparison.arms, trials, comparison.values, strict=True):
         table.add_row(arm.name, trial, str(len(values)), format_statistic(describe(values)))
     return table
@@ -63,14 +63,14 @@ def _seeds_needed(pair: Pair) -> str:
     return f'over {MOST_SEEDS:,}' if many else f'{pair.seeds_needed:,}'
 
 
-def sentences(comparison: Comparison) -> list[str]:
+def comparison_notes(comparison: Comparison) -> list[str]:
     """Which seeds were compared and left out, how small p can get, and what the columns mean."""
     n, floor = len(comparison.seeds), comparison.pairs[0].paired.p_floor
     number = len(comparison.pairs)
     lines = [f'compared over the n = {n} common seeds {seed_list(comparison.seeds)}']
     for arm in comparison.arms:
-        failed = set(arm.trial['failed_seeds'])
-        others = set(arm.trial['seeds']) - set(comparison.seeds) - failed
+        failed = set(arm.trial.failed_seeds)
+        others = set(arm.trial.seeds) - set(comparison.seeds) - failed
         if others:
             lines.append(f'{arm.name}: seeds {seed_list(others)} left out, not common to all arms')
         if failed:

@@ -1,4 +1,4 @@
-"""What --status prints: a few sentences, and a table that stays short. No jax in here."""
+"""What --status prints: a few sentences, and a table that stays short."""
 
 import collections
 from pathlib import Path

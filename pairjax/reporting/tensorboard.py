@@ -1,4 +1,4 @@
-"""Event files that TensorBoard opens: a curve per seed, and their mean. No jax in here."""
+"""Event files that TensorBoard opens: a curve per seed, and their mean."""
 
 import itertools
 import platform

@@ -29,12 +29,12 @@ def test_predictions_are_right_exactly_as_often_as_evaluation_says(small_sweep, 
     answers = predict_test_pairs(small_sweep / 'run', index, [0, 1, 2])
     mine = [row for row in evaluated if row['trial'] == index]
     assert answers.seeds == [row['seed'] for row in mine] and answers.epoch == 10
-    assert answers.right.mean(axis=1).tolist() == [row['test_accuracy'] for row in mine]
+    assert answers.correct.mean(axis=1).tolist() == [row['test_accuracy'] for row in mine]
     digits = [row['test_digit_accuracy'] for row in mine]
     if index == 0:
-        assert answers.readings is None and digits == [None] * 3
+        assert answers.digits is None and digits == [None] * 3
     else:
-        right = (answers.readings.read == answers.classes).mean(axis=(1, 2))
+        right = (answers.digits.predicted == answers.classes).mean(axis=(1, 2))
         assert right.tolist() == digits
     # Trials differ: it was the right one.
     assert (
@@ -73,7 +73,7 @@ def test_probabilities_are_those_of_the_network(small_sweep):
     places = np.arange(150)
     for image, logits in enumerate((output.digit_logits_a, output.digit_logits_b)):
         chances = np.asarray(jax.nn.softmax(logits))
-        read, probability, true_probability = (v[1, :, image] for v in answers.readings)
+        read, probability, true_probability = (v[1, :, image] for v in answers.digits)
         np.testing.assert_array_equal(read, chances.argmax(axis=1))
         np.testing.assert_allclose(probability, chances.max(axis=1), rtol=1e-4)
         mine = chances[places, answers.classes[1, :, image]]

@@ -1,4 +1,4 @@
-"""What a person sees: the results table, the pictures, and progress with and without a terminal."""
+"""What a person sees: the results table, the plots, and progress with and without a terminal."""
 
 import io
 import json
@@ -12,18 +12,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
+from pairjax.analysis.results import ExperimentResult, MetricsFrame, TrialResult
 from pairjax.analysis.statistics import describe
 from pairjax.analysis.summary import summarize
 from pairjax.reporting import progress
 from pairjax.reporting.console import (
-    results_table,
+    accuracy_table,
     show_evaluation,
     show_results,
-    trial_name,
 )
 from pairjax.reporting.format import format_statistic
 from pairjax.reporting.plots.curves import plot_training_curves
 from pairjax.reporting.progress import ProgressDisplay
+from pairjax.trials import trial_name, trial_names
 
 MEANS = {
     'train_loss': (1.5, 1.0, 0.5),
@@ -63,9 +64,16 @@ def printed(show, *arguments):
     return console.file.getvalue()
 
 
-def show(directory, lines, trials):
+def result_of(directory, lines, trials):
     (directory / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
-    return printed(show_results, summary_of(lines, trials), directory)
+    summary, log = summary_of(lines, trials), MetricsFrame(directory)
+    names = trial_names(summary['trials'])
+    results = [TrialResult(i, names[i], t, log) for i, t in enumerate(summary['trials'])]
+    return ExperimentResult(directory, summary, {}, {}, results)
+
+
+def show(directory, lines, trials):
+    return printed(show_results, result_of(directory, lines, trials))
 
 
 # --------------------------------------------------------------------- the table
@@ -84,36 +92,36 @@ def test_a_trial_is_named_by_model_widths_and_sharing():
     assert trial_name(trial_of(shared=False)) == 'AuxNet2 (4, 4, 4, 8) not shared'
 
 
-def test_the_table_has_a_row_per_trial_with_its_own_n():
+def test_the_table_has_a_row_per_trial_with_its_own_n(tmp_path):
     lines = metrics_lines(0) + metrics_lines(1, validation_accuracy=(0.1, 0.2, 0.9))
     for line in lines[-3:-1]:
         line['train_loss'] = None  # Two seeds of three fail in the last epoch of trial 1.
-    summary = summary_of(lines, [trial_of(), trial_of(shared=False)])
-    text = printed(lambda console: console.print(results_table(summary, {0: 1.5, 1: 2})))
+    result = result_of(tmp_path, lines, [trial_of(), trial_of(shared=False)])
+    text = printed(lambda console: console.print(accuracy_table(result)))
     assert 'mine, npz digits' in text and 'mean +- std [95 % interval' in text
     rows = [line.strip('│ ').split('│') for line in text.splitlines() if line[:1] == '│']
     first, second = ([cell.strip() for cell in row] for row in rows)
     # Student's t is 4.3027 for n = 3: 0.1 * 4.3027 / sqrt(3) = 0.2484.
     final, best_validation = '50.00 +- 10.00 [25.16, 74.84]', '40.00 +- 10.00 [15.16, 64.84]'
     name = '0 AuxNet2 (4, 4, 4, 8)'
-    assert first == [name, '12,345', '3', final, final, best_validation, '1.50']
+    assert first == [name, '12,345', '3', final, final, best_validation, '6.00']
     # The star marks the trial that validation selects.
-    assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '2.00']
+    assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '6.00']
 
 
-def test_the_accuracy_over_all_pairs_is_a_column_where_a_trial_has_one():
+def test_the_accuracy_over_all_pairs_is_a_column_where_a_trial_has_one(tmp_path):
     lines = metrics_lines(0) + metrics_lines(1)
-    without = summary_of(lines, [trial_of(), trial_of(shared=False)])
+    without = result_of(tmp_path, lines, [trial_of(), trial_of(shared=False)])
     for line in lines[-3:]:
         line['exact_pair_accuracy'] = 0.75
-    summary = summary_of(lines, [trial_of(), trial_of(shared=False)])
-    of_earlier_version = {**summary, 'trials': [dict(trial) for trial in without['trials']]}
-    for trial in of_earlier_version['trials']:
-        del trial['exact_pair_accuracy'], trial['sampled_pair_accuracy']
+    of_earlier_version = result_of(tmp_path, lines, [trial_of(), trial_of(shared=False)])
+    for trial in of_earlier_version.trials:
+        del trial.summary['exact_pair_accuracy'], trial.summary['sampled_pair_accuracy']
     for shown in (without, of_earlier_version):
-        headings = [column.header for column in results_table(shown, {}).columns]
+        headings = [column.header for column in accuracy_table(shown).columns]
         assert headings[-2:] == ['best on validation', 's/run']
-    *_, column, _ = results_table(summary, {}).columns
+    result = result_of(tmp_path, lines, [trial_of(), trial_of(shared=False)])
+    *_, column, _ = accuracy_table(result).columns
     assert column.header == 'all test pairs'
     assert list(column.cells) == ['-', '75.00 +- 0.00 [75.00, 75.00]']
 
@@ -142,7 +150,7 @@ def test_a_failed_trial_is_named_and_has_no_figures(tmp_path):
 def test_failed_seeds_are_named_and_nothing_is_drawn_of_them(tmp_path):
     lines = [line | dict.fromkeys(MEANS) for line in metrics_lines()]
     text = show(tmp_path, lines, [trial_of()])
-    assert 'the loss of seeds [0, 1, 2] became not-a-number' in text
+    assert 'the loss of seeds [0, 1, 2] became NaN' in text
     assert '│ 0 AuxNet2' in text and not (tmp_path / 'figures').exists()
 
 

@@ -1,4 +1,4 @@
-"""The HTML report of several experiments, of trials that failed, and its pictures of sweeps."""
+"""The HTML report of several experiments, of trials that failed, and its plots of sweeps."""
 
 import json
 import re
@@ -8,9 +8,10 @@ import pytest
 import scipy.stats
 from html_pages import line_of, page_of, random_accuracies, write_workdir, written
 
+from pairjax.analysis.results import read_experiment
 from pairjax.analysis.summary import summarize
-from pairjax.reporting.html import pictures as html_pictures
-from pairjax.reporting.html.pictures import sweep_picture, swept_number
+from pairjax.reporting.html import plots as html_plots
+from pairjax.reporting.html.plots import sweep_plot, swept_number
 
 # -------------------------------------------------------------------- several experiments
 
@@ -55,7 +56,7 @@ def test_an_experiment_in_which_every_run_failed_is_reported(tmp_path):
     workdir = write_workdir(tmp_path / 'failed', [[0.5, 0.5]], ((0, 0), (0, 1)))
     page = page_of(workdir)
     assert 'none, every run failed' in page.text and 'img' not in dict(page.elements)
-    assert re.search(r'failed seeds.*no figure: 0 to 1\.', page.text)
+    assert re.search(r'failed seeds.*no statistic counts: 0 to 1\.', page.text)
     assert 'failed' in page_of(workdir, write_workdir(tmp_path / 'good', [[0.5, 0.6]])).text
 
 
@@ -77,7 +78,7 @@ def test_a_trial_whose_program_failed_is_named_with_the_reason(tmp_path):
     assert 'seeds of each0 to 1' in page.text.replace('\n', '')
 
 
-# ------------------------------------------------------------------------ pictures of sweeps
+# ------------------------------------------------------------------------ plots of sweeps
 
 
 def test_only_one_number_that_varies_makes_an_axis():
@@ -93,13 +94,13 @@ def test_of_many_trials_those_with_the_best_validation_are_drawn(tmp_path, monke
         config.sweep.product = (('model.widths', ((1, 2, 3, 4), (2, 3, 4, 5), (3, 4, 5, 6))),)
 
     workdir = write_workdir(tmp_path / 'w', [[0.5, 0.6], [0.1, 0.2], [0.7, 0.8]], change=change)
-    trials = json.loads((workdir / 'summary.json').read_text())['trials']
+    result = read_experiment(workdir)
     drawn = []
-    monkeypatch.setattr(html_pictures, 'draw_widths', lambda rows, title: drawn.append(rows))
-    monkeypatch.setattr(html_pictures, 'make_picture', lambda figure, caption: caption)
-    assert sweep_picture('name', trials) == 'Final test accuracy of every trial.'
+    monkeypatch.setattr(html_plots, 'draw_trials', lambda rows, title: drawn.append(rows))
+    monkeypatch.setattr(html_plots, 'make_plot', lambda figure, caption: caption)
+    assert sweep_plot(result) == 'Final test accuracy of every trial.'
     assert [row['values'] for row in drawn.pop()] == [[0.5, 0.6], [0.1, 0.2], [0.7, 0.8]]
-    monkeypatch.setattr(html_pictures, 'MOST_ROWS', 2)
-    assert 'the 2 of 3 trials that have the best validation' in sweep_picture('name', trials)
+    monkeypatch.setattr(html_plots, 'MOST_ROWS', 2)
+    assert 'the 2 of 3 trials that have the best validation' in sweep_plot(result)
     names = [(row['label'], row['values']) for row in drawn.pop()]
     assert names == [('AuxNet2 (3, 4, 5, 6)', [0.7, 0.8]), ('AuxNet2 (1, 2, 3, 4)', [0.5, 0.6])]

@@ -22,8 +22,9 @@ from PIL import Image
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
-from pairjax.reporting.html.page import Cell, Section, Table, render_page
-from pairjax.reporting.html.report import command, write_report
+from pairjax.inference.selected_predictions import predict_selected
+from pairjax.reporting.html.page import Section, Table, TableCell, render_page
+from pairjax.reporting.html.report import command, read_experiments, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = '<script>alert(1)</script><b onmouseover="alert(2)">'
@@ -107,7 +108,7 @@ def test_every_seed_has_its_row_and_failures_are_named(page):
         for seed, accuracy in enumerate(row)
     }
     assert shown == expected
-    assert re.search(r'learning_rate=0\.01: failed seeds.*no figure: 2\.', page.text)
+    assert re.search(r'learning_rate=0\.01: failed seeds.*no statistic counts: 2\.', page.text)
 
 
 def test_what_the_experiment_was_is_told(page):
@@ -202,13 +203,18 @@ def test_the_command_leads_to_the_same_config(fields):
 # ---------------------------------------------------------------------- files and mistakes
 
 
+def write_pages(workdirs, out):
+    results = read_experiments(workdirs)
+    write_report(results, list(map(predict_selected, results)), out)
+
+
 def launch(*arguments):
     command = [sys.executable, 'launch/report.py', *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
 def test_the_same_workdirs_give_the_same_bytes_in_another_process(sweep, tmp_path):
-    write_report([sweep], tmp_path / 'new' / 'here.html')
+    write_pages([sweep], tmp_path / 'new' / 'here.html')
     done = launch(sweep, f'--out={tmp_path / "there.html"}')
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / 'there.html') in done.stdout
@@ -219,7 +225,7 @@ def test_the_same_workdirs_give_the_same_bytes_in_another_process(sweep, tmp_pat
 def test_mistakes_are_one_sentence(sweep, tmp_path):
     def mistake(workdirs, out, pattern):
         with pytest.raises(UserError, match=pattern) as error:
-            write_report([Path(workdir) for workdir in workdirs], out)
+            write_pages([Path(workdir) for workdir in workdirs], out)
         assert '\n' not in str(error.value)
 
     out = tmp_path / 'report.html'
@@ -243,7 +249,7 @@ def test_mistakes_are_one_sentence(sweep, tmp_path):
 
 
 def test_a_page_shows_whatever_cells_hold():
-    cells = [Cell('<i>&amp;', None), Cell('0', 0.0, '<small>')]
+    cells = [TableCell('<i>&amp;', None), TableCell('0', 0.0, '<small>')]
     table = Table('caption', ('text', 'number'), [cells])
     page = Page(render_page('title', '', [Section('part', parts=[table])], ''))
     _, (row,), parsed = page.table('caption')

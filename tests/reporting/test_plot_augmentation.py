@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pairjax.reporting.plots.augmentation import draw_augmentations
-from pairjax.reporting.plots.curves import picture
+from pairjax.reporting.plots.curves import figure_bytes
 
 RNG = np.random.default_rng(0)
 ORIGINALS = RNG.uniform(0, 200, (3, 14, 14)).astype(np.float32)
@@ -55,5 +55,5 @@ def test_a_column_with_too_few_digits_is_refused():
 
 
 def test_the_picture_is_the_same_every_time():
-    first, second = (picture(draw_augmentations(ORIGINALS, COLUMNS), 'png') for _ in range(2))
+    first, second = (figure_bytes(draw_augmentations(ORIGINALS, COLUMNS), 'png') for _ in range(2))
     assert first == second and first.startswith(b'\x89PNG')

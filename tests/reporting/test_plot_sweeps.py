@@ -1,4 +1,4 @@
-"""What the pictures of sweeps show, read back from the figure."""
+"""What the plots of sweeps show, read back from the figure."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from pairjax.reporting.plots import sweeps
 from pairjax.reporting.plots.sweeps import (
     draw_models,
     draw_sweep,
-    draw_widths,
+    draw_trials,
     line_style_of,
     seeds_text,
 )
@@ -78,7 +78,7 @@ def assert_nothing_is_clipped_or_overlaps(figure):
 
 
 def test_architectures_are_sorted_by_our_mean_and_failed_ones_come_last():
-    (axes,) = draw_widths(ROWS, 'title').axes
+    (axes,) = draw_trials(ROWS, 'title').axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ['(64, 32)', '(32, 64)', '(16, 16)', '(64, 16)']
     np.testing.assert_array_equal(axes.get_yticks(), [0, 1, 2, 3])
@@ -87,7 +87,7 @@ def test_architectures_are_sorted_by_our_mean_and_failed_ones_come_last():
 
 
 def test_each_architecture_shows_mean_deviation_and_seeds():
-    (axes,) = draw_widths(UNRECORDED, 'title').axes
+    (axes,) = draw_trials(UNRECORDED, 'title').axes
     (ours,) = axes.containers
     # One seed has no deviation, and a row without seeds no mean.
     expected = [(95, 0, np.nan, np.nan), (90, 1, 80, 100), (65, 2, 65 - 50**0.5, 65 + 50**0.5)]
@@ -99,7 +99,7 @@ def test_each_architecture_shows_mean_deviation_and_seeds():
 
 
 def test_recorded_values_stand_beside_ours_in_the_same_row():
-    figure = draw_widths(ROWS, 'title')
+    figure = draw_trials(ROWS, 'title')
     (axes,) = figure.axes
     ours, recorded = axes.containers
     assert [round(y) for _, y, *_ in means_and_bars(ours, 0)] == [0, 1, 2]
@@ -113,20 +113,20 @@ def test_recorded_values_stand_beside_ours_in_the_same_row():
     assert ours[0].get_markerfacecolor() != recorded[0].get_markerfacecolor() == 'white'
     expected = ['ours: mean ± std', 'ours: one seed', 'recorded: mean ± std']
     assert sorted(legend_of(figure)) == expected
-    assert sorted(legend_of(draw_widths(UNRECORDED, 'title'))) == ['mean ± std', 'one seed']
+    assert sorted(legend_of(draw_trials(UNRECORDED, 'title'))) == ['mean ± std', 'one seed']
 
 
 def test_failures_are_named():
-    for figure in (draw_widths(ROWS, 't'), draw_sweep(numbered(ROWS, (1, 2, 4, 8)), 'x', 't')):
+    for figure in (draw_trials(ROWS, 't'), draw_sweep(numbered(ROWS, (1, 2, 4, 8)), 'x', 't')):
         assert texts_of(figure) == ['every seed failed']
-    assert texts_of(draw_widths(ROWS[:2], 't')) == []
-    nothing = draw_widths(UNRECORDED[2:3], 't')
+    assert texts_of(draw_trials(ROWS[:2], 't')) == []
+    nothing = draw_trials(UNRECORDED[2:3], 't')
     assert texts_of(nothing) == ['every seed failed']
     assert means_and_bars(nothing.axes[0].containers[0], 0) == []
 
 
 def test_the_title_says_how_many_seeds_count():
-    assert draw_widths(ROWS[:2], 'AuxNet2').get_suptitle() == 'AuxNet2: n = 2 to 3 seeds'
+    assert draw_trials(ROWS[:2], 'AuxNet2').get_suptitle() == 'AuxNet2: n = 2 to 3 seeds'
     assert seeds_text(ROWS) == 'n = 0 to 3 seeds'
     assert seeds_text(ROWS[:1] * 3) == 'n = 2 seeds'
 
@@ -137,11 +137,11 @@ def test_31_architectures_fit_on_a_page():
         {'label': str(w), 'values': [0.9, 0.8], 'recorded_mean': 0.7, 'recorded_std': 0.1}
         for w in widths
     ]
-    figure = draw_widths(rows, 'AuxNet2 on full MNIST, best epoch on test')
+    figure = draw_trials(rows, 'AuxNet2 on full MNIST, best epoch on test')
     assert figure.get_figheight() < 11 and figure.get_figwidth() < 8.3  # Inches of A4.
     assert_nothing_is_clipped_or_overlaps(figure)
     long = [{**ROWS[0], 'label': 'optimizer.learning_rate=0.001 loss.aux_weight=2.0'}] * 2
-    assert_nothing_is_clipped_or_overlaps(draw_widths(long, 'title ' * 30))
+    assert_nothing_is_clipped_or_overlaps(draw_trials(long, 'title ' * 30))
 
 
 # --------------------------------------------------------------------- numbers

@@ -19,12 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairjax.analysis.paired import compare_workdirs
+from pairjax.analysis.results import read_experiment
 from pairjax.data.pairs import PairIndices
 from pairjax.errors import UserError
 from pairjax.inference import evaluate_workdir, restore
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.console import show_evaluation, show_results
-from pairjax.reporting.html import page, report
+from pairjax.reporting.html import page
 from pairjax.reporting.html.report import read_experiments, render_report
 from pairjax.reporting.plots import curves
 from pairjax.reporting.plots.comparison import draw_comparison
@@ -147,13 +148,12 @@ def without_what_takes_long():
         raise Trains
 
     with (
-        mock.patch.object(page, 'picture', lambda figure, kind: b''),
-        mock.patch.object(curves, 'picture', lambda figure, kind: b''),
+        mock.patch.object(page, 'figure_bytes', lambda figure, kind: b''),
+        mock.patch.object(curves, 'figure_bytes', lambda figure, kind: b''),
         mock.patch.object(restore, 'over_runs', answer),
         mock.patch.object(experiment, 'train_programs', train),
         mock.patch.object(restore, 'place_runs', lambda state, layout: state),
         mock.patch.object(restore, 'unstack_runs', lambda stacked, layout: stacked),
-        mock.patch.object(report, 'selected_answers', lambda *arguments: 'Nobody is asked.'),
     ):
         yield
 
@@ -236,7 +236,8 @@ def read_by_compare(workdir, other, config):
 
 
 def read_by_report(workdir, other, config):
-    return render_report(read_experiments([workdir, other])).encode()
+    results = read_experiments([workdir, other])
+    return render_report(results, ['No predictions.'] * 2).encode()
 
 
 def read_by_evaluate(workdir, other, config):
@@ -249,8 +250,8 @@ def read_by_evaluate(workdir, other, config):
 
 def read_by_training(workdir, other, config):
     out = console()
-    summary = experiment.run_experiment(config, workdir)
-    show_results(summary, workdir, out)
+    experiment.run_experiment(config, workdir)
+    show_results(read_experiment(workdir), out)
     return out.file.getvalue()
 
 

@@ -1,69 +1,77 @@
-"""The most confident mistakes and the misread digits of a report. No jax in here."""
+"""The most confident mistakes and the confused classes in the HTML report."""
 
 import io
-from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from pairjax.analysis.error_analysis import Answers, confident_mistakes, count_readings
-from pairjax.reporting.html.page import Cell, Example, Gallery, Table, in_base64
+from pairjax.analysis.error_analysis import PairPredictions, confident_mistakes, count_confusions
+from pairjax.reporting.html.page import Example, Gallery, Table, TableCell, in_base64
+from pairjax.reporting.html.tables import count_cell
 
 MOST_MISTAKES = 24
 # Up to this many classes a matrix of all of them is readable; beyond, a list of the commonest.
 MOST_CLASSES = 20
-MOST_ROWS = 20
+MOST_CONFUSIONS = 20
 SHADES = 4
 
 
-def mistake_parts(answers: Answers) -> list[Gallery]:
-    """The most confident mistakes as pictures."""
-    chosen = confident_mistakes(answers, MOST_MISTAKES)
+def mistake_parts(predictions: PairPredictions) -> list[Gallery]:
+    """The most confident mistakes as images; no part without a mistake."""
+    chosen = confident_mistakes(predictions, MOST_MISTAKES)
     if not chosen:
         return []
-    images = answers.images[np.concatenate([answers.pairs[place] for place in chosen])]
+    images = predictions.images[np.concatenate([predictions.pairs[place] for place in chosen])]
     examples = [
-        mistake(answers, place, pair)
+        mistake(predictions, place, pair)
         for place, pair in zip(chosen, brightened(images).reshape(-1, 2, 14, 14), strict=True)
     ]
     caption = (
-        f'The {len(chosen)} most confident mistakes of {np.sum(~answers.right):,} in '
-        f'{answers.right.size:,} answers (n = {len(answers.seeds)} seeds), the most confident '
-        'first; a pair is passed over when one of its images is shown already.'
+        f'The {len(chosen)} most confident mistakes of {np.sum(~predictions.correct):,} in '
+        f'{predictions.correct.size:,} predictions (n = {len(predictions.seeds)} seeds), the most '
+        'confident first; a pair is passed over when one of its images is shown already.'
     )
     return [Gallery(caption, examples)]
 
 
 def brightened(images: np.ndarray) -> np.ndarray:
-    """Images of any scale as bytes, the darkest pixel of all of them 0 and the brightest 255."""
+    """Images of any scale as uint8, the darkest pixel of all of them 0 and the brightest 255."""
     images = images.astype(np.float64)
     low, high = images.min(), images.max()
     return np.round(255 * (images - low) / max(high - low, 1e-30)).astype(np.uint8)
 
 
-def mistake(answers: Answers, place: tuple[int, int], images: np.ndarray) -> Example:
-    """One wrong answer: its two images as bytes, and what the network said."""
-    a, b = answers.classes[place].tolist()
-    chance = chance_text(answers.confidence[place])
-    question, reply = f'{answers.relation}({a}, {b})', str(bool(answers.holds[place])).lower()
-    lines, words = [f'{question}? answered {reply} with {chance}'], []
+def mistake(predictions: PairPredictions, place: tuple[int, int], images: np.ndarray) -> Example:
+    """One wrong prediction.
+
+    Args:
+      predictions: of all runs.
+      place: its run and its place among the run's pairs.
+      images: (2, 14, 14) uint8.
+    """
+    a, b = predictions.classes[place].tolist()
+    confidence = probability_text(predictions.confidence[place])
+    predicted = str(bool(predictions.predicted[place])).lower()
+    lines, words = [f'{predictions.relation}({a}, {b}) predicted {predicted} with {confidence}'], []
     for i, (name, digit) in enumerate(zip('ab', (a, b), strict=True)):
         words.append(f'{name}, a {digit}')
-        if answers.readings is not None:
-            values = (values[place][i] for values in answers.readings)
-            lines.append(f'{name}: {reading_text(digit, *values)}')
-    lines.append(f'seed {answers.seeds[place[0]]}')
-    pictures = [(png(image), word) for image, word in zip(images, words, strict=True)]
-    return Example(pictures, lines)
+        if predictions.digits is not None:
+            values = (values[place][i] for values in predictions.digits)
+            lines.append(f'{name}: {digit_text(digit, *values)}')
+    lines.append(f'seed {predictions.seeds[place[0]]}')
+    return Example([(png(image), word) for image, word in zip(images, words, strict=True)], lines)
 
 
-def reading_text(digit: int, read: int, probability: float, true_probability: float) -> str:
-    """What a digit head made of an image."""
-    text = f'{digit} read as {read} with {chance_text(probability)}'
-    return text if read == digit else f'{text}, as {digit} with {chance_text(true_probability)}'
+def digit_text(digit: int, predicted: int, probability: float, true_probability: float) -> str:
+    """What a digit head predicts of an image."""
+    text = f'{digit} predicted as {predicted} with {probability_text(probability)}'
+    if predicted == digit:
+        return text
+    return f'{text}, as {digit} with {probability_text(true_probability)}'
 
 
-def chance_text(probability: float) -> str:
+def probability_text(probability: float) -> str:
     """A probability in percent, without ever rounding to certainty."""
     text = f'{100 * probability:.2f} %'
     if probability >= 0.99995:
@@ -74,59 +82,63 @@ def chance_text(probability: float) -> str:
 
 
 def png(image: np.ndarray) -> str:
-    """An image of bytes as a PNG file in base64."""
+    """A uint8 image as a PNG file in base64."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, 'png')
     return in_base64(file.getvalue())
 
 
-def reading_parts(answers: Answers) -> list[Table]:
-    """Which digit is read as which, for a model with digit heads."""
-    if answers.readings is None:
+def confusion_parts(predictions: PairPredictions) -> list[Table]:
+    """Which class is predicted as which; no part for a model without digit heads."""
+    if predictions.digits is None:
         return []
-    counts = count_readings(answers)
-    n = f'{answers.classes.size:,} images of the test pairs, n = {len(answers.seeds)} seeds'
-    table = confusion_matrix if answers.num_classes <= MOST_CLASSES else commonest_confusions
-    return [table(counts, answers.num_classes, n)]
+    counts, num_classes = count_confusions(predictions), predictions.num_classes
+    seeds = f'n = {len(predictions.seeds)} seeds'
+    n = f'{predictions.classes.size:,} images of the test pairs, {seeds}'
+    if num_classes <= MOST_CLASSES:
+        return [confusion_matrix(counts, num_classes, n)]
+    return [commonest_confusions(counts, num_classes, n)]
 
 
-def confusion_matrix(counts: Mapping[tuple[int, int], int], num_classes: int, n: str) -> Table:
-    """Every digit by what it was read as: percent of its images, and how many; mistakes shaded."""
+def confusion_matrix(counts: pd.Series, num_classes: int, n: str) -> Table:
+    """Every class by its prediction: percent of its images, and how many; mistakes shaded."""
     classes = range(num_classes)
-    totals = [sum(counts.get((digit, read), 0) for read in classes) for digit in classes]
-    shares = {(digit, read): count / totals[digit] for (digit, read), count in counts.items()}
-    worst = max((share for (digit, read), share in shares.items() if digit != read), default=1)
+    matrix = counts.unstack(fill_value=0).reindex(index=classes, columns=classes, fill_value=0)
+    matrix = matrix.to_numpy()
+    totals = matrix.sum(axis=1)
+    shares = matrix / np.maximum(totals, 1)[:, None]
+    mistakes = shares * (1 - np.eye(num_classes))
+    shades = np.ceil(SHADES * mistakes / (mistakes.max() or 1)).astype(int)
 
-    def cell(digit, read):
-        share = shares.get((digit, read), 0)
-        if not share:
-            return Cell('0', 0)
-        shade = 0 if digit == read else int(np.ceil(SHADES * share / worst))
-        return Cell(f'{100 * share:.1f}', share, f'{counts[digit, read]:,}', shade)
+    def cell(place):
+        text, detail = (f'{100 * shares[place]:.1f}', f'{matrix[place]:,}')
+        if not matrix[place]:
+            text, detail = '0', ''
+        return TableCell(text, shares[place], detail, shades[place])
 
-    rows = [
-        [Cell(str(digit), digit), *(cell(digit, read) for read in classes),
-         Cell(f'{totals[digit]:,}', totals[digit])]
-        for digit in classes
-    ]  # fmt: skip
-    caption = f'What each digit is read as, in percent of its images, and below how many ({n})'
-    return Table(caption, ('digit', *(f'as {read}' for read in classes), 'images'), rows)
-
-
-def commonest_confusions(counts: Mapping[tuple[int, int], int], num_classes: int, n: str) -> Table:
-    """The confusions that occur most often, where there are too many classes for a matrix."""
-    totals = np.zeros(num_classes, int)
-    for (digit, _), count in counts.items():
-        totals[digit] += count
-    wrong = [(-count, *kind) for kind, count in counts.items() if kind[0] != kind[1]]
     rows = [
         [
-            Cell(str(digit), digit),
-            Cell(str(read), read),
-            Cell(f'{-count:,}', -count),
-            Cell(f'{-100 * count / totals[digit]:.1f}', -count / totals[digit]),
+            count_cell(digit),
+            *(cell((digit, predicted)) for predicted in classes),
+            count_cell(totals[digit]),
         ]
-        for count, digit, read in sorted(wrong)[:MOST_ROWS]
+        for digit in classes
+    ]
+    caption = f'Confusion matrix: predicted class in percent of the images, and how many ({n})'
+    return Table(caption, ('digit', *(f'as {digit}' for digit in classes), 'images'), rows)
+
+
+def commonest_confusions(counts: pd.Series, num_classes: int, n: str) -> Table:
+    """The confusions that occur most often, where there are too many classes for a matrix."""
+    digits, predicted = (counts.index.get_level_values(level) for level in counts.index.names)
+    shares = counts / counts.groupby(level=0).transform('sum')
+    wrong = counts[digits != predicted].sort_values(ascending=False, kind='stable')
+    rows = [
+        [
+            *map(count_cell, (*kind, count)),
+            TableCell(f'{100 * shares[kind]:.1f}', shares[kind]),
+        ]
+        for kind, count in wrong[:MOST_CONFUSIONS].items()
     ]
     caption = f'The commonest of {len(wrong):,} confusions of {num_classes:,} classes ({n})'
-    return Table(caption, ('digit', 'read as', 'images', '% of that digit'), rows)
+    return Table(caption, ('digit', 'predicted as', 'images', '% of that digit'), rows)

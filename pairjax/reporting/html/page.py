@@ -1,4 +1,4 @@
-"""A self-contained HTML page of facts, tables and pictures. No jax in here."""
+"""A self-contained HTML page of facts, tables and plots."""
 
 import base64
 import hashlib
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import jinja2
 from matplotlib.figure import Figure
 
-from pairjax.reporting.plots.curves import picture
+from pairjax.reporting.plots.curves import figure_bytes
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """One place of a table; a number has the `value` by which its column is sorted."""
 
     text: str
@@ -25,7 +25,7 @@ class Table(NamedTuple):
 
     caption: str
     headings: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     marked: int | None = None  # The row that stands out.
     folded: bool = False  # Shown by a click on the caption.
 
@@ -34,7 +34,7 @@ class Table(NamedTuple):
         return any(row[column].value is not None for row in self.rows)
 
 
-class Picture(NamedTuple):
+class Plot(NamedTuple):
     """A PNG file in base64, its width and height on the page, and what it shows in words."""
 
     data: str
@@ -58,22 +58,22 @@ class Gallery(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of the page: facts (name and text), sentences, tables and pictures, inner parts."""
+    """A part of the page: facts (name and text), sentences, tables and plots, inner parts."""
 
     title: str
     facts: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
-    parts: Sequence[Table | Picture | Gallery] = ()
+    parts: Sequence[Table | Plot | Gallery] = ()
     inner: Sequence['Section'] = ()
     command: str = ''
     command_note: str = ''
 
 
-def make_picture(figure: Figure, caption: str) -> Picture:
+def make_plot(figure: Figure, caption: str) -> Plot:
     """A figure as a page holds it."""
     # 96 of its pixels are an inch to a browser.
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Picture(in_base64(picture(figure, 'png')), width, height, caption)
+    return Plot(in_base64(figure_bytes(figure, 'png')), width, height, caption)
 
 
 def render_page(title: str, introduction: str, sections: Sequence[Section], footer: str) -> str:

@@ -1,33 +1,30 @@
-"""One HTML page of one or several experiments, to be sent around. No jax in here."""
+"""One HTML page of one or several experiments, to be sent around."""
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import Any
 
 from pairjax import __version__
-from pairjax.analysis.arms import Arm, finished_summary
-from pairjax.analysis.error_analysis import Answers
+from pairjax.analysis.arms import ComparedTrial
+from pairjax.analysis.error_analysis import PairPredictions
 from pairjax.analysis.paired import seed_list
+from pairjax.analysis.results import FINAL, ExperimentResult, read_experiment
 from pairjax.config import flatten
 from pairjax.errors import UserError
-from pairjax.reporting.html.answers import answers_section, selected_answers
 from pairjax.reporting.html.comparison import comparison_sections
 from pairjax.reporting.html.page import Section, render_page
-from pairjax.reporting.html.pictures import experiment_pictures
+from pairjax.reporting.html.plots import experiment_plots
+from pairjax.reporting.html.predictions import predictions_section
 from pairjax.reporting.html.tables import (
-    FINAL,
     changed_fields,
     config_tables,
-    figure_text,
     seeds_table,
+    statistic_text,
     trials_table,
 )
-from pairjax.trials import trial_names
 from pairjax.workdir.schema import REPORTED_CONFIG, check_shape
-from pairjax.workdir.workdir import Metrics, read_config
 
 INTRODUCTION = (
     'Accuracies are percent of pairs (digits: of images): mean ± standard deviation over n seeds '
@@ -37,28 +34,41 @@ INTRODUCTION = (
 )
 
 
-class Experiment(NamedTuple):
-    """A finished workdir: config and versions of config.json, summary.json, metrics.jsonl.
+def read_experiments(workdirs: Sequence[Path]) -> list[ExperimentResult]:
+    """Reads finished workdirs; where names are not unique, a name says its path too.
 
-    answers: of the selected trial's networks, or the sentence why they cannot be asked.
+    Raises: UserError where one is none, is not finished, is damaged or is named twice.
     """
+    if not workdirs:
+        raise UserError('name a workdir or several, such as runs/auxnet2')
+    resolved = [workdir.resolve() for workdir in workdirs]
+    for workdir, path in zip(workdirs, resolved, strict=True):
+        if resolved.count(path) > 1:
+            raise UserError(f'{workdir} is named twice; name each workdir once')
+    results = [read_experiment(workdir) for workdir in workdirs]
+    for result in results:
+        check_shape(result.config, REPORTED_CONFIG, result.workdir / 'config.json')
+    if len({result.name for result in results}) < len(results):
+        results = [
+            dataclasses.replace(r, summary={**r.summary, 'name': f'{r.name} in {r.workdir}'})
+            for r in results
+        ]
+    return results
 
-    name: str
-    workdir: Path
-    config: Mapping[str, Any]
-    versions: Mapping[str, str]
-    summary: Mapping[str, Any]
-    metrics: pd.DataFrame
-    answers: Answers | str
 
+def write_report(
+    results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str], out: Path
+) -> None:
+    """Writes the page; the same results give the same bytes.
 
-def write_report(workdirs: Sequence[Path], out: Path) -> None:
-    """Writes the page of these workdirs; the same workdirs give the same bytes.
+    Args:
+      results: as `read_experiments` gives them.
+      predictions: of each selected trial, or the sentence why there are none.
+      out: the file.
 
-    Raises: UserError for a workdir that is none, is not finished or is named twice, and where the
-      page cannot be written.
+    Raises: UserError where the page cannot be written or a metrics.jsonl is damaged.
     """
-    page = render_report(read_experiments(workdirs))
+    page = render_report(results, predictions)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(page.encode())
@@ -69,93 +79,61 @@ def write_report(workdirs: Sequence[Path], out: Path) -> None:
         ) from None
 
 
-def read_experiments(workdirs: Sequence[Path]) -> list[Experiment]:
-    """Reads finished workdirs; where names are not unique the paths stand beside them.
-
-    Raises: UserError where one is none, is not finished, is damaged or is named twice.
-    """
-    if not workdirs:
-        raise UserError('name a workdir or several, such as runs/auxnet2')
-    resolved = [workdir.resolve() for workdir in workdirs]
-    for workdir, path in zip(workdirs, resolved, strict=True):
-        if resolved.count(path) > 1:
-            raise UserError(f'{workdir} is named twice; name each workdir once')
-    experiments = [read_experiment(workdir) for workdir in workdirs]
-    if len({experiment.name for experiment in experiments}) < len(experiments):
-        experiments = [e._replace(name=f'{e.name} in {e.workdir}') for e in experiments]
-    return experiments
-
-
-def read_experiment(workdir: Path) -> Experiment:
-    """Reads one finished workdir."""
-    summary, config = finished_summary(workdir), read_config(workdir)
-    check_shape(config['config'], REPORTED_CONFIG, workdir / 'config.json')
-    metrics = pd.DataFrame.from_records(Metrics(workdir).read())
-    if metrics.empty:
-        raise UserError(
-            f'{workdir / "metrics.jsonl"} holds no line; it belongs beside summary.json'
-        )
-    name, versions = summary['name'], config['versions']
-    answers = selected_answers(workdir, summary)
-    return Experiment(name, workdir, config['config'], versions, summary, metrics, answers)
-
-
-def render_report(experiments: Sequence[Experiment]) -> str:
-    """The page: what several experiments are beside each other, and each of them."""
-    sections = [experiment_section(experiment) for experiment in experiments]
-    title = experiments[0].name
-    if len(experiments) > 1:
-        title = f'{len(experiments)} experiments'
-        sections = [*several(experiments), *sections]
+def render_report(
+    results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str]
+) -> str:
+    """The page of `write_report`: several experiments side by side, and each of them."""
+    sections = list(map(experiment_section, results, predictions))
+    title = results[0].name
+    if len(results) > 1:
+        title = f'{len(results)} experiments'
+        sections = [*side_by_side(results), *sections]
     return render_page(title, INTRODUCTION, sections, f'pairjax {__version__}')
 
 
-def several(experiments: Sequence[Experiment]) -> list[Section]:
-    """What there is to say of several experiments together."""
-    arms, curves, notes = [], {}, []
-    for name, workdir, _, _, summary, metrics, _ in experiments:
-        selected = summary['selected_trial']
-        if selected is None:
-            notes.append(f'{name} has no selected trial, because every run failed.')
-            continue
-        arms.append(Arm(name, workdir, summary['trials'][selected], summary['data']))
-        curves[name] = metrics[metrics.trial == selected]
-    return comparison_sections(arms, curves, notes) if arms else []
+def side_by_side(results: Sequence[ExperimentResult]) -> list[Section]:
+    """The selected trials of several experiments compared."""
+    selected = [(result, result.selected_trial) for result in results]
+    arms = [ComparedTrial(result.name, result, trial) for result, trial in selected if trial]
+    notes = [
+        f'{result.name} has no selected trial, because every run failed.'
+        for result, trial in selected
+        if trial is None
+    ]
+    return comparison_sections(arms, notes) if arms else []
 
 
-def experiment_section(experiment: Experiment) -> Section:
+def experiment_section(result: ExperimentResult, predictions: PairPredictions | str) -> Section:
     """Everything about one experiment."""
-    config, summary, metrics = experiment.config, experiment.summary, experiment.metrics
     return Section(
-        title=experiment.name,
-        facts=facts(experiment),
-        notes=notes(summary),
+        title=result.name,
+        facts=experiment_facts(result),
+        notes=experiment_notes(result),
         parts=[
-            *experiment_pictures(summary, metrics),
-            trials_table(summary, metrics),
-            seeds_table(summary['trials']),
-            *config_tables(config),
+            *experiment_plots(result),
+            trials_table(result),
+            seeds_table(result),
+            *config_tables(result.config),
         ],
-        inner=[answers_section(experiment.answers, summary)],
-        command=command(config),
-        command_note=f'Made with {", ".join(f"{k} {v}" for k, v in experiment.versions.items())}.',
+        inner=[predictions_section(predictions, result.selected_trial)],
+        command=command(result.config),
+        command_note=f'Made with {", ".join(f"{k} {v}" for k, v in result.versions.items())}.',
     )
 
 
-def facts(experiment: Experiment) -> list[tuple[str, str]]:
-    """What the experiment was and what it found: names and texts."""
-    config, summary = flatten(experiment.config), experiment.summary
-    trials, data, timing = summary['trials'], summary['data'], summary['timing']
-    selected, accuracy = 'none, every run failed', '-'
-    if summary['selected_trial'] is not None:
-        selected = trial_names(trials)[summary['selected_trial']]
-        accuracy = figure_text(trials[summary['selected_trial']][FINAL])
+def experiment_facts(result: ExperimentResult) -> list[tuple[str, str]]:
+    """What the experiment is and what it found: names and texts."""
+    config, data, timing = flatten(result.config), result.data, result.timing
+    name, accuracy = 'none, every run failed', '-'
+    if result.selected_trial is not None:
+        name = result.selected_trial.name
+        accuracy = statistic_text(result.selected_trial.statistic(FINAL))
     seeds = range(config['seed'], config['seed'] + config['num_seeds'])
     parts = ('train', 'validation', 'test')
     return [
-        ('selected trial', selected),
+        ('selected trial', name),
         ('its final test accuracy', accuracy),
-        ('trials', str(len(trials))),
+        ('trials', str(len(result.trials))),
         ('seeds of each', seed_list(seeds)),
         ('pairs a seed', ', '.join(f'{config[f"data.num_{p}_pairs"]:,} {p}' for p in parts)),
         (
@@ -171,23 +149,23 @@ def facts(experiment: Experiment) -> list[tuple[str, str]]:
     ]
 
 
-def notes(summary: Mapping[str, Any]) -> list[str]:
-    """What a reader must know about the figures."""
-    sentences = []
-    for name, trial in zip(trial_names(summary['trials']), summary['trials'], strict=True):
-        if trial['failed_seeds']:
-            sentences.append(
-                f'{name}: failed seeds, whose loss became not-a-number and which count in no '
-                f'figure: {seed_list(trial["failed_seeds"])}.'
+def experiment_notes(result: ExperimentResult) -> list[str]:
+    """What a reader must know about the statistics."""
+    notes = []
+    for trial in result.trials:
+        if trial.failed_seeds:
+            notes.append(
+                f'{trial.name}: failed seeds, whose loss became NaN and which no statistic '
+                f'counts: {seed_list(trial.failed_seeds)}.'
             )
-        if trial.get('failure'):
-            sentences.append(f'{name} was not trained: {trial["failure"]}.')
-    if summary['data']['source'] == 'bundled':
-        sentences.append(
-            f'All seeds draw their test pairs from the same {summary["data"]["test_pool"]:,} '
-            'images; the intervals do not include the chance of having got these.'
+        if trial.failure:
+            notes.append(f'{trial.name} was not trained: {trial.failure}.')
+    if result.data['source'] == 'bundled':
+        notes.append(
+            f'All seeds draw their test pairs from the same {result.data["test_pool"]:,} images; '
+            'the intervals do not include the chance of having drawn these.'
         )
-    return sentences
+    return notes
 
 
 def command(config: Mapping[str, Any]) -> str:

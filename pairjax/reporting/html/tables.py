@@ -1,19 +1,15 @@
-"""The tables of a report: trials, seeds, config. No jax in here."""
+"""The tables of the HTML report: trials, seeds, config."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
+from pairjax.analysis.results import FINAL, ExperimentResult, TrialResult
 from pairjax.config import default_config, flatten
-from pairjax.reporting.console import seconds_per_run
 from pairjax.reporting.format import format_statistic
-from pairjax.reporting.html.page import Cell, Table
-from pairjax.trials import trial_names
+from pairjax.reporting.html.page import Table, TableCell
 
-FINAL = 'final_test_accuracy'
-# The figures of a trial, as summary.json and as a heading has them.
-FIGURES = {
+# The statistics of a trial by their name in summary.json, and their headings.
+MEASURES = {
     FINAL: 'final test %',
     'best_epoch_test_accuracy': 'best epoch on test %',
     'best_validation_epoch_test_accuracy': 'best validation epoch, test %',
@@ -21,63 +17,69 @@ FIGURES = {
     'final_train_accuracy': 'final train %',
     'final_digit_accuracy': 'digits, final test %',
 }
-TRIAL_HEADINGS = ('trial', 'parameters', 'n', *FIGURES.values(), 'failed seeds')
+TRIAL_HEADINGS = ('trial', 'parameters', 'n', *MEASURES.values(), 'failed seeds')
 
 
-def accuracy_cell(figure: Mapping[str, Any] | None) -> Cell:
-    """A figure of summary.json in percent, sorted by its mean."""
-    text, bracket, interval = format_statistic(figure, plus_minus='±').partition(' [')
-    value = None if figure is None else figure['mean']
-    return Cell(text, value, bracket.strip() + interval)
+def statistic_cell(statistic: Mapping[str, Any] | None) -> TableCell:
+    """A statistic in percent, sorted by its mean; its interval is below it."""
+    text, bracket, interval = format_statistic(statistic, plus_minus='±').partition(' [')
+    value = None if statistic is None else statistic['mean']
+    return TableCell(text, value, bracket.strip() + interval)
 
 
-def count(figure: Mapping[str, Any]) -> int:
-    """How many values a figure is a mean of."""
-    return sum(value is not None for value in figure['values'])
+def count_cell(number: int) -> TableCell:
+    """A whole number."""
+    return TableCell(f'{number:,}', number)
 
 
-def figure_text(figure: Mapping[str, Any]) -> str:
-    """A figure in one line, with its n."""
-    cell = accuracy_cell(figure)
-    return f'{" ".join(filter(None, (cell.text, "%", cell.detail)))}, n = {count(figure)}'
+def count_values(statistic: Mapping[str, Any]) -> int:
+    """How many values a statistic is the mean of."""
+    return sum(value is not None for value in statistic['values'])
 
 
-def trial_row(name: str, trial: Mapping[str, Any]) -> list[Cell]:
-    """A trial of summary.json under TRIAL_HEADINGS."""
-    n = len(trial['seeds']) - len(trial['failed_seeds'])
+def statistic_text(statistic: Mapping[str, Any]) -> str:
+    """A statistic in one line: '93.46 ± 0.78 % [92.00, 94.90], n = 10'."""
+    cell = statistic_cell(statistic)
+    return f'{" ".join(filter(None, (cell.text, "%", cell.detail)))}, n = {count_values(statistic)}'
+
+
+def trial_row(name: str, trial: TrialResult) -> list[TableCell]:
+    """A trial under TRIAL_HEADINGS."""
     return [
-        Cell(name),
-        Cell(f'{trial["num_params"]:,}', trial['num_params']),
-        Cell(str(n), n),
-        *(accuracy_cell(trial[measure]) for measure in FIGURES),
-        Cell(', '.join(map(str, trial['failed_seeds'])) or 'none'),
+        TableCell(name),
+        count_cell(trial.num_params),
+        count_cell(trial.n),
+        *(statistic_cell(trial.statistic(measure)) for measure in MEASURES),
+        TableCell(', '.join(map(str, trial.failed_seeds)) or 'none'),
     ]
 
 
-def trials_table(summary: Mapping[str, Any], metrics: pd.DataFrame) -> Table:
-    """One row per trial with its figures and seconds; the selected one is marked."""
-    seconds = seconds_per_run(metrics)
+def trials_table(result: ExperimentResult) -> Table:
+    """One row per trial with its statistics and seconds; the selected one is marked."""
     rows = []
-    for index, name in enumerate(trial_names(summary['trials'])):
-        mark = ' (selected)' if index == summary['selected_trial'] else ''
-        row = trial_row(f'{index} {name}{mark}', summary['trials'][index])
-        one_run = seconds.get(index)
-        rows.append([*row, Cell('-' if one_run is None else f'{one_run:.2f}', one_run)])
-    return Table('Trials', (*TRIAL_HEADINGS, 's/run'), rows, marked=summary['selected_trial'])
+    for trial in result.trials:
+        mark = ' (selected)' if trial.index == result.selected else ''
+        row = trial_row(f'{trial.index} {trial.name}{mark}', trial)
+        seconds = trial.seconds_per_run
+        rows.append([*row, TableCell('-' if seconds is None else f'{seconds:.2f}', seconds)])
+    return Table('Trials', (*TRIAL_HEADINGS, 's/run'), rows, marked=result.selected)
 
 
-def seeds_table(trials: Sequence[Mapping[str, Any]]) -> Table:
+def seeds_table(result: ExperimentResult) -> Table:
     """One row per trial and seed, folded."""
-    measures = {name: text for name, text in FIGURES.items() if any(t[name] for t in trials)}
+    measures = [m for m in MEASURES if any(trial.statistic(m) for trial in result.trials)]
     rows = []
-    for index, (name, trial) in enumerate(zip(trial_names(trials), trials, strict=True)):
-        figures = [trial[measure] for measure in measures]
-        for place, seed in enumerate(trial['seeds']):
-            values = [figure and figure['values'][place] for figure in figures]
-            missing = 'failed' if seed in trial['failed_seeds'] else '-'
-            cells = [Cell(missing if v is None else f'{100 * v:.2f}', v) for v in values]
-            rows.append([Cell(f'{index} {name}'), Cell(str(seed), seed), *cells])
-    return Table('Each seed', ('trial', 'seed', *measures.values()), rows, folded=True)
+    for trial in result.trials:
+        statistics = [trial.statistic(measure) for measure in measures]
+        for place, seed in enumerate(trial.seeds):
+            values = [statistic and statistic['values'][place] for statistic in statistics]
+            missing = 'failed' if seed in trial.failed_seeds else '-'
+            cells = [TableCell(missing if v is None else f'{100 * v:.2f}', v) for v in values]
+            rows.append(
+                [TableCell(f'{trial.index} {trial.name}'), TableCell(str(seed), seed), *cells]
+            )
+    headings = ('trial', 'seed', *(MEASURES[measure] for measure in measures))
+    return Table('Each seed', headings, rows, folded=True)
 
 
 def changed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,10 +92,10 @@ def config_tables(config: Mapping[str, Any]) -> list[Table]:
     """The fields that differ from default_config(), and all of them, folded."""
     defaults = flatten(default_config())
     changed = [
-        [Cell(name), Cell(str(value)), Cell(str(defaults.get(name, 'none')))]
+        [TableCell(name), TableCell(str(value)), TableCell(str(defaults.get(name, 'none')))]
         for name, value in changed_fields(config).items()
     ]
-    every = [[Cell(name), Cell(str(value))] for name, value in flatten(config).items()]
+    every = [[TableCell(name), TableCell(str(value))] for name, value in flatten(config).items()]
     return [
         Table('What differs from the default config', ('field', 'value', 'default'), changed),
         Table('The whole config', ('field', 'value'), every, folded=True),

@@ -1,4 +1,4 @@
-"""A picture of what the random distortions do to digits. No jax in here."""
+"""A plot of what the random distortions do to images."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Pictures of answers: accuracy by digit distance, and reliability. No jax in here."""
+"""Plots of predictions: accuracy by digit distance, and reliability."""
 
 from collections.abc import Sequence
 
@@ -24,19 +24,19 @@ MOST_LABELS = 12
 
 @matplotlib.rc_context(STYLE)
 def draw_distances(distances: Sequence[Distance], title: str) -> Figure:
-    """Accuracy against |a - b|, beside what the commoner answer at that distance would reach.
+    """Accuracy against |a - b|, beside the majority-class baseline at that distance.
 
     Args:
       distances: as `accuracy_by_distance` gives them.
-      title: above the picture.
+      title: above the plot.
     """
     figure = new_figure(8, 3.8)
     axes = figure.subplots()
     places = [row.distance for row in distances]
-    commoner = [100 * max(row.holds, 1 - row.holds) for row in distances]
+    majority = [100 * max(row.holds, 1 - row.holds) for row in distances]
     dashes = {'linestyle': '', 'marker': '_', 'markersize': 16, 'markeredgewidth': 2}
-    name = 'always the commoner answer at that distance'
-    axes.plot(places, commoner, color=OTHER.colour, label=name, **dashes)
+    name = 'majority-class baseline at that distance'
+    axes.plot(places, majority, color=OTHER.colour, label=name, **dashes)
     _plot_accuracies(axes, places, distances)
     if len(places) <= MOST_LABELS:
         axes.set_xticks(places, [f'{row.distance}\n({row.n:,})' for row in distances])
@@ -50,11 +50,11 @@ def draw_distances(distances: Sequence[Distance], title: str) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def draw_reliability(bins: Sequence[Bin], title: str) -> Figure:
-    """Accuracy against confidence above, the share of all answers in each bin below.
+    """Accuracy against confidence above, the share of all predictions in each bin below.
 
     Args:
       bins: as `reliability` gives them.
-      title: above the picture.
+      title: above the plot.
     """
     figure = new_figure(8, 5.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
@@ -71,7 +71,7 @@ def draw_reliability(bins: Sequence[Bin], title: str) -> Figure:
         below.annotate(f'{row.n:,}', (middle, share), size=8, **place)
     below.margins(y=0.2)
     above.set(ylabel='accuracy (%)', xlim=(49, 101))
-    below.set(ylabel='share of\nanswers (%)', xlabel='confidence in the answer (%)')
+    below.set(ylabel='share of\npredictions (%)', xlabel='confidence of the prediction (%)')
     below.set_xticks(100 * EDGES)
     above.legend(loc='lower right')
     set_title(figure, title)

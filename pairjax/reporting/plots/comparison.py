@@ -1,4 +1,4 @@
-"""The picture of a paired comparison. No jax in here."""
+"""The plot of a paired comparison."""
 
 import textwrap
 from pathlib import Path
@@ -24,7 +24,7 @@ OURS = LINE_STYLES[0]
 MEANS = {'markersize': 6, 'capsize': 4, 'zorder': 3}
 # Single seeds are grey, behind what they say together.
 DOTS = {'color': '#888888', 'markersize': 6, 'alpha': 0.6}
-CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a picture is wide.
+CHARACTERS = 48  # Of a label's line; names that hold a path can be longer than a plot is wide.
 ASIDE = 0.22  # From a mean to the dots of its seeds, which its interval would hide.
 
 
@@ -38,7 +38,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
         for pair in comparison.pairs
     ]
     lines = sum(label.count('\n') + 1 for label in pairs)
-    # The labels of the arms lie aslant or stand.
+    # The labels of the arms are tilted or upright.
     height = max(4.0, 1.6 + 0.1 * len(pairs) + 0.16 * lines) + 0.06 * _longest_line(arms)
     figure = new_figure(sum(widths) + 0.08 * _longest_line(pairs), height)
     left, right = figure.subplots(1, 2, width_ratios=widths)

@@ -1,4 +1,4 @@
-"""Pictures of an experiment, and the style and files that all pictures share. No jax in here."""
+"""Training curves, and what all plots share: style, bands, error bars, files."""
 
 import io
 import textwrap
@@ -72,8 +72,8 @@ def set_title(figure: Figure, title: str) -> None:
     figure.suptitle(textwrap.fill(title, int(10 * figure.get_figwidth())))
 
 
-def picture(figure: Figure, kind: str) -> bytes:
-    """The bytes of a picture file, 'png' (150 dots an inch) or 'pdf'; the same every time."""
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """The bytes of an image file, 'png' (150 dots an inch) or 'pdf'; the same every time."""
     undated = {'png': {'Software': None}, 'pdf': {'CreationDate': None}}
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
@@ -94,7 +94,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         target = path.with_suffix(f'.{kind}')
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(picture(figure, kind))
+            target.write_bytes(figure_bytes(figure, kind))
 
 
 def statistics_frame(statistics: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -184,11 +184,11 @@ def plot_band(
 
 @matplotlib.rc_context(STYLE)
 def draw_training_curves(metrics: pd.DataFrame, title: str) -> Figure:
-    """Accuracy and loss over epochs of one trial, mean and deviation band over seeds.
+    """Accuracy and loss over epochs of one trial, mean and std band over seeds.
 
     Args:
       metrics: the lines of metrics.jsonl of one trial; failed seeds are left out.
-      title: above the picture; the number of seeds is added.
+      title: above the plot; the number of seeds is added.
     """
     metrics = without_failed_seeds(metrics)
     figure = new_figure(10, 4)

@@ -1,4 +1,4 @@
-"""Pictures that compare trials: architectures, a swept number, several models. No jax in here."""
+"""Plots that compare trials: by name, against a swept number, and curves of several models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,9 +26,9 @@ from pairjax.reporting.plots.curves import (
     without_failed_seeds,
 )
 
-# One swept setting: its `label` or `x`; `values`, the accuracy of each seed in [0, 1], None where
-# the seed failed; `recorded_mean` and `recorded_std` in [0, 1], None where nothing was recorded.
-Row = Mapping[str, Any]
+# One trial: its `label` or `x`; `values`, the accuracy of each seed, None where the seed failed;
+# `recorded_mean` and `recorded_std` of a paper, None or missing where it has none. All fractions.
+SweepRow = Mapping[str, Any]
 
 OURS, RECORDED = LINE_STYLES[0], LINE_STYLES[1]
 ACCURACY_LABEL = 'test accuracy on pairs (%)'
@@ -38,12 +38,12 @@ NOTE = {'size': 8, 'bbox': {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}
 
 
 @matplotlib.rc_context(STYLE)
-def draw_widths(rows: Sequence[Row], title: str) -> Figure:
-    """Accuracy against architecture, as in Figure 1 of the first report: best mean on top.
+def draw_trials(rows: Sequence[SweepRow], title: str) -> Figure:
+    """Accuracy of each trial, as in Figure 1 of the first paper: best mean on top.
 
     Args:
-      rows: one an architecture, with `label`.
-      title: above the picture; the number of seeds is added.
+      rows: one a trial, with `label`.
+      title: above the plot; the number of seeds is added.
     """
     rows = sorted(rows, key=lambda row: -(describe(row['values'])['mean'] or 0))
     ours = statistics_frame(describe(row['values']) for row in rows)
@@ -53,7 +53,7 @@ def draw_widths(rows: Sequence[Row], title: str) -> Figure:
     longest = max(len(row['label']) for row in rows)
     figure = new_figure(6.2 + 0.075 * longest, 1.5 + 0.28 * len(rows))
     axes = figure.subplots()
-    # The dots of the seeds stand above the bar, which would hide them.
+    # The dots of the seeds are above the bar, which would hide them.
     axes.plot(*_seed_dots(rows, places - shift - 0.24), **_dots(f'{ours_are}one seed'))
     label = f'{ours_are}mean ± std'
     y, across = places - shift, {'horizontal': True}
@@ -74,15 +74,15 @@ def draw_widths(rows: Sequence[Row], title: str) -> Figure:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_sweep(rows: Sequence[Row], xlabel: str, title: str) -> Figure:
-    """Accuracy against a swept number, as in Figure 2 of the first report.
+def draw_sweep(rows: Sequence[SweepRow], xlabel: str, title: str) -> Figure:
+    """Accuracy against a swept number, as in Figure 2 of the first paper.
 
     The axis is logarithmic unless the sweep holds a number that is not positive.
 
     Args:
       rows: one a number, with `x`, in any order.
       xlabel: what was swept.
-      title: above the picture; the number of seeds is added.
+      title: above the plot; the number of seeds is added.
     """
     rows = sorted(rows, key=lambda row: row['x'])
     x = np.array([row['x'] for row in rows], float)
@@ -93,7 +93,7 @@ def draw_sweep(rows: Sequence[Row], xlabel: str, title: str) -> Figure:
     beside = _set_number_axis(axes, x)
     has_recorded = recorded['mean'].notna().any()
     ours_are = 'ours: ' if has_recorded else ''
-    # Dots, ours and recorded stand side by side, ours exactly at its number.
+    # Dots, ours and recorded are side by side, ours exactly at its number.
     axes.plot(*reversed(_seed_dots(rows, beside(-0.012))), **_dots(f'{ours_are}one seed'))
     label, bars = f'{ours_are}mean, 95 % interval', ours['half_width']
     _plot_row_means(axes, x, ours['mean'], bars, OURS, label, linestyle='-')
@@ -116,7 +116,7 @@ def draw_models(curves: Mapping[str, pd.DataFrame], title: str) -> Figure:
     Args:
       curves: by the name of each model, the lines of metrics.jsonl of one trial; failed seeds
         and epochs without evaluation are left out.
-      title: above the picture.
+      title: above the plot.
     """
     figure = new_figure(10, 4.6)
     accuracy, loss = figure.subplots(1, 2, sharex=True)
@@ -132,12 +132,12 @@ def draw_models(curves: Mapping[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
-def plot_widths(rows: Sequence[Row], title: str, path: Path) -> None:
-    """Saves `draw_widths` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
-    save_figure(draw_widths(rows, title), path)
+def plot_widths(rows: Sequence[SweepRow], title: str, path: Path) -> None:
+    """Saves `draw_trials` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
+    save_figure(draw_trials(rows, title), path)
 
 
-def plot_sweep(rows: Sequence[Row], xlabel: str, title: str, path: Path) -> None:
+def plot_sweep(rows: Sequence[SweepRow], xlabel: str, title: str, path: Path) -> None:
     """Saves `draw_sweep` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
     save_figure(draw_sweep(rows, xlabel, title), path)
 
@@ -154,20 +154,20 @@ def line_style_of(number: int) -> LineStyle:
     return LineStyle(colour, other.line, other.marker)
 
 
-def seeds_text(rows: Sequence[Row]) -> str:
+def seeds_text(rows: Sequence[SweepRow]) -> str:
     """How many seeds count in the rows, such as n = 5 seeds or n = 4 to 5 seeds."""
     counts = [sum(value is not None for value in row['values']) for row in rows]
     low, high = min(counts), max(counts)
     return f'n = {low} seeds' if low == high else f'n = {low} to {high} seeds'
 
 
-def _recorded(rows: Sequence[Row]) -> pd.DataFrame:
-    """The recorded mean and deviation of each row in percent."""
-    values = [(row['recorded_mean'], row['recorded_std']) for row in rows]
+def _recorded(rows: Sequence[SweepRow]) -> pd.DataFrame:
+    """The recorded mean and std of each row in percent."""
+    values = [(row.get('recorded_mean'), row.get('recorded_std')) for row in rows]
     return 100 * pd.DataFrame(values, columns=['mean', 'std'], dtype=float)
 
 
-def _seed_dots(rows: Sequence[Row], places: np.ndarray) -> tuple[list[float], list[float]]:
+def _seed_dots(rows: Sequence[SweepRow], places: np.ndarray) -> tuple[list[float], list[float]]:
     """The accuracy in percent of every seed that did not fail, and the place of its row."""
     pairs = zip(rows, places, strict=True)
     dots = [(100 * v, place) for row, place in pairs for v in row['values'] if v is not None]

@@ -1,4 +1,4 @@
-"""What the page says of answers: read back from it, and compared with the arrays."""
+"""What the page says of predictions: parsed from it, and compared with the arrays."""
 
 import base64
 import io
@@ -13,32 +13,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_pages import Page, page_of, write_workdir
-from made_answers import make_answers, random_answers
+from made_predictions import make_predictions, random_predictions
 from PIL import Image
 
-from pairjax.reporting.html.answers import answers_section
-from pairjax.reporting.html.mistakes import brightened, chance_text
+from pairjax.analysis.results import TrialResult
+from pairjax.reporting.html.mistakes import brightened, probability_text
 from pairjax.reporting.html.page import render_page
+from pairjax.reporting.html.predictions import predictions_section
 
 ROOT = Path(__file__).resolve().parents[2]
-ANSWERS = random_answers()
+PREDICTIONS = random_predictions()
 
 
-def summary_of(**fields):
-    """A summary of one trial of AuxNet2 with these hyperparameters."""
+def trial_of(**fields):
+    """A trial of AuxNet2 with these hyperparameters."""
     setting = {'model.name': 'AuxNet2', 'model.widths': [4, 4, 8, 16], 'loss.aux_weight': 2.0}
-    trial = {'hyperparameters': setting | {'model.weight_sharing': True} | fields}
-    return {'selected_trial': 0, 'trials': [trial]}
+    summary = {'hyperparameters': setting | {'model.weight_sharing': True} | fields}
+    return TrialResult(0, 'AuxNet2 (4, 4, 8, 16)', summary, None)
 
 
-def page_of_answers(answers, **fields):
-    section = answers_section(answers, summary_of(**fields))
+def page_of_predictions(predictions, **fields):
+    section = predictions_section(predictions, trial_of(**fields))
     return Page(render_page('title', '', [section], ''))
 
 
 @pytest.fixture(scope='module')
 def page():
-    return page_of_answers(ANSWERS)
+    return page_of_predictions(PREDICTIONS)
 
 
 def gallery_of(page):
@@ -59,34 +60,34 @@ def test_mistakes_are_shown_with_both_digits_probabilities():
     # Seed 1 says 4 <= 2 with 99 %, seed 3 denies 1 <= 7 with 80 %, for which it takes a 7 for a 1.
     classes = [[(4, 2), (1, 3)], [(1, 7), (5, 5)]]
     log_odds = [[np.log(99), 2], [np.log(1 / 4), 1]]
-    read = [[(4, 2), (1, 3)], [(1, 1), (5, 5)]]
-    page = page_of_answers(make_answers(classes, log_odds, read))
+    digits = [[(4, 2), (1, 3)], [(1, 1), (5, 5)]]
+    page = page_of_predictions(make_predictions(classes, log_odds, digits))
     alts, pixels = zip(*gallery_of(page), strict=True)
     assert alts == ('a, a 4', 'b, a 2', 'a, a 1', 'b, a 7')
     rows = [np.argwhere(image) for image in pixels]  # The row that is white is the image's number.
     assert [place.tolist() for place in rows] == [[[0, 3]], [[1, 3]], [[4, 3]], [[5, 3]]]
     texts = re.sub(r'\s+', ' ', page.text)
-    first = 'less_equal(4, 2)? answered true with 99.00 % a: 4 read as 4 with 90.00 % '
-    assert first + 'b: 2 read as 2 with 90.00 % seed 1' in texts
-    second = 'less_equal(1, 7)? answered false with 80.00 % a: 1 read as 1 with 90.00 % '
-    assert second + 'b: 7 read as 1 with 60.00 %, as 7 with 30.00 % seed 3' in texts
+    first = 'less_equal(4, 2) predicted true with 99.00 % a: 4 predicted as 4 with 90.00 % '
+    assert first + 'b: 2 predicted as 2 with 90.00 % seed 1' in texts
+    second = 'less_equal(1, 7) predicted false with 80.00 % a: 1 predicted as 1 with 90.00 % '
+    assert second + 'b: 7 predicted as 1 with 60.00 %, as 7 with 30.00 % seed 3' in texts
     assert texts.index(first) < texts.index(second)
-    assert 'The 2 most confident mistakes of 2 in 4 answers (n = 2 seeds)' in texts
+    assert 'The 2 most confident mistakes of 2 in 4 predictions (n = 2 seeds)' in texts
 
 
 def test_at_most_twenty_four_mistakes_are_shown(page):
-    wrong = np.sum(~ANSWERS.right)
+    wrong = np.sum(~PREDICTIONS.correct)
     assert wrong > 24 and len(gallery_of(page)) == 48
-    assert f'The 24 most confident mistakes of {wrong} in 600 answers' in page.text
+    assert f'The 24 most confident mistakes of {wrong} in 600 predictions' in page.text
     assert 'image-rendering: pixelated' in ''.join(page.styles)
 
 
 def test_the_confusion_matrix_has_its_shares_and_counts(page):
-    headings, rows, table = page.table('What each digit is read as')
+    headings, rows, table = page.table('Confusion matrix')
     assert headings == ['digit', *(f'as {digit}' for digit in range(10)), 'images']
     largest = 0
     for digit, row in enumerate(rows):
-        mine = ANSWERS.readings.read[ANSWERS.classes == digit]
+        mine = PREDICTIONS.digits.predicted[PREDICTIONS.classes == digit]
         assert row[0] == str(digit) and row[-1] == str(len(mine))
         for read in range(10):
             n = np.sum(mine == read)
@@ -94,7 +95,7 @@ def test_the_confusion_matrix_has_its_shares_and_counts(page):
             place = table['attributes'][digit + 1][1 + read]
             assert float(place['data-value']) == pytest.approx(n / len(mine))
             shade = re.search(r'shade(\d)', place['class'])
-            # Mistakes stand out, the right readings do not.
+            # Mistakes stand out, the right predictions do not.
             assert bool(shade) == (n > 0 and digit != read)
             largest = max(largest, int(shade[1]) if shade else 0)
     assert largest == 4
@@ -102,18 +103,20 @@ def test_the_confusion_matrix_has_its_shares_and_counts(page):
 
 
 def test_beyond_twenty_classes_the_commonest_confusions_are_listed():
-    answers = random_answers(1, num_classes=30)
-    headings, rows, table = page_of_answers(answers).table('The commonest of')
-    assert headings == ['digit', 'read as', 'images', '% of that digit'] and len(rows) == 20
-    read = answers.readings.read
+    predictions = random_predictions(1, num_classes=30)
+    headings, rows, table = page_of_predictions(predictions).table('The commonest of')
+    assert headings == ['digit', 'predicted as', 'images', '% of that digit'] and len(rows) == 20
+    read = predictions.digits.predicted
     counts = []
     for digit, other, n, share in rows:
-        mine = answers.classes == int(digit)
+        mine = predictions.classes == int(digit)
         assert digit != other and np.sum(mine & (read == int(other))) == int(n)
         assert share == f'{100 * int(n) / mine.sum():.1f}'
         counts.append(int(n))
-    kinds = {(a, b) for a, b in zip(answers.classes.ravel(), read.ravel(), strict=True) if a != b}
-    most = max(np.sum((answers.classes == a) & (read == b)) for a, b in kinds)
+    kinds = {
+        (a, b) for a, b in zip(predictions.classes.ravel(), read.ravel(), strict=True) if a != b
+    }
+    most = max(np.sum((predictions.classes == a) & (read == b)) for a, b in kinds)
     assert counts == sorted(counts, reverse=True) and counts[0] == most
     assert f'{len(kinds)} confusions of 30 classes' in table['caption']
 
@@ -123,14 +126,16 @@ def test_distances_and_bins_are_pictures_and_tables(page):
     assert texts[0].startswith('Test accuracy against |a - b|, mean over n = 3 seeds')
     assert '(600)' in texts[0] and '|a - b| = 0 is two digits of one class' in texts[0]
     assert texts[1].startswith('Reliability diagram: accuracy against confidence in ten bins')
-    assert '600 answers' in texts[1] and 'Expected calibration error: ' in texts[1]
+    assert '600 predictions' in texts[1] and 'Expected calibration error: ' in texts[1]
     _, rows, _ = page.table('Accuracy by digit distance')
-    distance = np.abs(ANSWERS.classes[..., 0] - ANSWERS.classes[..., 1])
+    distance = np.abs(PREDICTIONS.classes[..., 0] - PREDICTIONS.classes[..., 1])
     for row in rows:
         which = distance == int(row[0])
-        means = [100 * r[w].mean() for r, w in zip(ANSWERS.right, which, strict=True) if w.any()]
+        means = [
+            100 * r[w].mean() for r, w in zip(PREDICTIONS.correct, which, strict=True) if w.any()
+        ]
         assert row[1] == str(which.sum()) and row[4] == str(len(means))
-        assert row[2] == f'{100 * ANSWERS.targets[which].mean():.1f}'
+        assert row[2] == f'{100 * PREDICTIONS.targets[which].mean():.1f}'
         assert row[3].startswith(f'{np.mean(means):.2f} ± {np.std(means, ddof=1):.2f} [')
     assert rows[0][:1] + rows[0][2:3] == ['0', '100.0']  # Of one class, so less or equal.
     _, rows, _ = page.table('Accuracy by confidence')
@@ -144,22 +149,27 @@ def test_distances_and_bins_are_pictures_and_tables(page):
 def test_the_figures_are_given_with_interval_and_n(page):
     error = r'expected calibration error\s*\d+\.\d\d ± \d+\.\d\d % \[-?[\d.]+, [\d.]+\], n = 3'
     assert re.search(error, page.text)
-    mean = 100 * ANSWERS.right.mean()
+    mean = 100 * PREDICTIONS.correct.mean()
     assert re.search(rf'test accuracy\s*{mean:.2f} ± .* %.*, n = 3', page.text)
-    assert f'{np.sum(~ANSWERS.right)} of 600' in page.text
-    assert 'seeds 1, 3, 5 after epoch 4, each about its own 200 test pairs' in page.text
-    assert 'exactly calibrated would show' in page.text
+    assert f'{np.sum(~PREDICTIONS.correct)} of 600' in page.text
+    assert 'seeds 1, 3, 5 after epoch 4, each on its own 200 test pairs' in page.text
+    assert 'perfect calibration would show' in page.text
 
 
 def test_what_a_model_cannot_say_is_said_in_a_sentence():
-    bare = page_of_answers(random_answers()._replace(readings=None), **{'model.name': 'BasicNet1'})
+    bare = page_of_predictions(
+        random_predictions()._replace(digits=None), **{'model.name': 'BasicNet1'}
+    )
     assert 'BasicNet1 has no digit heads: there is no confusion matrix' in bare.text
-    assert not [t for t in bare.tables if 'read as' in t['caption']] and 'read as' not in bare.text
-    untaught = page_of_answers(ANSWERS, **{'loss.aux_weight': 0.0})
-    assert 'nothing taught the digit heads' in untaught.text
-    assert 'nothing taught' not in page_of_answers(ANSWERS).text
-    perfect = page_of_answers(make_answers([[(1, 2), (3, 3)]], [[2, 3]]))
-    assert 'No answer was wrong' in perfect.text and not gallery_of(perfect)
+    assert (
+        not [t for t in bare.tables if 'Confusion' in t['caption']]
+        and 'predicted as' not in bare.text
+    )
+    untaught = page_of_predictions(PREDICTIONS, **{'loss.aux_weight': 0.0})
+    assert 'the digit heads are untrained' in untaught.text
+    assert 'untrained' not in page_of_predictions(PREDICTIONS).text
+    perfect = page_of_predictions(make_predictions([[(1, 2), (3, 3)]], [[2, 3]]))
+    assert 'No prediction is wrong' in perfect.text and not gallery_of(perfect)
 
 
 def test_any_scale_of_pixels_is_shown():
@@ -173,7 +183,7 @@ def test_any_scale_of_pixels_is_shown():
     [(1.0, '> 99.99 %'), (0.99994, '99.99 %'), (0.5, '50.00 %'), (1e-9, '< 0.01 %')],
 )
 def test_no_chance_is_rounded_to_certainty(chance, text):
-    assert chance_text(chance).replace('\N{NO-BREAK SPACE}', ' ') == text
+    assert probability_text(chance).replace('\N{NO-BREAK SPACE}', ' ') == text
 
 
 # ---------------------------------------------------------------------- from real workdirs
@@ -189,16 +199,16 @@ def copy(small_sweep, tmp_path):
     return workdir
 
 
-def test_a_workdir_with_checkpoints_has_its_answers_on_the_page(small_sweep):
+def test_a_workdir_with_checkpoints_has_its_predictions_on_the_page(small_sweep):
     page = page_of(small_sweep / 'run')
     summary = json.loads((small_sweep / 'run' / 'summary.json').read_text())
     trial = summary['trials'][2]
     wrong = round(sum(150 * (1 - value) for value in trial['final_test_accuracy']['values']))
     assert wrong and f'{wrong} of 450' in page.text
-    assert f'mistakes of {wrong} in 450 answers (n = 3 seeds)' in page.text
+    assert f'mistakes of {wrong} in 450 predictions (n = 3 seeds)' in page.text
     assert 'same_parity(' in page.text
-    assert 'Answers of the selected trial, DeepModel (8)' in page.text
-    _, rows, _ = page.table('What each digit is read as')
+    assert 'Predictions of the selected trial, DeepModel (8)' in page.text
+    _, rows, _ = page.table('Confusion matrix')
     assert len(rows) == 3 and sum(int(row[-1]) for row in rows) == 900
     right = sum(int(row[1 + digit].split()[-1]) for digit, row in enumerate(rows))
     assert right == round(300 * sum(trial['final_digit_accuracy']['values']))
@@ -209,11 +219,11 @@ def test_a_workdir_with_checkpoints_has_its_answers_on_the_page(small_sweep):
 
 
 def missing_part(workdir, *words):
-    """The page of a workdir whose answers cannot be had: why, and that the rest is there."""
+    """The page of a workdir whose predictions cannot be had: why, and that the rest is there."""
     page = page_of(workdir)
     assert page.table('Trials')[1] and page.table('The whole config')[1]
     assert not gallery_of(page) and 'mistakes' not in page.text
-    sentence = page.text.partition('Answers of the selected trial')[2].partition('How to')[0]
+    sentence = page.text.partition('Predictions of the selected trial')[2].partition('How to')[0]
     assert sentence.strip().endswith('.') and '\n' not in sentence.strip()
     for word in words:
         assert word in sentence
@@ -241,12 +251,12 @@ def test_the_rest_is_written_where_digits_are_gone_or_others(copy):
     missing_part(copy, str(path))
 
 
-def test_nobody_is_asked_where_every_run_failed(tmp_path):
+def test_no_network_is_evaluated_where_every_run_failed(tmp_path):
     failed = tuple((0, seed) for seed in range(2))
     missing_part(write_workdir(tmp_path / 'run', [[0.5, 0.6]], failed), 'Every run failed')
 
 
-def test_where_nobody_can_be_asked_jax_is_not_needed(tmp_path):
+def test_where_no_network_can_be_evaluated_jax_is_not_needed(tmp_path):
     workdir = write_workdir(tmp_path / 'run', [[0.5, 0.6]])
     (tmp_path / 'jax.py').write_text('raise ImportError("not needed")')
     command = [sys.executable, 'launch/report.py', workdir, f'--out={tmp_path / "page.html"}']
