@@ -28,13 +28,14 @@ def main(arguments: list[str]) -> None:
     from pairjax.analysis import paired
     from pairjax.reporting import progress
     from pairjax.reporting.comparison import show_comparison
-    from pairjax.reporting.plots.comparison import plot_comparison
+    from pairjax.reporting.plots.comparison import draw_comparison
+    from pairjax.reporting.plots.curves import save_figure
 
     result = paired.compare_workdirs(arguments, MEASURE.value, AGAINST_FIRST.value)
     console = progress.make_console()
     show_comparison(result, console)
     path = Path(OUT.value or result.arms[0].experiment.workdir / 'figures') / 'comparison.png'
-    plot_comparison(result, path)
+    save_figure(draw_comparison(result), path)
     console.print(f'plot in {path}, with a PDF beside it', markup=False, soft_wrap=True)
 
 

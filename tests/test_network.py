@@ -21,7 +21,8 @@ from pairjax.inference.selected_predictions import predict_selected
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.console import show_evaluation, show_results
 from pairjax.reporting.html.report import read_experiments, write_report
-from pairjax.reporting.plots.comparison import plot_comparison
+from pairjax.reporting.plots.comparison import draw_comparison
+from pairjax.reporting.plots.curves import save_figure
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime import experiment
 
@@ -57,7 +58,7 @@ def test_an_experiment_from_start_to_report_asks_nobody(tmp_path, small_digits_p
     show_evaluation(evaluate_workdir.evaluate_workdir(workdirs[0]), console)
     comparison = compare_workdirs([str(workdir) for workdir in workdirs], 'final_test_accuracy')
     show_comparison(comparison, console)
-    plot_comparison(comparison, tmp_path / 'comparison.png')
+    save_figure(draw_comparison(comparison), tmp_path / 'comparison.png')
     results = read_experiments(workdirs)
     write_report(results, list(map(predict_selected, results)), tmp_path / 'report.html')
     assert (tmp_path / 'report.html').exists() and not asked

@@ -9,7 +9,7 @@ from rich.table import Table
 from pairjax.analysis.results import ExperimentResult
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.format import format_statistic
-from pairjax.reporting.plots.curves import plot_training_curves
+from pairjax.reporting.plots.curves import draw_training_curves, save_figure
 
 format_figure = format_statistic
 ACCURACIES = {
@@ -68,7 +68,7 @@ def show_results(result: ExperimentResult, console: Console) -> None:
     where, selected = f'results in {result.workdir / "summary.json"}', result.selected_trial
     if selected is not None:
         path = result.workdir / 'figures' / 'training_curves.png'
-        plot_training_curves(selected.metrics, selected.name, path)
+        save_figure(draw_training_curves(selected.metrics, selected.name), path)
         where += f', curves in {path}'
     say(where)
 

@@ -60,9 +60,9 @@ class TensorBoard(Callback):
             by_trial.setdefault(record['trial'], []).append(record)
         for trial, mine in by_trial.items():
             epoch = mine[0]['epoch']
-            self._add(f'trial_{trial}/mean', epoch, wall_time, mean_points(mine))
+            self._add(f'trial_{trial}/mean', epoch, wall_time, mean_scalars(mine))
             for record in mine if self._with_seeds else ():
-                self._add(f'trial_{trial}/seed_{record["seed"]}', epoch, wall_time, points(record))
+                self._add(f'trial_{trial}/seed_{record["seed"]}', epoch, wall_time, scalars(record))
 
     def _add(self, run: str, epoch: int, wall_time: float, values: Mapping[str, float]) -> None:
         from tensorboardX.proto.event_pb2 import Event
@@ -77,12 +77,12 @@ class TensorBoard(Callback):
                 file.write(_framed(_point_event(epoch, wall_time, values)))
 
 
-def points(record: Mapping[str, Any]) -> dict[str, float]:
+def scalars(record: Mapping[str, Any]) -> dict[str, float]:
     """What a line of metrics.jsonl adds to the curves of its run; nothing where it is None."""
     return {name: record[name] for name in _curve_names(record) if record[name] is not None}
 
 
-def mean_points(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def mean_scalars(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What one epoch of a trial adds to its mean curves, from the lines of all seeds."""
     means = {name: mean_of_known(r[name] for r in records) for name in _curve_names(records[0])}
     num_seeds = sum(record['train_loss'] is not None for record in records)

@@ -18,7 +18,8 @@ from pairjax.analysis.paired import compare_workdirs, seed_list
 from pairjax.analysis.statistics import describe, seeds_to_resolve
 from pairjax.errors import UserError
 from pairjax.reporting.comparison import show_comparison
-from pairjax.reporting.plots.comparison import draw_comparison, plot_comparison
+from pairjax.reporting.plots.comparison import draw_comparison
+from pairjax.reporting.plots.curves import save_figure
 from pairjax.workdir.schema import FIGURES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -320,7 +321,7 @@ def test_long_names_leave_room_for_the_figure(workdir):
 
 def test_the_figure_of_equal_arms_is_drawn_and_saved_twice(workdir, tmp_path):
     comparison = compare(workdir('a', trial(A)), workdir('b', trial([a + 1 for a in A])))
-    plot_comparison(comparison, tmp_path / 'new' / 'comparison.png')
+    save_figure(draw_comparison(comparison), tmp_path / 'new' / 'comparison.png')
     with Image.open(tmp_path / 'new' / 'comparison.png') as image:
         assert image.width > 1000 and len(np.unique(np.asarray(image.convert('L')))) > 50
     assert (tmp_path / 'new' / 'comparison.pdf').read_bytes().startswith(b'%PDF')

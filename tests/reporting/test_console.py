@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
 from pairjax.analysis.results import ExperimentResult, MetricsFrame, TrialResult
 from pairjax.analysis.statistics import describe
 from pairjax.analysis.summary import summarize
+from pairjax.reporting import console as console_report
 from pairjax.reporting import progress
 from pairjax.reporting.console import (
     accuracy_table,
@@ -22,7 +22,7 @@ from pairjax.reporting.console import (
     show_results,
 )
 from pairjax.reporting.format import format_statistic
-from pairjax.reporting.plots.curves import plot_training_curves
+from pairjax.reporting.plots.curves import draw_training_curves
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.trials import trial_name, trial_names
 
@@ -172,17 +172,8 @@ def test_evaluations_are_shown_per_seed_and_averaged_per_trial():
 # ---------------------------------------------------------------------- pictures
 
 
-@pytest.fixture
-def draw(monkeypatch, tmp_path):
-    """Draws lines and returns the figure that would have been saved."""
-    figures = []
-    monkeypatch.setattr(Figure, 'savefig', lambda self, *a, **k: figures.append(self))
-
-    def draw(lines):
-        plot_training_curves(pd.DataFrame.from_records(lines), 'title', tmp_path / 'x.png')
-        return figures.pop()
-
-    return draw
+def draw(lines):
+    return draw_training_curves(pd.DataFrame.from_records(lines), 'title')
 
 
 def curves_of(axes):
@@ -200,7 +191,7 @@ def expected_curve(epochs, means, scale=100.0, deviation=0.1):
     return np.column_stack([epochs, means, means - deviation, means + deviation])
 
 
-def test_bands_are_mean_and_deviation_over_seeds(draw):
+def test_bands_are_mean_and_deviation_over_seeds():
     figure = draw(metrics_lines())
     accuracy, loss = figure.axes
     curves = curves_of(accuracy)
@@ -214,7 +205,7 @@ def test_bands_are_mean_and_deviation_over_seeds(draw):
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
 
 
-def test_epochs_without_evaluation_and_failed_seeds_are_left_out(draw):
+def test_epochs_without_evaluation_and_failed_seeds_are_left_out():
     lines = metrics_lines(test_accuracy=(None, 0.4, 0.5))
     figure = draw(lines + [line | {'seed': 7, 'train_loss': None} for line in lines[::3]])
     assert 'n = 3' in figure.get_suptitle()
@@ -226,15 +217,15 @@ def test_epochs_without_evaluation_and_failed_seeds_are_left_out(draw):
 
 
 def test_the_selected_trial_is_drawn(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        'pairjax.reporting.console.plot_training_curves', lambda *a: drawn.append(a)
-    )
+    drawn, saved = [], []
+    monkeypatch.setattr(console_report, 'draw_training_curves', lambda *a: drawn.append(a))
+    monkeypatch.setattr(console_report, 'save_figure', lambda figure, path: saved.append(path))
     lines = metrics_lines(0) + metrics_lines(1, validation_accuracy=(0.9, 0.9, 0.9))
     show(tmp_path, lines, [trial_of(), trial_of('AuxNet1')])
-    ((metrics, title, path),) = drawn
+    ((metrics, title),) = drawn
     assert set(metrics.trial) == {1} and len(metrics) == 9
-    assert title == 'AuxNet1 (4, 4, 4, 8)' and path == tmp_path / 'figures' / 'training_curves.png'
+    assert title == 'AuxNet1 (4, 4, 4, 8)'
+    assert saved == [tmp_path / 'figures' / 'training_curves.png']
 
 
 # ---------------------------------------------------------------------- progress

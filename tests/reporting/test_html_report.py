@@ -135,7 +135,7 @@ def test_tables_can_be_sorted_by_keyboard_and_scroll_by_themselves(page):
     assert all(tags[i + 1] == 'button' for i, tag in enumerate(tags) if tag == 'th')
     assert 'aria-sort' in page.scripts[0]
     styles = ''.join(page.styles)
-    assert 'prefers-color-scheme: dark' in styles and '@media print' in styles
+    assert 'color-scheme: light dark' in styles and '@media print' in styles
 
 
 def test_pictures_are_inlined_with_words(page):

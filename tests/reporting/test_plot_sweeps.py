@@ -119,6 +119,7 @@ def test_recorded_values_stand_beside_ours_in_the_same_row():
 def test_failures_are_named():
     for figure in (draw_trials(ROWS, 't'), draw_sweep(numbered(ROWS, (1, 2, 4, 8)), 'x', 't')):
         assert texts_of(figure) == ['every seed failed']
+    assert figure.axes[0].texts[0].get_position()[0] == 4  # At the number of the third row.
     assert texts_of(draw_trials(ROWS[:2], 't')) == []
     nothing = draw_trials(UNRECORDED[2:3], 't')
     assert texts_of(nothing) == ['every seed failed']

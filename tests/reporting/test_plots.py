@@ -11,7 +11,6 @@ from pairjax.reporting.plots.curves import (
     LINE_STYLES,
     draw_training_curves,
     new_figure,
-    plot_training_curves,
     save_figure,
     set_title,
 )
@@ -87,12 +86,6 @@ def test_a_long_title_is_broken_into_lines_that_fit():
     assert '\n' in figure.get_suptitle()
     box = figure._suptitle.get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width
-
-
-def test_training_curves_are_saved_beside_each_other(tmp_path):
-    plot_training_curves(metrics_frame(), 'AuxNet2', tmp_path / 'figures' / 'training_curves.png')
-    names = sorted(path.name for path in (tmp_path / 'figures').iterdir())
-    assert names == ['training_curves.pdf', 'training_curves.png']
 
 
 @pytest.mark.parametrize('num_epochs', [2, 25, 300])

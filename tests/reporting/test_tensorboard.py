@@ -201,9 +201,9 @@ def test_the_mean_is_over_the_seeds_that_have_a_value():
         for s, loss, a in ((0, 1.0, 0.5), (1, None, None), (2, 4.0, 0.75))
     ]
     expected = {'train_loss': 2.5, 'test_accuracy': 0.625, 'num_seeds': 2}
-    assert tensorboard.mean_points(lines) == expected
-    assert tensorboard.points(lines[1]) == {}
-    assert tensorboard.points(lines[2]) == {'train_loss': 4.0, 'test_accuracy': 0.75}
+    assert tensorboard.mean_scalars(lines) == expected
+    assert tensorboard.scalars(lines[1]) == {}
+    assert tensorboard.scalars(lines[2]) == {'train_loss': 4.0, 'test_accuracy': 0.75}
 
 
 def watch(workdir, num_epochs, num_seeds=3, failed=()):

@@ -1,7 +1,6 @@
 """The plot of a paired comparison."""
 
 import textwrap
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -15,7 +14,6 @@ from pairjax.reporting.plots.curves import (
     STYLE,
     new_figure,
     plot_means,
-    save_figure,
     set_title,
     statistics_frame,
 )
@@ -51,14 +49,6 @@ def draw_comparison(comparison: Comparison) -> Figure:
 
 def _longest_line(labels: list[str]) -> int:
     return max(len(line) for label in labels for line in label.split('\n'))
-
-
-def plot_comparison(comparison: Comparison, path: Path) -> None:
-    """Saves `draw_comparison` at `path` (.png, with a .pdf beside it).
-
-    Raises: UserError where the files cannot be written.
-    """
-    save_figure(draw_comparison(comparison), path)
 
 
 def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:

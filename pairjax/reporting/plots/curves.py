@@ -202,11 +202,3 @@ def draw_training_curves(metrics: pd.DataFrame, title: str) -> Figure:
     n = metrics.seed.nunique()
     set_title(figure, f'{title}: mean and standard deviation over n = {n} seeds')
     return figure
-
-
-def plot_training_curves(metrics: pd.DataFrame, title: str, path: Path) -> None:
-    """Saves `draw_training_curves` at `path` (.png, with a .pdf beside it).
-
-    Raises: UserError where the files cannot be written.
-    """
-    save_figure(draw_training_curves(metrics, title), path)

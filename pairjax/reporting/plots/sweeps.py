@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from numpy.typing import ArrayLike
 
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.plots.curves import (
@@ -32,7 +31,6 @@ SweepRow = Mapping[str, Any]
 
 OURS, RECORDED = LINE_STYLES[0], LINE_STYLES[1]
 ACCURACY_LABEL = 'test accuracy on pairs (%)'
-RECORDED_LABEL = 'recorded: mean ± std'
 FAILED = 'every seed failed'
 NOTE = {'size': 8, 'bbox': {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}}
 
@@ -46,22 +44,14 @@ def draw_trials(rows: Sequence[SweepRow], title: str) -> Figure:
       title: above the plot; the number of seeds is added.
     """
     rows = sorted(rows, key=lambda row: -(describe(row['values'])['mean'] or 0))
-    ours = statistics_frame(describe(row['values']) for row in rows)
-    recorded = _recorded(rows)
-    places, has_recorded = np.arange(len(rows)), recorded['mean'].notna().any()
-    shift, ours_are = (0.06, 'ours: ') if has_recorded else (0, '')
+    places, shift = np.arange(len(rows)), 0.06 if _has_recorded(rows) else 0
     longest = max(len(row['label']) for row in rows)
     figure = new_figure(6.2 + 0.075 * longest, 1.5 + 0.28 * len(rows))
     axes = figure.subplots()
     # The dots of the seeds are above the bar, which would hide them.
-    axes.plot(*_seed_dots(rows, places - shift - 0.24), **_dots(f'{ours_are}one seed'))
-    label = f'{ours_are}mean ± std'
-    y, across = places - shift, {'horizontal': True}
-    _plot_row_means(axes, ours['mean'], y, ours['std'], OURS, label, **across)
-    if has_recorded:
-        y, x, bars = places + shift + 0.18, recorded['mean'], recorded['std']
-        _plot_row_means(axes, x, y, bars, RECORDED, RECORDED_LABEL, **across)
-    for place in places[ours['mean'].isna()]:
+    shifted = (places - shift - 0.24, places - shift, places + shift + 0.18)
+    failed = _plot_rows(axes, rows, shifted, 'std', 'mean ± std', horizontal=True)
+    for place in places[failed]:
         where = axes.get_yaxis_transform()
         axes.text(0.01, place, FAILED, va='center', transform=where, **NOTE)
     axes.set_yticks(places, [row['label'] for row in rows])
@@ -86,23 +76,15 @@ def draw_sweep(rows: Sequence[SweepRow], xlabel: str, title: str) -> Figure:
     """
     rows = sorted(rows, key=lambda row: row['x'])
     x = np.array([row['x'] for row in rows], float)
-    ours = statistics_frame(describe(row['values']) for row in rows)
-    recorded = _recorded(rows)
     figure = new_figure(7, 4.5)
     axes = figure.subplots()
     beside = _set_number_axis(axes, x)
-    has_recorded = recorded['mean'].notna().any()
-    ours_are = 'ours: ' if has_recorded else ''
     # Dots, ours and recorded are side by side, ours exactly at its number.
-    axes.plot(*reversed(_seed_dots(rows, beside(-0.012))), **_dots(f'{ours_are}one seed'))
-    label, bars = f'{ours_are}mean, 95 % interval', ours['half_width']
-    _plot_row_means(axes, x, ours['mean'], bars, OURS, label, linestyle='-')
-    if has_recorded:
-        x, y, bars = beside(0.012), recorded['mean'], recorded['std']
-        _plot_row_means(axes, x, y, bars, RECORDED, RECORDED_LABEL, linestyle='--')
-    for failed in x[ours['mean'].isna()]:
+    shifted = (beside(-0.012), x, beside(0.012))
+    failed = _plot_rows(axes, rows, shifted, 'half_width', 'mean, 95 % interval', horizontal=False)
+    for number in x[failed]:
         where = axes.get_xaxis_transform()
-        axes.text(failed, 0.02, FAILED, rotation=90, ha='center', transform=where, **NOTE)
+        axes.text(number, 0.02, FAILED, rotation=90, ha='center', transform=where, **NOTE)
     axes.set(xlabel=xlabel, ylabel=ACCURACY_LABEL)
     figure.legend(loc='outside lower center', ncols=3)
     set_title(figure, f'{title}: {seeds_text(rows)}')
@@ -161,40 +143,56 @@ def seeds_text(rows: Sequence[SweepRow]) -> str:
     return f'n = {low} seeds' if low == high else f'n = {low} to {high} seeds'
 
 
-def _recorded(rows: Sequence[SweepRow]) -> pd.DataFrame:
-    """The recorded mean and std of each row in percent."""
-    values = [(row.get('recorded_mean'), row.get('recorded_std')) for row in rows]
-    return 100 * pd.DataFrame(values, columns=['mean', 'std'], dtype=float)
+def _has_recorded(rows: Sequence[SweepRow]) -> bool:
+    return any(row.get('recorded_mean') is not None for row in rows)
 
 
-def _seed_dots(rows: Sequence[SweepRow], places: np.ndarray) -> tuple[list[float], list[float]]:
-    """The accuracy in percent of every seed that did not fail, and the place of its row."""
-    pairs = zip(rows, places, strict=True)
-    dots = [(100 * v, place) for row, place in pairs for v in row['values'] if v is not None]
-    accuracies, at = zip(*dots, strict=True) if dots else ((), ())
-    return list(accuracies), list(at)
-
-
-def _dots(label: str) -> dict[str, Any]:
-    style = {'linestyle': 'none', 'marker': 'o', 'markersize': 3, 'markeredgewidth': 0}
-    return {**style, 'color': OURS.colour, 'alpha': 0.5, 'label': label}
-
-
-def _plot_row_means(
+def _plot_rows(
     axes: Axes,
-    x: ArrayLike,
-    y: ArrayLike,
-    bars: ArrayLike,
-    line_style: LineStyle,
+    rows: Sequence[SweepRow],
+    places: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bars: str,
     label: str,
-    **style: Any,
-) -> None:
-    """`plot_means`; recorded means are open markers with dashed bars."""
-    face = line_style.colour if line_style is OURS else 'white'
-    common = {'linewidth': 1, 'elinewidth': 1.2, 'capsize': 2, 'markerfacecolor': face}
-    container = plot_means(axes, x, y, bars, line_style, label, **common | style)
-    for bar in container[2]:
-        bar.set_linestyle(line_style.line)
+    horizontal: bool,
+) -> np.ndarray:
+    """Draws seeds as dots, our means, and recorded means as open markers with dashed bars.
+
+    Args:
+      axes: where to.
+      rows: what to draw.
+      places: of dots, our means and recorded means, each one a row.
+      bars: 'std' or 'half_width', what the bars of our means show.
+      label: of our means.
+      horizontal: whether accuracies are along x.
+
+    Returns: bool, one a row: whether every seed failed.
+    """
+    has_recorded = _has_recorded(rows)
+    prefix = 'ours: ' if has_recorded else ''
+    ours = statistics_frame(describe(row['values']) for row in rows)
+    values = [(row.get('recorded_mean'), row.get('recorded_std')) for row in rows]
+    recorded = 100 * pd.DataFrame(values, columns=['mean', 'std'], dtype=float)
+    seeds = [
+        (place, 100 * value)
+        for row, place in zip(rows, places[0], strict=True)
+        for value in row['values']
+        if value is not None
+    ]
+    dots = np.array(seeds).reshape(-1, 2).T
+    style = {'linestyle': 'none', 'marker': 'o', 'markersize': 3, 'markeredgewidth': 0}
+    style |= {'color': OURS.colour, 'alpha': 0.5, 'label': f'{prefix}one seed'}
+    axes.plot(*(dots[::-1] if horizontal else dots), **style)
+    means = [(ours, bars, OURS, f'{prefix}{label}', OURS.colour)]
+    if has_recorded:
+        means.append((recorded, 'std', RECORDED, 'recorded: mean ± std', 'white'))
+    for at, (frame, column, line_style, name, face) in zip(places[1:], means, strict=False):
+        x, y = (frame['mean'], at) if horizontal else (at, frame['mean'])
+        style = {'linewidth': 1, 'elinewidth': 1.2, 'capsize': 2, 'markerfacecolor': face}
+        style |= {'linestyle': 'none' if horizontal else line_style.line}
+        drawn = plot_means(axes, x, y, frame[column], line_style, name, horizontal, **style)
+        for bar in drawn[2]:
+            bar.set_linestyle(line_style.line)
+    return ours['mean'].isna().to_numpy()
 
 
 def _set_number_axis(axes: Axes, x: np.ndarray) -> Callable[[float], np.ndarray]:

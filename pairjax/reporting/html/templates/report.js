@@ -3,28 +3,25 @@
 for (const table of document.querySelectorAll('table')) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
-    heading.firstElementChild.addEventListener('click', () => sortBy(table, headings, column));
+    heading.firstElementChild.onclick = () => sortBy(table, headings, column);
   });
 }
 
 function sortBy(table, headings, column) {
-  const body = table.tBodies[0];
-  const rows = [...body.rows];
+  const rows = [...table.tBodies[0].rows];
   const valueOf = (row) => row.cells[column].dataset.value;
-  const numeric = rows.some((row) => valueOf(row) !== undefined);
-  const before = headings[column].getAttribute('aria-sort');
-  const first = numeric ? 'descending' : 'ascending';
-  const second = numeric ? 'ascending' : 'descending';
-  const order = before === first ? second : first;
-  const sign = order === 'ascending' ? 1 : -1;
   const textOf = (row) => row.cells[column].textContent;
+  const numeric = rows.some((row) => valueOf(row) !== undefined);
+  const orders = numeric ? ['descending', 'ascending'] : ['ascending', 'descending'];
+  const order = orders.find((one) => one !== headings[column].getAttribute('aria-sort'));
+  const sign = order === 'ascending' ? 1 : -1;
   rows.sort((a, b) => {
     if (!numeric) return sign * textOf(a).localeCompare(textOf(b), 'en', { numeric: true });
     const [x, y] = [valueOf(a), valueOf(b)];
     if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-    return sign * (Number(x) - Number(y));
+    return sign * (x - y);
   });
-  body.append(...rows);
+  table.tBodies[0].append(...rows);
   headings.forEach((heading) => heading.removeAttribute('aria-sort'));
   headings[column].setAttribute('aria-sort', order);
 }
