@@ -1,6 +1,6 @@
 """Compares trials over common seeds: python launch/compare.py runs/auxnet1 runs/auxnet2
 
-A workdir stands for its selected trial, WORKDIR:3 for trial 3 of its summary.json, WORKDIR:all for
+A workdir means its selected trial, WORKDIR:3 for trial 3 of its summary.json, WORKDIR:all for
 every trial.
 """
 

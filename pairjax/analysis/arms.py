@@ -93,7 +93,7 @@ def check_measure(arms: Sequence[ComparedTrial], measure: str) -> None:
 
 
 def check_paired(arms: Sequence[ComparedTrial], measure: str) -> None:
-    """Raises UserError where seed i of two arms stands for different pairs."""
+    """Raises UserError where seed i of two arms draws different pairs."""
     first, *others = arms
     expected = _drawn_from(first, measure)
     for arm in others:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of what has no t interval."""
+"""Bootstrap intervals of statistics that have no t interval."""
 
 import math
 import warnings
@@ -19,16 +19,18 @@ def bootstrap_interval(
     num_resamples: int = 9999,
     seed: int = 0,
 ) -> tuple[float | None, float | None]:
-    """Bootstrap interval of what has no t interval: BCa (Efron 1987) by scipy.stats.bootstrap.
+    """Bootstrap interval of a statistic: BCa (Efron 1987) by scipy.stats.bootstrap.
 
     Where leaving out any one value changes nothing, as with a median between ties, BCa does not
     exist and the percentile interval is given. Resamples in which the statistic has no value, such
-    as a ratio to a deviation of zero, are left out.
+    as a ratio to a std of zero, are left out.
 
     Args:
-      statistic: of the samples as arrays and, which is much faster, of the keyword axis.
-      samples: one or several; resampled together where paired, else each for itself.
-      paired, confidence, num_resamples, seed: as they say.
+      statistic: function of the samples as arrays; much faster where it takes the keyword `axis`.
+      *samples: one or several, each of at least two values.
+      paired: whether to resample all samples together, else each on its own.
+      confidence: of the interval.
+      num_resamples, seed: of the resampling.
 
     Returns: (low, high); both None where a sample is so small (below five values at 95 %) that a
       tail is rarer than one resample, where all resamples give the same value, or where those
@@ -63,7 +65,7 @@ def bootstrap_interval(
 def std_ratio(
     a: Sequence[float], b: Sequence[float], paired: bool = True
 ) -> tuple[float | None, float | None, float | None]:
-    """Standard deviation of a over that of b with its 95 % BCa interval: (ratio, low, high).
+    """Std of a over that of b with its 95 % BCa interval: (ratio, low, high).
 
     The interval is a little narrow: of 1,500 simulated pairs of normal arms with half the variance
     in common it covers 91 % at n = 5, 92 % at 10, 93 % at 20 and 94 % at 50.
@@ -76,11 +78,11 @@ def std_ratio(
     """
     if min(len(a), len(b)) < 2 or np.ptp(b) == 0:
         return None, None, None
-    low, high = bootstrap_interval(_ratio_of_deviations, a, b, paired=paired)
-    return float(_ratio_of_deviations(np.asarray(a), np.asarray(b))), low, high
+    low, high = bootstrap_interval(_ratio_of_stds, a, b, paired=paired)
+    return float(_ratio_of_stds(np.asarray(a), np.asarray(b))), low, high
 
 
-def _ratio_of_deviations(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    # Equal values have a deviation of zero, not of what rounding makes of their mean.
+def _ratio_of_stds(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+    # The std of equal values is zero, whatever rounding makes of their mean.
     over, under = (np.std(x, axis, ddof=1) * (np.ptp(x, axis) > 0) for x in (a, b))
     return over / under

@@ -14,7 +14,7 @@ LEVEL = 0.05
 
 
 class Pair(NamedTuple):
-    """What the common seeds say of arm a against arm b.
+    """Arm a against arm b over their common seeds.
 
     Attributes:
       a, b: names of the arms.

@@ -1,6 +1,6 @@
 """Statistics over seeds: intervals, paired comparisons, ranks.
 
-A value that n does not allow is None, never not-a-number.
+A value that n does not allow is None, never NaN.
 """
 
 import itertools
@@ -23,10 +23,10 @@ MANY_SEEDS = 1_000_000
 
 
 def describe(values: Sequence[float | None]) -> dict[str, Any]:
-    """Mean over seeds with its deviation and 95 % interval.
+    """Mean over seeds with its std and 95 % interval.
 
     Args:
-      values: one number per seed; None for a seed that failed, which does not count.
+      values: one number per seed; None for a seed that failed, which is left out.
 
     Returns:
       mean; std with n - 1; ci95, the Student t interval [low, high] of the mean;
@@ -44,7 +44,7 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
 
 
 class PairedComparison(NamedTuple):
-    """What n common seeds say of the differences a - b.
+    """The differences a - b over n common seeds.
 
     mean and std (with n - 1) are in the unit of the values; ci95 is the Student t interval (low,
     high) of the mean, None without two differences that differ. p_value is two-sided, from
@@ -75,12 +75,12 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
     differences = pairs[:, 0] - pairs[:, 1]
     noise = ROUNDING * np.abs(pairs).max()
     differences[np.abs(differences) <= noise] = 0
-    figure = describe(differences)
-    std, ci95 = figure['std'], figure['ci95'] and tuple(figure['ci95'])
+    statistic = describe(differences)
+    std, ci95 = statistic['std'], statistic['ci95'] and tuple(statistic['ci95'])
     if n > 1 and np.ptp(differences) <= noise:
         std, ci95 = 0.0, None
     # A sum that is zero but for rounding is zero: no number of seeds would show it.
-    mean = 0.0 if abs(figure['mean']) <= noise else figure['mean']
+    mean = 0.0 if abs(statistic['mean']) <= noise else statistic['mean']
     p_value = sign_flip_p_value(differences)
     return PairedComparison(n, mean, std, ci95, p_value, sign_flip_floor(n))
 
@@ -104,7 +104,7 @@ def sign_flip_p_value(
     n = len(differences)
     if n == 0:
         return None
-    # Sums that are equal but for rounding must count as equal: accuracies lie on a grid.
+    # Sums that are equal but for rounding must count as equal: accuracies are on a grid.
     observed = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
     if n <= MOST_EXACT_FLIPS:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))

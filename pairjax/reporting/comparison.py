@@ -8,12 +8,12 @@ from pairjax.analysis.statistics import describe
 from pairjax.reporting.format import format_difference, format_ratio, format_statistic
 from pairjax.trials import trial_names
 
-# Beyond this a number of seeds is no plan.
+# Above this no exact number is shown.
 MOST_SEEDS = 100_000
 
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
-    """Prints the arms, their paired differences, and which seeds they rest on."""
+    """Prints the arms, their paired differences, and notes on the seeds."""
     console.print(arms_table(comparison))
     console.print(pairs_table(comparison))
     for note in comparison_notes(comparison):
@@ -64,7 +64,7 @@ def _seeds_needed(pair: Pair) -> str:
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """Which seeds were compared and left out, how small p can get, and what the columns mean."""
+    """Which seeds were compared and left out, the smallest possible p, and what columns mean."""
     n, floor = len(comparison.seeds), comparison.pairs[0].paired.p_floor
     number = len(comparison.pairs)
     lines = [f'compared over the n = {n} common seeds {seed_list(comparison.seeds)}']

@@ -1,4 +1,4 @@
-"""What --status prints: a few sentences, and a table that stays short."""
+"""What `launch/main.py --status` prints: a few sentences and a table of at most 20 rows."""
 
 import collections
 from pathlib import Path
@@ -11,12 +11,12 @@ from pairjax.reporting.format import format_statistic
 from pairjax.workdir.status import ProgramStatus, Status, TrialStatus
 
 MOST_ROWS = 20
-# What somebody looks for comes first where not all is shown.
+# In the order of interest: where not all rows are shown, the first states are.
 STATES = ('under way', 'failed', 'begun', 'finished', 'not begun')
 
 
 def show_status(status: Status, workdir: Path, console: Console) -> None:
-    """Prints how far an experiment is."""
+    """Prints the state of an experiment and of its trials."""
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
@@ -43,7 +43,7 @@ def show_status(status: Status, workdir: Path, console: Console) -> None:
 
 
 def headline(status: Status, workdir: Path) -> str:
-    """Whether it runs, by which process, and when it last wrote an epoch."""
+    """Whether the experiment runs, in which process, and when it last wrote an epoch."""
     if status.holder is not None:
         who = f'process {status.holder.process} on {status.holder.host}'
         state = f'running, {who}'
@@ -58,7 +58,7 @@ def headline(status: Status, workdir: Path) -> str:
 
 
 def progress_line(status: Status) -> str:
-    """How many trials are how far, and the time left."""
+    """The number of trials in each state, and the time left."""
     trials = [program for program in status.programs for _ in program.trials]
     runs = sum(program.num_runs for program in status.programs)
     plural = '' if len(trials) == 1 else 's'

@@ -20,7 +20,7 @@ MOST_RUNS = 200
 class TensorBoard(Callback):
     """Keeps WORKDIR/tensorboard in step with metrics.jsonl.
 
-    The curves of trial 0 lie in trial_0/mean (over the seeds that have not failed; num_seeds says
+    The curves of trial 0 are in trial_0/mean (over the seeds that have not failed; num_seeds says
     how many) and, in an experiment of at most MOST_RUNS runs, in trial_0/seed_0 and so on. They
     are named as in metrics.jsonl, accuracies are fractions, and an epoch is a step.
     """

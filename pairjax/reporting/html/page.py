@@ -12,7 +12,7 @@ from pairjax.reporting.plots.curves import figure_bytes
 
 
 class TableCell(NamedTuple):
-    """One place of a table; a number has the `value` by which its column is sorted."""
+    """One cell of a table; a number has the `value` by which its column is sorted."""
 
     text: str
     value: float | None = None
@@ -35,7 +35,7 @@ class Table(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A PNG file in base64, its width and height on the page, and what it shows in words."""
+    """A PNG file in base64, its width and height in CSS pixels, and what it shows in words."""
 
     data: str
     width: int
@@ -70,8 +70,8 @@ class Section(NamedTuple):
 
 
 def make_plot(figure: Figure, caption: str) -> Plot:
-    """A figure as a page holds it."""
-    # 96 of its pixels are an inch to a browser.
+    """A matplotlib figure as a PNG for the page, in its size in CSS pixels."""
+    # A CSS pixel is 1/96 inch.
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return Plot(in_base64(figure_bytes(figure, 'png')), width, height, caption)
 
@@ -101,5 +101,5 @@ def render_page(title: str, introduction: str, sections: Sequence[Section], foot
 
 
 def in_base64(data: bytes) -> str:
-    """Bytes as the page holds them."""
+    """Bytes in base64, as text."""
     return base64.b64encode(data).decode('ascii')

@@ -127,7 +127,7 @@ def plot_means(
       half_widths: from the mean to an end of its bar; NaN for no bar.
       line_style: its colour and marker; its line only where `style` names a linestyle.
       label: in the legend.
-      horizontal: whether the bars lie along x.
+      horizontal: whether the bars are along x.
       **style: of `Axes.errorbar`, instead of the common one.
     """
     bars = {'xerr' if horizontal else 'yerr': half_widths}
@@ -150,7 +150,7 @@ def plot_band(
     label: str,
     scale: float = 1,
 ) -> None:
-    """Draws one column over epochs: the mean over seeds and a band of one standard deviation.
+    """Draws one column over epochs: the mean over seeds and a band of one std.
 
     Args:
       axes: where to.
