@@ -224,7 +224,7 @@ def test_evaluation_counts_what_the_model_answers():
     expected_digits = [part.sum() for part in np.split(right_digits, ends)]
 
     @jax.jit
-    def evaluate(state):
+    def counts(state):
         test_set = PairIndices(None, None, state.pairs.test)
         of_test = evaluate.count_correct(config, pools, state, test_set)
         evaluations = [
@@ -232,10 +232,10 @@ def test_evaluation_counts_what_the_model_answers():
         ]
         return *evaluations, of_test
 
-    found, test_asked, only_test = evaluate(state)
-    assert list(test_asked.main) == [0, 0, expected[2]] and test_asked.finite
-    assert test_asked.of_test().main == PairIndices(None, None, expected[2])
-    assert test_asked.of_test().digits == PairIndices(None, None, expected_digits[2])
+    found, test_evaluated, only_test = counts(state)
+    assert list(test_evaluated.main) == [0, 0, expected[2]] and test_evaluated.finite
+    assert test_evaluated.of_test().main == PairIndices(None, None, expected[2])
+    assert test_evaluated.of_test().digits == PairIndices(None, None, expected_digits[2])
     assert list(found.main) == expected
     assert list(found.digits) == expected_digits
     assert only_test.main == PairIndices(None, None, expected[2])
