@@ -194,7 +194,6 @@ KNOWN_BREAKS = {
         'pairjax.models.flops -> pairjax.runtime.sharding',
         'pairjax.workdir.schema -> pairjax.analysis.statistics',
     ),
-    'only_reporting_and_studies_render': ('pairjax.inference.predict_command -> rich.console',),
     'files_and_functions_are_short': ('pairjax.config',),
     'public_names_are_defined_once': (
         'MissingError',
@@ -209,7 +208,6 @@ KNOWN_BREAKS = {
         'opening',
         'read_experiment',
         'read_results',
-        'serve',
         'sharing_table',
         'train_epoch',
     ),

@@ -128,7 +128,7 @@ def test_a_seed_that_failed_is_known_without_a_summary(copy, finished):
 
 def test_an_unfinished_sweep_has_no_selected_trial(copy):
     (copy / 'summary.json').unlink()
-    with pytest.raises(UserError, match=r'4 trials and is not finished.*--trial'):
+    with pytest.raises(UserError, match=r'4 trials and its training is not finished.*--trial'):
         restore_runs(copy)
     assert restore_runs(copy, trial=3).runs[0][0].index == 3
 

@@ -9,7 +9,7 @@ from pairjax.analysis.paired import compare_workdirs
 from pairjax.config import REMOVED_FIELDS, validate
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import evaluate_workdir
-from pairjax.inference.predictor import restore_networks
+from pairjax.inference.predictor import restore_runs
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import is_finished
 from pairjax.workdir.workdir import FORMAT, read_config, read_summary, write_json
@@ -43,7 +43,7 @@ def test_a_workdir_with_removed_fields_off_goes_on(make_old, small_sweep):
     workdir, config = make_old()
     assert is_finished(config, workdir)
     assert evaluate_workdir(workdir) == evaluate_workdir(small_sweep / 'run')
-    assert restore_networks(workdir).seeds == restore_networks(small_sweep / 'run').seeds
+    assert restore_runs(workdir).seeds == restore_runs(small_sweep / 'run').seeds
     metrics = (workdir / 'metrics.jsonl').read_bytes()
     (workdir / 'summary.json').unlink()
     run_experiment(config, workdir)
@@ -60,7 +60,7 @@ def test_a_workdir_with_a_removed_field_in_use_is_refused_and_still_compared(mak
     workdir, config = make_old(**{'model.padded': True})
     for refused in (
         lambda: evaluate_workdir(workdir),
-        lambda: restore_networks(workdir),
+        lambda: restore_runs(workdir),
         lambda: run_experiment(config, workdir),
     ):
         with pytest.raises(UserError, match=r'model\.padded=True'):
