@@ -171,7 +171,7 @@ def test_a_signal_to_one_stops_all_and_another_number_goes_on(fleet, alone, tmp_
     wait_for_an_epoch(workdir)
     processes[1].send_signal(signal.SIGTERM)
     finish(processes, returncode=130)
-    assert 'stopped and saved after epoch' in processes[0].out
+    assert 'stopped and saved after epoch' in processes[0].err
     assert_silent_and_without_files(processes, workdir)
     lines = len((workdir / 'metrics.jsonl').read_text().splitlines())
     assert 0 < lines < 20 * NUM_EPOCHS and lines % 10 == 0
