@@ -20,16 +20,16 @@ INTERFACES = ('pairjax.runtime.callbacks',)
 WIDTH, HEIGHT, ROW = 250, 58, 98
 # Left edge and row of each box.
 PLACES = {
-    'launch': (195, 0),
-    'studies': (195, 1),
-    'inference': (195, 2),
+    'launch': (268, 0),
+    'studies': (20, 1),
+    'inference': (515, 2),
     'reporting': (20, 3),
-    'runtime': (370, 3),
+    'runtime': (515, 3),
     'analysis': (20, 4),
-    'training': (370, 4),
+    'training': (515, 4),
     'workdir': (20, 5),
-    'models': (370, 5),
-    'data': (225, 6),
+    'models': (515, 5),
+    'data': (240, 6),
     'ops': (515, 6),
 }
 SUBTITLES = {
