@@ -46,8 +46,8 @@ def main() -> None:
     display = progress.ProgressDisplay()
     result = benchmark.run_benchmark(config, options, display.on_message)
     workdir.write_json(output, result)
-    display.console.print(report.results_table(result))
-    display.on_message(f'{report.explanation(result)} All repeats: {output}')
+    display.console.print(report.benchmark_table(result))
+    display.on_message(f'{report.explain(result)} All repeats: {output}')
 
 
 if __name__ == '__main__':

@@ -87,7 +87,7 @@ def test_speed_from_hand_made_seconds():
 
 
 def test_ratios_are_taken_pair_by_pair():
-    ratio = benchmark.ratios([4.0, 9.0, 2.0], [2.0, 3.0, 2.0])
+    ratio = benchmark.peer_ratio([4.0, 9.0, 2.0], [2.0, 3.0, 2.0])
     assert ratio == {'min': 1.0, 'median': 2.0, 'max': 3.0, 'values': [2.0, 3.0, 1.0]}
 
 
@@ -115,8 +115,8 @@ def test_rows_of_a_small_benchmark(quick_config, tmp_path, monkeypatch):
             if isinstance(value, float):
                 assert 0 < value < float('inf'), name
         assert row['peak_memory_bytes'] > 50e6
-    assert report.results_table(result).row_count == 2
-    assert 'over 2 epochs' in report.explanation(result)
+    assert report.benchmark_table(result).row_count == 2
+    assert 'over 2 epochs' in report.explain(result)
 
 
 def test_cold_commands_are_timed(quick_config, tmp_path):
@@ -128,8 +128,8 @@ def test_cold_commands_are_timed(quick_config, tmp_path):
         jax.config.update('jax_enable_compilation_cache', True)
     (row,) = result['rows']
     assert row['seconds']['pairjax'][0] > 1
-    assert report.results_table(result).row_count == 1
-    assert 'whole commands' in report.explanation(result)
+    assert report.benchmark_table(result).row_count == 1
+    assert 'whole commands' in report.explain(result)
     with pytest.raises(UserError, match=r'failed: .*missing\.py'):
         benchmark.cold_seconds(make_plan(quick_config).config, tmp_path / 'missing.py')
 
@@ -219,11 +219,11 @@ def copy_parameters(model, network, torch):
 
 @pytest.mark.parametrize(
     ('name', 'weight_sharing'),
-    [*((name, True) for name in benchmark.REPORTS_MODELS), ('AuxNet2', False)],
+    [*((name, True) for name in benchmark.PAPER_MODELS), ('AuxNet2', False)],
 )
 def test_torch_network_is_the_same_function(name, weight_sharing):
     torch = needs_torch()
-    from pairjax.studies.benchmark.torch_peers import Network
+    from pairjax.studies.benchmark.torch_peers import TorchNetwork
 
     widths = {'ShallowModel': (6,), 'DeepModel': (6,)}.get(name, (3, 4, 5, 6))
     config = model_config(name, widths, weight_sharing)
@@ -231,7 +231,7 @@ def test_torch_network_is_the_same_function(name, weight_sharing):
     images = np.random.default_rng(0).standard_normal((4, 2, 14, 14), np.float32)
     expected = jax.jit(lambda model, images: model(images))(model, images)
     for concatenate in (False, True):
-        network = Network(config.to_dict(), 10, concatenate)
+        network = TorchNetwork(config.to_dict(), 10, concatenate)
         copy_parameters(model, network, torch)
         main, digits = network(torch.tensor(images))
         np.testing.assert_allclose(main.detach(), expected.main_logits, atol=1e-4)

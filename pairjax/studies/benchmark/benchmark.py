@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -30,9 +29,10 @@ from pairjax.studies.benchmark.machine import matmul_peak, peak_memory
 from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, Machine, PeerProcesses, peer_jobs
 from pairjax.workdir.workdir import versions
 
-Seconds = dict[str, list[float]]
-REPORTS_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
-BEYOND_THE_REPORTS = (
+PAPER_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
+# Fields that a peer knows only at their defaults.
+UNKNOWN_TO_PEERS = (
+    'sweep.',
     'augment.',
     'loss.label_smoothing',
     'model.normalization',
@@ -43,7 +43,15 @@ BEYOND_THE_REPORTS = (
 
 
 class Options(NamedTuple):
-    """What launch/benchmark.py was asked for; cold_script is launch/main.py with --cold."""
+    """What to measure.
+
+    Attributes:
+      num_seeds: a row each.
+      num_epochs: epochs to time, rounded up to a multiple of train.evaluate_every.
+      repeats: alternating repeats.
+      torch: whether to run the peers; None: where torch is installed.
+      cold_script: launch/main.py, to time whole commands; None times epochs.
+    """
 
     num_seeds: Sequence[int]
     num_epochs: int
@@ -52,130 +60,163 @@ class Options(NamedTuple):
     cold_script: Path | None = None
 
 
-def ratios(slower: Sequence[float], faster: Sequence[float]) -> dict[str, Any]:
-    """How many times faster, pair by pair of alternating repeats."""
-    values = [s / f for s, f in zip(slower, faster, strict=True)]
-    return {'min': min(values), 'median': median(values), 'max': max(values), 'values': values}
+def run_benchmark(
+    config: Any, options: Options, on_message: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measures what the options name, one row a number of seeds.
+
+    Args:
+      config: of one trial.
+      options: what to measure.
+      on_message: told what has been measured.
+
+    Returns: what benchmark.json holds.
+    Raises: UserError for a config that the peers do not know, or where PyTorch is missing.
+    """
+    check_known_to_peers(config)
+    peers = use_torch(options.torch)
+    # What an earlier process compiled would hide what compiling costs.
+    jax.config.update('jax_enable_compilation_cache', False)
+    plan = make_plan(config)
+    machine, every = Machine.of(plan.config), plan.config.train.evaluate_every
+    options = options._replace(num_epochs=math.ceil(options.num_epochs / every) * every)
+    result = {
+        'config': plan.config.to_dict(),
+        'versions': versions() | ({'torch': importlib.metadata.version('torch')} if peers else {}),
+        'machine': machine.describe(),
+        'cold': options.cold_script is not None,
+    }
+    if not options.cold_script:
+        result['num_epochs_timed'] = options.num_epochs
+    no_peers = options.cold_script or not peers
+    with contextlib.nullcontext() if no_peers else PeerProcesses(machine) as processes:
+        rows = []
+        for num_seeds in options.num_seeds:
+            seeds = plan._replace(
+                config=validate({**plan.config.to_dict(), 'num_seeds': num_seeds})
+            )
+            if options.cold_script:
+                row = measure_cold(seeds, machine, peers, options, on_message)
+            else:
+                row = measure_warm(seeds, machine, processes, options, on_message)
+            rows.append({'num_seeds': num_seeds, **row})
+    return {**result, 'rows': rows}
 
 
-def with_seeds(plan: Plan, num_seeds: int) -> Plan:
-    """The same experiment with another number of seeds."""
-    return plan._replace(config=validate({**plan.config.to_dict(), 'num_seeds': num_seeds}))
-
-
-def train_epochs(trainer: Trainer, num_epochs: int, evaluate_every: int | None) -> float:
-    """Seconds of some epochs of all runs, evaluated as often as that, or not at all."""
-    started = time.perf_counter()
-    for epoch in range(1, num_epochs + 1):
-        trainer.epoch(epoch, evaluate_every is not None and epoch % evaluate_every == 0)
-    return time.perf_counter() - started
-
-
-def peer_seconds(
-    processes: PeerProcesses, jobs: Sequence[Mapping[str, Any]], times: float
-) -> float:
-    """Seconds of so many times the jobs, in processes that run already."""
-    return times * processes.train(jobs)[0]
-
-
-def alternate(
-    timers: Mapping[str, Callable[[], float]], repeats: int, name: str, note: Callable[[str], None]
-) -> Seconds:
-    """The seconds that each timer returns, called one after the other, so many times."""
-    seconds: Seconds = {timer: [] for timer in timers}
-    for repeat in range(1, repeats + 1):
-        for timer, values in seconds.items():
-            values.append(timers[timer]())
-        newest = ', '.join(f'{timer} {values[-1]:.2f} s' for timer, values in seconds.items())
-        note(f'{name}, repeat {repeat}/{repeats}: {newest}')
-    return seconds
-
-
-def measure(
+def measure_warm(
     plan: Plan,
     machine: Machine,
     processes: PeerProcesses | None,
     options: Options,
-    note: Callable[[str], None],
+    on_message: Callable[[str], None],
 ) -> dict[str, Any]:
-    """One row of the benchmark: every seed of a plan, in alternation with the peers.
+    """One row of timed epochs of every seed of a plan, in alternation with the peers.
 
-    Args:
-      plan: with the seeds to train.
-      machine: where.
-      processes: of the peers, or None.
-      options: num_epochs is a multiple of train.evaluate_every; `seconds` of a row are per run
-        and scaled from num_epochs to train.num_epochs.
-      note: told what has been measured.
+    Its `seconds` are per run, and scaled from options.num_epochs to train.num_epochs. Other
+    arguments as in `run_benchmark`; processes: of the peers, or None.
     """
-    config, num_seeds, num_epochs = plan.config, len(plan.seeds), options.num_epochs
+    config, num_epochs = plan.config, options.num_epochs
     jax.clear_caches()
     trainer = Trainer(plan, 0)
     trainer.start()
     compile_seconds = sum(r['compile_seconds'] for r in trainer.epoch(1, evaluate=True))
     every = config.train.evaluate_every
+
+    def train_epochs(evaluate: bool) -> float:
+        started = time.perf_counter()
+        for epoch in range(1, num_epochs + 1):
+            trainer.epoch(epoch, evaluate and epoch % every == 0)
+        return time.perf_counter() - started
+
     timers = {
-        'pairjax': partial(train_epochs, trainer, num_epochs, every),
-        'pairjax_training': partial(train_epochs, trainer, num_epochs, None),
+        'pairjax': lambda: train_epochs(evaluate=True),
+        'pairjax_training': lambda: train_epochs(evaluate=False),
     }
-    peers = PEERS if processes else ()
-    for peer in peers:
-        work = peer_jobs(plan, machine, peer, num_epochs, MOST_PEER_RUNS)
-        timers[peer] = partial(peer_seconds, processes, *work)
+    for peer in PEERS if processes else ():
+        jobs, times = peer_jobs(plan, machine, peer, num_epochs, MOST_PEER_RUNS)
+        timers[peer] = lambda jobs=jobs, times=times: times * processes.train(jobs)[0]
     peak = matmul_peak(machine.layout)
-    name = f'{num_seeds} seeds, {num_epochs} epochs'
-    measured = alternate(timers, options.repeats, name, note)
-    scale = config.train.num_epochs / num_epochs / num_seeds
-    seconds = {k: [scale * s for s in v] for k, v in measured.items()}
+    name = f'{len(plan.seeds)} seeds, {num_epochs} epochs'
+    scale = config.train.num_epochs / num_epochs / len(plan.seeds)
+    measured = alternate(timers, options.repeats, name, on_message, scale)
     peak = max(peak, matmul_peak(machine.layout))
     return {
-        'num_seeds': num_seeds,
         'runs_at_a_time': trainer.layout.per_batch,
         'compile_seconds': compile_seconds,
-        **speed(config, plan.pools.num_classes, seconds, peak),
+        **speed(config, plan.pools.num_classes, measured['seconds'], peak),
         'peak_memory_bytes': peak_memory(machine.layout),
-        'seconds': seconds,
-        'ratios': {peer: ratios(seconds[peer], seconds['pairjax']) for peer in peers},
+        **measured,
     }
+
+
+def measure_cold(
+    plan: Plan, machine: Machine, peers: bool, options: Options, on_message: Callable[[str], None]
+) -> dict[str, Any]:
+    """One row of whole commands: ours with nothing compiled before, the strongest peer's."""
+    timers = {'pairjax': lambda: cold_seconds(plan.config, options.cold_script)}
+    if peers:
+        jobs, _ = peer_jobs(plan, machine, 'strongest', plan.config.train.num_epochs)
+        timers['strongest'] = lambda: cold_peer_seconds(machine, jobs)
+    name = f'{len(plan.seeds)} seeds, whole command'
+    return alternate(timers, options.repeats, name, on_message)
+
+
+def alternate(
+    timers: Mapping[str, Callable[[], float]],
+    repeats: int,
+    name: str,
+    on_message: Callable[[str], None],
+    scale: float = 1.0,
+) -> dict[str, Any]:
+    """Calls the timers one after the other, so many times.
+
+    Returns: `seconds`, what each timer returned times `scale`, and `ratios` of each peer's to ours.
+    """
+    seconds: dict[str, list[float]] = {timer: [] for timer in timers}
+    for repeat in range(1, repeats + 1):
+        newest = {timer: action() for timer, action in timers.items()}
+        for timer, value in newest.items():
+            seconds[timer].append(scale * value)
+        texts = ', '.join(f'{timer} {value:.2f} s' for timer, value in newest.items())
+        on_message(f'{name}, repeat {repeat}/{repeats}: {texts}')
+    peers = [peer for peer in PEERS if peer in seconds]
+    ratios = {peer: peer_ratio(seconds[peer], seconds['pairjax']) for peer in peers}
+    return {'seconds': seconds, 'ratios': ratios}
+
+
+def peer_ratio(slower: Sequence[float], faster: Sequence[float]) -> dict[str, Any]:
+    """How many times faster, pair by pair of alternating repeats."""
+    values = [s / f for s, f in zip(slower, faster, strict=True)]
+    return {'min': min(values), 'median': median(values), 'max': max(values), 'values': values}
 
 
 def speed(
     config: Any, num_classes: int, seconds: Mapping[str, Sequence[float]], peak: float
 ) -> dict[str, float]:
-    """Median speeds from the seconds of a whole run, and of its training alone."""
+    """Median speeds from the seconds of a whole run, and of its training alone.
+
+    Args:
+      config: of the run.
+      num_classes: of its images.
+      seconds: of repeats: `pairjax` of whole runs, `pairjax_training` without evaluation.
+      peak: FLOP/s of matrix products.
+    """
     num_epochs, data = config.train.num_epochs, config.data
     num_evaluations = math.ceil(num_epochs / config.train.evaluate_every)
     num_evaluated = data.num_train_pairs + data.num_validation_pairs + data.num_test_pairs
+    num_pairs = num_epochs * data.num_train_pairs + num_evaluations * num_evaluated
     train_flops, evaluation_flops = epoch_flops(config, num_classes)
-    training = num_epochs * train_flops
-    whole = training + num_evaluations * evaluation_flops
     run, run_training = median(seconds['pairjax']), median(seconds['pairjax_training'])
+    training = num_epochs * train_flops / run_training
+    whole = (num_epochs * train_flops + num_evaluations * evaluation_flops) / run
     return {
         'seconds_per_run': run,
-        'pairs_per_second': (num_epochs * data.num_train_pairs + num_evaluations * num_evaluated)
-        / run,
-        'gflops_per_second': whole / run / 1e9,
-        'share_of_peak': whole / run / peak,
-        'training_gflops_per_second': training / run_training / 1e9,
-        'training_share_of_peak': training / run_training / peak,
+        'pairs_per_second': num_pairs / run,
+        'gflops_per_second': whole / 1e9,
+        'share_of_peak': whole / peak,
+        'training_gflops_per_second': training / 1e9,
+        'training_share_of_peak': training / peak,
         'matmul_peak_gflops_per_second': peak / 1e9,
-    }
-
-
-def measure_cold(
-    plan: Plan, machine: Machine, peers: bool, options: Options, note: Callable[[str], None]
-) -> dict[str, Any]:
-    """Seconds of whole commands: ours with nothing compiled before, the strongest peer's."""
-    timers = {'pairjax': partial(cold_seconds, plan.config, options.cold_script)}
-    if peers:
-        jobs, _ = peer_jobs(plan, machine, 'strongest', plan.config.train.num_epochs)
-        timers['strongest'] = partial(cold_peer_seconds, machine, jobs)
-    seconds = alternate(timers, options.repeats, f'{len(plan.seeds)} seeds, whole command', note)
-    names = ('strongest',) if peers else ()
-    return {
-        'num_seeds': len(plan.seeds),
-        'seconds': seconds,
-        'ratios': {peer: ratios(seconds[peer], seconds['pairjax']) for peer in names},
     }
 
 
@@ -227,48 +268,17 @@ def use_torch(wanted: bool | None) -> bool:
     return installed if wanted is None else wanted
 
 
-def check_reports_own(config: Any) -> None:
-    """Raises UserError for a network or an option that neither report, hence no peer, has."""
+def check_known_to_peers(config: Any) -> None:
+    """Raises UserError for a network, an option or a sweep that neither paper, so no peer, has."""
     settings, defaults = flatten(config), flatten(default_config())
-    if settings['model.name'] not in REPORTS_MODELS:
+    if settings['model.name'] not in PAPER_MODELS:
         raise UserError(
             f'model.name={settings["model.name"]} is in neither report, and a benchmark compares '
-            f'with what they did; take one of {", ".join(REPORTS_MODELS)}'
+            f'with what they did; take one of {", ".join(PAPER_MODELS)}'
         )
-    for field in settings:
-        if field.startswith(BEYOND_THE_REPORTS) and settings[field] != defaults[field]:
+    for field, value in settings.items():
+        if field.startswith(UNKNOWN_TO_PEERS) and value != defaults[field]:
             raise UserError(
-                f'{field}={settings[field]} is in neither report, and a benchmark compares with '
-                f'what they did; leave it {defaults[field]}'
+                f'{field}={value}: a benchmark is of one trial and compares with what the reports '
+                f'did, which had no such option; leave it {defaults[field]}'
             )
-
-
-def run_benchmark(config: Any, options: Options, note: Callable[[str], None]) -> dict[str, Any]:
-    """Measures what the options ask for, one row a number of seeds.
-
-    Returns: what benchmark.json holds.
-    Raises: UserError.
-    """
-    if flatten(config.sweep) != flatten(default_config().sweep):
-        raise UserError('a benchmark is of one trial; set config.sweep back to its default')
-    check_reports_own(config)
-    peers = use_torch(options.torch)
-    # What an earlier process compiled would hide what compiling costs.
-    jax.config.update('jax_enable_compilation_cache', False)
-    plan = make_plan(config)
-    machine = Machine.of(plan.config)
-    plans = [with_seeds(plan, n) for n in options.num_seeds]
-    every = plan.config.train.evaluate_every
-    options = options._replace(num_epochs=math.ceil(options.num_epochs / every) * every)
-    result = {
-        'config': plan.config.to_dict(),
-        'versions': versions() | ({'torch': importlib.metadata.version('torch')} if peers else {}),
-        'machine': machine.describe(),
-        'cold': options.cold_script is not None,
-    }
-    if options.cold_script:
-        return {**result, 'rows': [measure_cold(p, machine, peers, options, note) for p in plans]}
-    with contextlib.ExitStack() as stack:
-        processes = stack.enter_context(PeerProcesses(machine)) if peers else None
-        rows = [measure(p, machine, processes, options, note) for p in plans]
-    return {**result, 'num_epochs_timed': options.num_epochs, 'rows': rows}

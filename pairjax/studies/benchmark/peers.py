@@ -35,11 +35,11 @@ def drawn_pairs(plan: Plan, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray
     data, pools = plan.config.data, plan.pools
     sets = draw_pairs(run_key(seed, Purpose.PAIRS), data, pools)
     images, labels = np.asarray(pools.images, np.float32), np.asarray(pools.labels, np.int64)
-    mean, deviation = 0.0, 1.0
+    mean, std = 0.0, 1.0
     if data.standardize:
         train = images[np.asarray(sets.train)]
-        mean, deviation = train.mean(), max(train.std(ddof=1), 1e-6)
-    images = ((images - mean) / deviation).astype(np.float32)
+        mean, std = train.mean(), max(train.std(ddof=1), 1e-6)
+    images = ((images - mean) / std).astype(np.float32)
     return {
         name: (images[i], labels[i], np.asarray(pair_targets(data.relation, labels[i]), np.int64))
         for name, i in ((name, np.asarray(i)) for name, i in sets._asdict().items())
@@ -71,7 +71,7 @@ class Machine(NamedTuple):
 
 
 class PeerProcesses:
-    """Python processes that train with PyTorch what they are sent, see `torch_peers.serve`."""
+    """Python processes that train with PyTorch what they are sent, see `torch_peers.serve_jobs`."""
 
     def __init__(self, machine: Machine):
         """Starts them; each has imported torch when this returns."""

@@ -9,8 +9,8 @@ from rich.table import Table
 from pairjax.studies.benchmark.peers import MOST_PEER_RUNS
 
 
-def explanation(result: Mapping[str, Any]) -> str:
-    """What the figures of a result mean, in sentences."""
+def explain(result: Mapping[str, Any]) -> str:
+    """What the statistics of a result mean, in sentences."""
     if result['cold']:
         return (
             'Wall seconds of whole commands, medians: launch/main.py in a new process that finds '
@@ -30,7 +30,7 @@ def explanation(result: Mapping[str, Any]) -> str:
     )
 
 
-def results_table(result: Mapping[str, Any]) -> Table:
+def benchmark_table(result: Mapping[str, Any]) -> Table:
     """One line a number of seeds."""
     machine = result['machine']
     table = Table(
@@ -38,7 +38,11 @@ def results_table(result: Mapping[str, Any]) -> Table:
         f'{machine["num_devices"]} x {machine["device_kind"]}'
     )
     for row in result['rows']:
-        cells = cold_cells(row) if result['cold'] else warm_cells(row)
+        cells = {'seeds': str(row['num_seeds'])}
+        if result['cold']:
+            cells['pairjax'] = f'{median(row["seconds"]["pairjax"]):.1f} s'
+        else:
+            cells |= warm_cells(row)
         for peer, ratio in row['ratios'].items():
             cells[f'torch {peer}'] = f'{median(row["seconds"][peer]):.3f} s'
             cells[f'{peer} / pairjax'] = '{min:.2f}/{median:.2f}/{max:.2f}'.format(**ratio)
@@ -49,18 +53,9 @@ def results_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def cold_cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """The first cells of a line of whole commands, by heading."""
-    return {
-        'seeds': str(row['num_seeds']),
-        'pairjax': f'{median(row["seconds"]["pairjax"]):.1f} s',
-    }
-
-
 def warm_cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """The first cells of a line of timed epochs, by heading."""
+    """What timed epochs add to a line, by heading."""
     return {
-        'seeds': str(row['num_seeds']),
         'compile': f'{row["compile_seconds"]:.1f} s',
         's a run': f'{row["seconds_per_run"]:.3f}',
         'pairs/s': f'{row["pairs_per_second"]:,.0f}',

@@ -1,4 +1,4 @@
-"""The same networks and protocol in PyTorch, for the benchmark to compare with. No jax in here.
+"""The same networks and protocol in PyTorch, for the benchmark to compare with.
 
 A process of this module (`python -m pairjax.studies.benchmark.torch_peers`) trains the runs that
 `benchmark.py` sends it through its standard input. Two programs, doing the same work:
@@ -19,7 +19,7 @@ from torch import nn
 
 SETS = ('train', 'validation', 'test')
 OPTIMIZERS = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}
-# The networks whose main head reads the two digits' logits instead of the features.
+# The networks whose main head takes the two digits' logits instead of the features.
 READS_LOGITS = ('AuxNet1', 'DeepModel')
 
 
@@ -55,7 +55,7 @@ def architecture(
     raise ValueError(f'{name} has no counterpart in PyTorch')
 
 
-def make_encoder(blocks: Sequence[tuple[int, ...]]) -> nn.Sequential:
+def torch_encoder(blocks: Sequence[tuple[int, ...]]) -> nn.Sequential:
     """Images (n, channels, 14, 14) -> features (n, features)."""
     layers: list[nn.Module] = []
     for num_inputs, num_outputs, size, padding, pool in blocks:
@@ -64,7 +64,7 @@ def make_encoder(blocks: Sequence[tuple[int, ...]]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten())
 
 
-def make_head(widths: Sequence[int], dropout_rate: float) -> nn.Sequential:
+def torch_head(widths: Sequence[int], dropout_rate: float) -> nn.Sequential:
     """Inputs (n, widths[0]) -> logits (n, widths[-1])."""
     layers: list[nn.Module] = []
     for i, (num_inputs, num_outputs) in enumerate(zip(widths, widths[1:], strict=False)):
@@ -74,7 +74,7 @@ def make_head(widths: Sequence[int], dropout_rate: float) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Network(nn.Module):
+class TorchNetwork(nn.Module):
     """Any network of networks.py on images (batch, 2, 14, 14)."""
 
     def __init__(self, model: Mapping[str, Any], num_classes: int, concatenate: bool):
@@ -82,11 +82,11 @@ class Network(nn.Module):
         super().__init__()
         blocks, digit, main = architecture(model['name'], model['widths'], num_classes)
         rate, count = model['dropout_rate'], 1 if model['weight_sharing'] else 2
-        self.encoders = nn.ModuleList(make_encoder(blocks) for _ in range(count))
+        self.encoders = nn.ModuleList(torch_encoder(blocks) for _ in range(count))
         self.digit_heads = nn.ModuleList(
-            make_head(digit, rate) for _ in range(count if digit else 0)
+            torch_head(digit, rate) for _ in range(count if digit else 0)
         )
-        self.main_head = make_head(main, rate)
+        self.main_head = torch_head(main, rate)
         self.reads_logits = model['name'] in READS_LOGITS
         if model['name'] == 'DeepModel':
             self.main_head.insert(0, nn.ReLU())
@@ -120,7 +120,7 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     Returns: the test accuracy of the last evaluation.
     """
     config, strongest = job['config'], job['peer'] == 'strongest'
-    network = Network(config['model'], job['num_classes'], strongest).to(job['device'])
+    network = TorchNetwork(config['model'], job['num_classes'], strongest).to(job['device'])
     if strongest:
         network = network.to(memory_format=torch.channels_last)
     parameters = list(network.parameters())
@@ -137,15 +137,15 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     sets = {k: [torch.as_tensor(x).to(job['device']) for x in pairs[k]] for k in SETS}
     correct = {}
     for epoch in range(1, num_epochs + 1):
-        train_epoch(network, optimizer, sets['train'], config, read_losses=not strongest)
+        train_torch_epoch(network, optimizer, sets['train'], config, read_losses=not strongest)
         if epoch % config['train']['evaluate_every'] == 0:
             size = job['evaluation_batch_size']
-            correct = {k: count_correct(network, sets[k], size) for k in SETS}
+            correct = {k: count_correct_torch(network, sets[k], size) for k in SETS}
     return correct['test'][0] / len(pairs['test'][0]) if correct else 0.0
 
 
-def train_epoch(
-    network: Network,
+def train_torch_epoch(
+    network: TorchNetwork,
     optimizer: torch.optim.Optimizer,
     tensors: Sequence[torch.Tensor],
     config: Mapping[str, Any],
@@ -176,10 +176,10 @@ def batches(tensors: Sequence[torch.Tensor], size: int) -> Iterator[tuple[torch.
 
 
 @torch.inference_mode()
-def count_correct(
-    network: Network, tensors: Sequence[torch.Tensor], batch_size: int
+def count_correct_torch(
+    network: TorchNetwork, tensors: Sequence[torch.Tensor], batch_size: int
 ) -> tuple[int, int]:
-    """Right main answers and right digits on one set of pairs."""
+    """How many main predictions and how many digits are right on one set of pairs."""
     network.eval()
     num_main, num_digits = 0, 0
     for images, classes, targets in batches(tensors, batch_size):
@@ -190,7 +190,7 @@ def count_correct(
     return int(num_main), int(num_digits)
 
 
-def serve() -> None:
+def serve_jobs() -> None:
     """Trains what comes through standard input until it closes.
 
     First goes out whether torch sees a GPU. Then per job: 'ready' after the warm-up; whatever
@@ -217,4 +217,4 @@ def serve() -> None:
 
 
 if __name__ == '__main__':
-    serve()
+    serve_jobs()
