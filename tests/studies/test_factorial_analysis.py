@@ -16,7 +16,8 @@ from pairjax.studies.factorial.analysis import (
     interactions,
     train_size_pairs,
 )
-from pairjax.studies.factorial.results import DesignCell, read_study
+from pairjax.studies.factorial.design import DesignCell
+from pairjax.studies.factorial.results import read_study
 from pairjax.studies.factorial.running import run_study
 
 SHARED, SEPARATE = (

@@ -12,9 +12,14 @@ from pairjax.analysis.results import TrialResult, read_experiment
 from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
-from pairjax.studies.factorial.design import PilotArm, arm_of, head_arms, sharings
-from pairjax.studies.factorial.parts import (
+from pairjax.studies.factorial.design import (
+    DesignCell,
+    cell_of,
     full_train_pairs,
+    head_cells,
+    sharings,
+)
+from pairjax.studies.factorial.parts import (
     part_config,
     part_names,
     pick_learning_rates,
@@ -38,7 +43,11 @@ def num_params(network, weight_sharing, widths):
 
 
 def every_pick(network, rate=1e-3):
-    return {PilotArm(s, w): rate for s in sharings(network) for w in DESIGN.aux_weights}
+    return {
+        DesignCell(network.name, s, w, 1000): rate
+        for s in sharings(network)
+        for w in DESIGN.aux_weights
+    }
 
 
 # ------------------------------------------------------------------ arms and parameters
@@ -82,8 +91,12 @@ def test_no_hidden_width_gives_deep_model_the_shared_parameters():
 @pytest.mark.parametrize('design', [STUDY, QUICK], ids=['study', 'quick'])
 def test_every_trial_of_every_part_is_sound(design):
     for network in design.networks:
-        picks = {PilotArm(s, w): 1e-3 for s in sharings(network) for w in design.aux_weights}
-        picks |= dict.fromkeys(head_arms(design, network), 1e-3)
+        picks = {
+            DesignCell(network.name, s, w, 1000): 1e-3
+            for s in sharings(network)
+            for w in design.aux_weights
+        }
+        picks |= dict.fromkeys(head_cells(design, network), 1e-3)
         configs = [*pilot_configs(design, network).values()]
         configs += trained_configs(design, network, picks).values()
         for config in configs:
@@ -96,7 +109,7 @@ def test_every_trial_of_every_part_is_sound(design):
 def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
     config = pilot_configs(STUDY, STUDY.networks[0])['AuxNet2-pilot']
     trials = trials_of(config)
-    tried = {(arm_of(STUDY.networks[0], t), t['optimizer.learning_rate']) for t in trials}
+    tried = {(cell_of(STUDY.networks[0], t), t['optimizer.learning_rate']) for t in trials}
     assert len(trials) == len(tried) == 3 * 6 * 5
     assert (config.seed, config.num_seeds) == (1000, 3)
     assert len({t.structure for t in expand_trials(validate(config))}) == 3  # Programs.
@@ -113,50 +126,50 @@ def test_the_main_part_has_each_arm_once_with_its_pick():
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(every_pick(SMALL))}
     config = trained_configs(DESIGN, SMALL, picks)['AuxNet2']
     trials = trials_of(config)
-    assert {arm_of(SMALL, t): t['optimizer.learning_rate'] for t in trials} == picks
+    assert {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials} == picks
     assert len(trials) == len(picks) == 6
     assert (config.seed, config.num_seeds) == (0, 6)
-    widths = {arm_of(SMALL, t).sharing: tuple(t['model.widths']) for t in trials}
+    widths = {cell_of(SMALL, t).sharing: tuple(t['model.widths']) for t in trials}
     assert widths == {'shared': SMALL.widths, 'separate': SMALL.widths, 'cut': SMALL.cut_widths}
 
 
 def test_fewer_train_pairs_change_nothing_but_their_number():
     picks = every_pick(SMALL)
     fewer = trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2-train_pairs'])
-    assert sorted((t['data.num_train_pairs'], *arm_of(SMALL, t)[:2]) for t in fewer) == [
+    assert sorted((t['data.num_train_pairs'], *cell_of(SMALL, t)[1:3]) for t in fewer) == [
         (size, sharing, weight)
         for size in (250, 500)
         for sharing in ('separate', 'shared')
         for weight in (0.0, 2.0)
     ]
     main = {
-        arm_of(SMALL, t): t for t in trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
+        cell_of(SMALL, t): t for t in trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
     }
     for trial in fewer:
-        same = main[arm_of(SMALL, trial)]
+        same = main[cell_of(SMALL, trial)._replace(train_pairs=1000)]
         assert {f for f in trial if trial[f] != same[f]} == {'data.num_train_pairs'}
     assert full_train_pairs(DESIGN, SMALL) == 1000
 
 
 def test_heads_without_parameters_are_tried_with_both_kinds_of_branches():
-    arms = head_arms(DESIGN, SMALL)
+    arms = head_cells(DESIGN, SMALL)
     assert [(arm.sharing, arm.head, arm.main_weight) for arm in arms] == [
         (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
     ]
-    assert head_arms(DESIGN, DEEP) == []
+    assert head_cells(DESIGN, DEEP) == []
     pilot = pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
-    tried = [(arm_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(pilot)]
+    tried = [(cell_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(pilot)]
     assert sorted(tried) == sorted(itertools.product(arms, DESIGN.learning_rates))
     assert (pilot.seed, pilot.num_seeds) == (1000, 2)
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)} | every_pick(SMALL)
     config = trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']
-    rates = {arm_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
+    rates = {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
     assert rates == {arm: picks[arm] for arm in arms}
     assert (config.seed, config.num_seeds) == (0, 6)
     assert all(
         arm.head == 'learned'
         for arm in map(
-            partial(arm_of, SMALL), trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
+            partial(cell_of, SMALL), trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
         )
     )
 
@@ -174,11 +187,13 @@ def test_rates_are_picked_on_validation_where_test_disagrees(tmp_path):
     best = {'shared': 1e-3, 'separate': 5e-3, 'cut': 1e-2}
 
     def accuracies(hyper, seed):
-        right = hyper['optimizer.learning_rate'] == best[arm_of(SMALL, hyper).sharing]
+        right = hyper['optimizer.learning_rate'] == best[cell_of(SMALL, hyper).sharing]
         return (0.1, 0.9) if right else (0.9, 0.1)  # Test, validation.
 
     picks = pick_learning_rates(SMALL, pilot_trials(tmp_path, accuracies))
-    assert picks == {PilotArm(s, w): rate for s, rate in best.items() for w in (0.0, 2.0)}
+    assert picks == {
+        DesignCell('AuxNet2', s, w, 1000): rate for s, rate in best.items() for w in (0.0, 2.0)
+    }
 
 
 def test_the_first_rate_wins_a_tie(tmp_path):
@@ -189,7 +204,7 @@ def test_the_first_rate_wins_a_tie(tmp_path):
 def trial_of(rate, mean, failed_seeds=()):
     hyper = {'model.weight_sharing': True, 'model.widths': list(SMALL.widths)}
     hyper |= {'model.head': 'learned', 'loss.main_weight': 1.0}
-    hyper |= {'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
+    hyper |= {'data.num_train_pairs': 1000, 'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
     figures = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
     return TrialResult(0, '', {'hyperparameters': hyper, **figures}, None)
 
@@ -197,7 +212,9 @@ def trial_of(rate, mean, failed_seeds=()):
 def test_a_rate_at_which_seeds_fail_loses_to_one_at_which_none_does():
     trials = [trial_of(1e-3, 0.7), trial_of(5e-3, 0.9, [1001]), trial_of(1e-2, None, [1000, 1001])]
     for order in (trials, trials[::-1]):
-        assert pick_learning_rates(SMALL, order) == {PilotArm('shared', 2.0): 1e-3}
+        assert pick_learning_rates(SMALL, order) == {
+            DesignCell('AuxNet2', 'shared', 2.0, 1000): 1e-3
+        }
 
 
 def test_an_arm_of_which_every_run_failed_is_left_out(tmp_path):
@@ -228,7 +245,7 @@ def test_parts_are_named_and_found(tmp_path):
     train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
         heads, tmp_path / 'AuxNet2-heads-pilot'
     )
-    picks = dict.fromkeys(head_arms(DESIGN, SMALL), 1e-2)
+    picks = dict.fromkeys(head_cells(DESIGN, SMALL), 1e-2)
     found = part_config(DESIGN, 'AuxNet2-heads', str(tmp_path))
     assert (
         found == trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']

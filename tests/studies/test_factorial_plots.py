@@ -9,8 +9,9 @@ from matplotlib.container import ErrorbarContainer
 
 from pairjax.analysis.statistics import describe
 from pairjax.studies.factorial.analysis import analyse
+from pairjax.studies.factorial.design import DesignCell
 from pairjax.studies.factorial.plots import draw_accuracies, draw_effects, draw_train_pairs
-from pairjax.studies.factorial.results import DesignCell, read_study
+from pairjax.studies.factorial.results import read_study
 from pairjax.studies.factorial.running import run_study
 
 

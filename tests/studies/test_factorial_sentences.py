@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pairjax.analysis.statistics import PairedComparison, compare_paired
 from pairjax.reporting.markdown import bullet, paragraph, table
 from pairjax.studies.factorial.analysis import Effect, Findings, analyse
-from pairjax.studies.factorial.design import Network
+from pairjax.studies.factorial.design import DesignCell, Network
 from pairjax.studies.factorial.document import study_document
-from pairjax.studies.factorial.results import DesignCell, read_study
+from pairjax.studies.factorial.results import read_study
 from pairjax.studies.factorial.running import run_study
 from pairjax.studies.factorial.tables import p_value
 

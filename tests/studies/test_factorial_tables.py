@@ -5,7 +5,7 @@ import scipy.stats
 from fake_study import DESIGN, made_results, made_trial
 
 from pairjax.studies.factorial.analysis import Spread, effects
-from pairjax.studies.factorial.results import DesignCell
+from pairjax.studies.factorial.design import DesignCell
 from pairjax.studies.factorial.tables import (
     arm_rows,
     best_weight_rows,

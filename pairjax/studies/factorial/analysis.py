@@ -8,9 +8,14 @@ import pandas as pd
 
 from pairjax.analysis.results import pair_by_seed
 from pairjax.analysis.statistics import PairedComparison, holm, std_ratio
-from pairjax.studies.factorial.design import Design, Network, head_arms, sharings
-from pairjax.studies.factorial.parts import full_train_pairs
-from pairjax.studies.factorial.results import DesignCell, StudyResults
+from pairjax.studies.factorial.design import (
+    Design,
+    DesignCell,
+    full_train_pairs,
+    head_cells,
+    main_cells,
+)
+from pairjax.studies.factorial.results import StudyResults
 
 CellPair = tuple[DesignCell, DesignCell]
 
@@ -83,15 +88,6 @@ def analyse(design: Design, results: StudyResults) -> Findings:
     )
 
 
-def main_cells(design: Design, network: Network) -> dict[str, dict[float, DesignCell]]:
-    """The network's cells at the full number of train pairs, by sharing and aux weight."""
-    full = full_train_pairs(design, network)
-    return {
-        sharing: {w: DesignCell(network.name, sharing, w, full) for w in design.aux_weights}
-        for sharing in sharings(network)
-    }
-
-
 def sharing_pairs(design: Design) -> list[CellPair]:
     """The main comparisons: shared against separate, and against cut, at every aux weight."""
     return [
@@ -128,13 +124,11 @@ def train_size_pairs(design: Design, factor: int = 1) -> list[CellPair]:
 
 def head_pairs(design: Design) -> list[CellPair]:
     """Heads without parameters against a learned one, with the same branches."""
-    pairs = []
-    for network in design.networks:
-        cells = main_cells(design, network)
-        for arm in head_arms(design, network):
-            learned = cells[arm.sharing][arm.aux_weight]
-            pairs.append((learned._replace(head=arm.head, main_weight=arm.main_weight), learned))
-    return pairs
+    return [
+        (cell, cell._replace(head='learned', main_weight=1.0))
+        for network in design.networks
+        for cell in head_cells(design, network)
+    ]
 
 
 def effects(results: StudyResults, pairs: Iterable[CellPair]) -> list[Effect]:

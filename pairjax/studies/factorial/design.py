@@ -1,7 +1,13 @@
 """What the study varies: networks, and the arms that are compared."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from pairjax.config import default_config
+
+Settings = tuple[tuple[str, Any], ...]
 
 
 class Network(NamedTuple):
@@ -24,7 +30,7 @@ class Network(NamedTuple):
     cut_widths: tuple[int, ...] | None
     num_seeds: int
     why_not_cut: str = ''
-    settings: tuple[tuple[str, Any], ...] = ()
+    settings: Settings = ()
     train_pairs: tuple[int, ...] = ()
     heads: tuple[tuple[str, float], ...] = ()
 
@@ -49,16 +55,37 @@ class Design(NamedTuple):
     learning_rates: tuple[float, ...]
     first_pilot_seed: int
     num_pilot_seeds: int
-    settings: tuple[tuple[str, Any], ...] = ()
+    settings: Settings = ()
 
 
-class PilotArm(NamedTuple):
-    """One arm of a pilot: what one learning rate is picked for."""
+class DesignCell(NamedTuple):
+    """One arm of one network at one number of train pairs; a pilot picks a learning rate for it."""
 
+    network: str
     sharing: str
     aux_weight: float
+    train_pairs: int
     head: str = 'learned'
     main_weight: float = 1.0
+
+
+def base_config(
+    design: Design, network: Network, suffix: str = '', settings: Iterable[Settings] = ()
+) -> ConfigDict:
+    """The network with all of its seeds, and a trial for each of the settings."""
+    config = default_config()
+    config.name = f'study-{network.name}{suffix}'
+    config.num_seeds = network.num_seeds
+    config.model.name, config.model.widths = network.name, network.widths
+    config.loss.main_weight = 1.0
+    config.update_from_flattened_dict(dict((*network.settings, *design.settings)))
+    config.sweep.settings = tuple(settings)
+    return config
+
+
+def full_train_pairs(design: Design, network: Network) -> int:
+    """The number of train pairs of every part but that with fewer."""
+    return base_config(design, network).data.num_train_pairs
 
 
 def sharings(network: Network) -> dict[str, tuple[bool, tuple[int, ...]]]:
@@ -67,18 +94,28 @@ def sharings(network: Network) -> dict[str, tuple[bool, tuple[int, ...]]]:
     return ways | ({'cut': (False, network.cut_widths)} if network.cut_widths else {})
 
 
-def arm_of(network: Network, hyperparameters: Mapping[str, Any]) -> PilotArm:
-    """The arm of a trial with these hyperparameters (sequences as lists)."""
+def cell_of(network: Network, hyperparameters: Mapping[str, Any]) -> DesignCell:
+    """The cell of a trial with these hyperparameters (sequences as lists)."""
     found = (hyperparameters['model.weight_sharing'], tuple(hyperparameters['model.widths']))
     sharing = next(name for name, way in sharings(network).items() if way == found)
-    fields = ('loss.aux_weight', 'model.head', 'loss.main_weight')
-    return PilotArm(sharing, *(hyperparameters[field] for field in fields))
+    fields = ('loss.aux_weight', 'data.num_train_pairs', 'model.head', 'loss.main_weight')
+    return DesignCell(network.name, sharing, *(hyperparameters[field] for field in fields))
 
 
-def head_arms(design: Design, network: Network) -> list[PilotArm]:
-    """The arms with a head without parameters, with branches shared and separate."""
+def main_cells(design: Design, network: Network) -> dict[str, dict[float, DesignCell]]:
+    """The cells with a learned head and all train pairs, by sharing and aux weight."""
+    full = full_train_pairs(design, network)
+    return {
+        sharing: {w: DesignCell(network.name, sharing, w, full) for w in design.aux_weights}
+        for sharing in sharings(network)
+    }
+
+
+def head_cells(design: Design, network: Network) -> list[DesignCell]:
+    """The cells with a head without parameters, with branches shared and separate."""
+    cells = main_cells(design, network)
     return [
-        PilotArm(sharing, design.named_weight, *head)
+        cells[sharing][design.named_weight]._replace(head=head, main_weight=main_weight)
         for sharing in ('shared', 'separate')
-        for head in network.heads
+        for head, main_weight in network.heads
     ]

@@ -10,8 +10,8 @@ from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.curves import save_figure
 from pairjax.studies.factorial import tables
 from pairjax.studies.factorial.analysis import Effect, Findings, analyse
-from pairjax.studies.factorial.design import Design
-from pairjax.studies.factorial.parts import base_config, part_names
+from pairjax.studies.factorial.design import Design, base_config
+from pairjax.studies.factorial.parts import part_names
 from pairjax.studies.factorial.plots import (
     BRANCHES,
     draw_accuracies,

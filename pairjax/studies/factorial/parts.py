@@ -2,19 +2,26 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
 from pairjax.analysis.results import TrialResult, read_experiment
-from pairjax.config import default_config
 from pairjax.errors import UserError, unknown_name
-from pairjax.studies.factorial.design import Design, Network, PilotArm, arm_of, head_arms, sharings
+from pairjax.studies.factorial.design import (
+    Design,
+    DesignCell,
+    Network,
+    Settings,
+    base_config,
+    cell_of,
+    full_train_pairs,
+    head_cells,
+    sharings,
+)
 
 PILOT, TRAIN_PAIRS, HEADS = '-pilot', '-train_pairs', '-heads'
 
-Picks = Mapping[PilotArm, float]
-Settings = tuple[tuple[str, Any], ...]
+Picks = Mapping[DesignCell, float]
 
 
 def part_names(design: Design) -> list[str]:
@@ -25,30 +32,11 @@ def part_names(design: Design) -> list[str]:
     return [name + PILOT for name in names + heads] + names + smaller + heads
 
 
-def base_config(
-    design: Design, network: Network, suffix: str = '', settings: Iterable[Settings] = ()
-) -> ConfigDict:
-    """The network with all of its seeds, and a trial for each of the settings."""
-    config = default_config()
-    config.name = f'study-{network.name}{suffix}'
-    config.num_seeds = network.num_seeds
-    config.model.name, config.model.widths = network.name, network.widths
-    config.loss.main_weight = 1.0
-    config.update_from_flattened_dict(dict((*network.settings, *design.settings)))
-    config.sweep.settings = tuple(settings)
-    return config
-
-
-def full_train_pairs(design: Design, network: Network) -> int:
-    """The number of train pairs of every part but that with fewer."""
-    return base_config(design, network).data.num_train_pairs
-
-
 def pilot_configs(design: Design, network: Network) -> dict[str, ConfigDict]:
     """The network's pilots by name: every arm with every learning rate, on seeds of their own."""
     rates = ('optimizer.learning_rate', design.learning_rates)
     learned = [_sharing_settings(network, sharing) for sharing in sharings(network)]
-    heads = [_arm_settings(network, arm) for arm in head_arms(design, network)]
+    heads = [_cell_settings(network, cell) for cell in head_cells(design, network)]
     pilots = {PILOT: (learned, (('loss.aux_weight', design.aux_weights), rates))}
     if heads:
         pilots[HEADS + PILOT] = (heads, (rates,))
@@ -66,22 +54,27 @@ def trained_configs(design: Design, network: Network, picks: Picks) -> dict[str,
 
     Args:
       design, network: what is varied.
-      picks: the learning rate of each arm.
+      picks: the learning rate of each cell with all train pairs.
     """
     settings = {
-        arm: (*_arm_settings(network, arm), ('optimizer.learning_rate', rate))
-        for arm, rate in picks.items()
+        cell: (*_cell_settings(network, cell), ('optimizer.learning_rate', rate))
+        for cell, rate in picks.items()
     }
-    fewer = [PilotArm(s, w) for s in ('shared', 'separate') for w in (0.0, design.named_weight)]
+    full = full_train_pairs(design, network)
+    small = [
+        DesignCell(network.name, sharing, weight, full)
+        for sharing in ('shared', 'separate')
+        for weight in (0.0, design.named_weight)
+    ]
     parts = {
-        '': [settings[arm] for arm in picks if arm.head == 'learned'],
+        '': [settings[cell] for cell in picks if cell.head == 'learned'],
         TRAIN_PAIRS: [
-            (*settings[arm], ('data.num_train_pairs', num_pairs))
+            (*settings[cell], ('data.num_train_pairs', num_pairs))
             for num_pairs in network.train_pairs
-            for arm in fewer
-            if arm in picks
+            for cell in small
+            if cell in picks
         ],
-        HEADS: [settings[arm] for arm in picks if arm.head != 'learned'],
+        HEADS: [settings[cell] for cell in picks if cell.head != 'learned'],
     }
     # Without settings a sweep is one trial: the defaults, which are no arm.
     return {
@@ -114,25 +107,25 @@ def part_config(design: Design, part: str, workdir: str = 'runs/study') -> Confi
     return configs[part]
 
 
-def pick_learning_rates(network: Network, trials: Iterable[TrialResult]) -> dict[PilotArm, float]:
-    """The learning rate of each arm, picked on validation pairs alone.
+def pick_learning_rates(network: Network, trials: Iterable[TrialResult]) -> dict[DesignCell, float]:
+    """The learning rate of each cell, picked on validation pairs alone.
 
     Args:
       network: the network of the pilot.
       trials: of the pilot.
 
-    Returns: per arm, in the pilot's order, the rate with the fewest failed seeds and of these the
-      one with the highest mean final validation accuracy, the first on ties. An arm whose every
+    Returns: per cell, in the pilot's order, the rate with the fewest failed seeds and of these the
+      one with the highest mean final validation accuracy, the first on ties. A cell whose every
       run failed has no pick.
     """
-    scores: dict[PilotArm, dict[float, tuple[int, float]]] = {}
+    scores: dict[DesignCell, dict[float, tuple[int, float]]] = {}
     for trial in trials:
         accuracy = trial.statistic('final_validation_accuracy')['mean']
         if accuracy is not None:
-            arm = arm_of(network, trial.hyperparameters)
+            cell = cell_of(network, trial.hyperparameters)
             rate = trial.hyperparameters['optimizer.learning_rate']
-            scores.setdefault(arm, {})[rate] = (-len(trial.failed_seeds), accuracy)
-    return {arm: max(rates, key=rates.get) for arm, rates in scores.items()}
+            scores.setdefault(cell, {})[rate] = (-len(trial.failed_seeds), accuracy)
+    return {cell: max(rates, key=rates.get) for cell, rates in scores.items()}
 
 
 def _sharing_settings(network: Network, sharing: str) -> Settings:
@@ -140,8 +133,8 @@ def _sharing_settings(network: Network, sharing: str) -> Settings:
     return (('model.weight_sharing', weight_sharing), ('model.widths', widths))
 
 
-def _arm_settings(network: Network, arm: PilotArm) -> Settings:
-    settings = (*_sharing_settings(network, arm.sharing), ('loss.aux_weight', arm.aux_weight))
-    if arm.head == 'learned':
+def _cell_settings(network: Network, cell: DesignCell) -> Settings:
+    settings = (*_sharing_settings(network, cell.sharing), ('loss.aux_weight', cell.aux_weight))
+    if cell.head == 'learned':
         return settings
-    return (*settings, ('model.head', arm.head), ('loss.main_weight', arm.main_weight))
+    return (*settings, ('model.head', cell.head), ('loss.main_weight', cell.main_weight))

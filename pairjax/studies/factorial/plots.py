@@ -16,10 +16,9 @@ from pairjax.reporting.plots.curves import (
     set_title,
     statistics_frame,
 )
-from pairjax.studies.factorial.analysis import Effect, main_cells
-from pairjax.studies.factorial.design import Design
-from pairjax.studies.factorial.parts import full_train_pairs
-from pairjax.studies.factorial.results import DesignCell, StudyResults
+from pairjax.studies.factorial.analysis import Effect
+from pairjax.studies.factorial.design import Design, DesignCell, full_train_pairs, main_cells
+from pairjax.studies.factorial.results import StudyResults
 
 BRANCHES = {
     'shared': 'one shared branch',

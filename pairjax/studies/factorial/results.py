@@ -3,25 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from pairjax.analysis.results import TrialResult, check_same_data, read_experiment
 from pairjax.errors import UserError
-from pairjax.studies.factorial.design import Design, arm_of
+from pairjax.studies.factorial.design import Design, DesignCell, cell_of
 from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
-
-
-class DesignCell(NamedTuple):
-    """One arm of one network at one number of train pairs."""
-
-    network: str
-    sharing: str
-    aux_weight: float
-    train_pairs: int
-    head: str = 'learned'
-    main_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +49,7 @@ def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
     for network in design.networks:
         for name in (network.name, network.name + TRAIN_PAIRS, network.name + HEADS):
             for trial in parts[name].trials if name in parts else ():
-                sharing, aux_weight, *head = arm_of(network, trial.hyperparameters)
-                num_pairs = trial.hyperparameters['data.num_train_pairs']
-                trials[DesignCell(network.name, sharing, aux_weight, num_pairs, *head)] = trial
+                trials[cell_of(network, trial.hyperparameters)] = trial
     pilots = [trial for name in parts if name.endswith(PILOT) for trial in parts[name].trials]
     first = next(iter(parts.values()))
     return StudyResults(trials, sum(len(trial.seeds) for trial in pilots), first.data)

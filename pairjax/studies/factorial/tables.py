@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pairjax.analysis.statistics import seeds_to_resolve
 from pairjax.reporting.format import format_difference, format_ratio, format_statistic
 from pairjax.reporting.markdown import table
-from pairjax.studies.factorial.analysis import Effect, Spread, best_weights, main_cells
-from pairjax.studies.factorial.design import Design, sharings
+from pairjax.studies.factorial.analysis import Effect, Spread, best_weights
+from pairjax.studies.factorial.design import Design, main_cells, sharings
 from pairjax.studies.factorial.results import StudyResults
 
 # What the study would like to see: half a percentage point.
