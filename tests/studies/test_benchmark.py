@@ -231,7 +231,7 @@ def test_torch_network_is_the_same_function(name, weight_sharing):
     images = np.random.default_rng(0).standard_normal((4, 2, 14, 14), np.float32)
     expected = jax.jit(lambda model, images: model(images))(model, images)
     for concatenate in (False, True):
-        network = TorchNetwork(config.to_dict(), 10, concatenate)
+        network = TorchNetwork(config.to_dict(), peers.layer_sizes(config, 10), concatenate)
         copy_parameters(model, network, torch)
         main, digits = network(torch.tensor(images))
         np.testing.assert_allclose(main.detach(), expected.main_logits, atol=1e-4)

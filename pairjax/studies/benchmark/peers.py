@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from flax import nnx
 
 from pairjax.data.pairs import draw_pairs, pair_targets
 from pairjax.errors import UserError
+from pairjax.models.layers import Branches
+from pairjax.models.registry import build_model
 from pairjax.runtime.plan import Plan
 from pairjax.runtime.sharding import Layout, choose_layout
 from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
@@ -43,6 +46,36 @@ def drawn_pairs(plan: Plan, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray
     return {
         name: (images[i], labels[i], np.asarray(pair_targets(data.relation, labels[i]), np.int64))
         for name, i in ((name, np.asarray(i)) for name, i in sets._asdict().items())
+    }
+
+
+def layer_sizes(model: Any, num_classes: int) -> dict[str, Any]:
+    """The sizes of a network's layers, for its PyTorch counterpart.
+
+    Args:
+      model: config.model.
+      num_classes: of the images.
+
+    Returns: `blocks`, the convolutions as (channels in, channels out, kernel size, padding, pool);
+      `digit_head` and `main_head`, their widths from inputs to outputs, or None; `reads_digits`,
+      whether the main head takes the two digits' logits instead of the features.
+    """
+    network = nnx.eval_shape(lambda: build_model(model, num_classes, nnx.Rngs(0)))
+    parts = [getattr(network, name, None) for name in ('encoder', 'digit_head', 'main_head')]
+    encoder, *heads = (part.module if isinstance(part, Branches) else part for part in parts)
+    blocks = []
+    for block in encoder.blocks if encoder else ():
+        size, _, num_inputs, num_outputs = block.kernel.shape
+        blocks.append((num_inputs, num_outputs, size, block.padding, block.pool))
+    digit_head, main_head = (
+        head and [head.layers[0].in_features, *(layer.out_features for layer in head.layers)]
+        for head in heads
+    )
+    return {
+        'blocks': blocks,
+        'digit_head': digit_head,
+        'main_head': main_head,
+        'reads_digits': getattr(network, 'reads_digits', False),
     }
 
 
@@ -135,7 +168,7 @@ def peer_jobs(
     common = {
         'peer': peer,
         'config': plan.config.to_dict(),
-        'num_classes': plan.pools.num_classes,
+        'sizes': layer_sizes(plan.config.model, plan.pools.num_classes),
         'evaluation_batch_size': EVALUATION_BATCH_SIZE,
         'device': machine.device,
         # Fewer seeds than cores use all cores all the same.

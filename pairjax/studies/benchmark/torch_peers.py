@@ -19,40 +19,6 @@ from torch import nn
 
 SETS = ('train', 'validation', 'test')
 OPTIMIZERS = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}
-# The networks whose main head takes the two digits' logits instead of the features.
-READS_LOGITS = ('AuxNet1', 'DeepModel')
-
-
-def architecture(
-    name: str, widths: Sequence[int], num_classes: int
-) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None, tuple[int, ...]]:
-    """The sizes of a network of networks.py.
-
-    Returns: the convolutions as (channels in, channels out, kernel size, padding, pool), the
-      digit head's widths from inputs to outputs or None, and the main head's.
-    """
-
-    def three_blocks(channels):
-        c1, c2, c3, _ = widths
-        return [(channels, c1, 3, 0, 2), (c1, c2, 3, 1, 2), (c2, c3, 2, 1, 3)]
-
-    match name:
-        case 'BasicNet1':
-            return three_blocks(2), None, (*widths[2:], 2)
-        case 'AuxNet1':
-            return three_blocks(1), (*widths[2:], num_classes), (2 * num_classes, widths[3], 2)
-        case 'AuxNet2':
-            return three_blocks(1), (*widths[2:], num_classes), (2 * widths[2], widths[3], 2)
-        case 'AuxNet3':
-            c1, c2, *hidden = widths
-            blocks = [(1, c1, 3, 0, 2), (c1, c2, 3, 1, 6)]
-            return blocks, (c2, *hidden, num_classes), (2 * c2, *hidden, 2)
-        case 'ShallowModel':
-            return [], None, (2 * 14 * 14, *widths, 2)
-        case 'DeepModel':
-            blocks = [(1, 32, 3, 0, 2), (32, 32, 3, 0, 2), (32, 64, 2, 0, 1)]
-            return blocks, (64, *widths, num_classes), (2 * num_classes, 2)
-    raise ValueError(f'{name} has no counterpart in PyTorch')
 
 
 def torch_encoder(blocks: Sequence[tuple[int, ...]]) -> nn.Sequential:
@@ -75,19 +41,25 @@ def torch_head(widths: Sequence[int], dropout_rate: float) -> nn.Sequential:
 
 
 class TorchNetwork(nn.Module):
-    """Any network of networks.py on images (batch, 2, 14, 14)."""
+    """Any network of either report on images (batch, 2, 14, 14)."""
 
-    def __init__(self, model: Mapping[str, Any], num_classes: int, concatenate: bool):
-        """Takes config.model, and whether shared branches run as one batch."""
+    def __init__(self, model: Mapping[str, Any], sizes: Mapping[str, Any], concatenate: bool):
+        """Builds a network with PyTorch's own initialisation.
+
+        Args:
+          model: config.model.
+          sizes: of its layers, see `peers.layer_sizes`.
+          concatenate: whether shared branches run as one batch.
+        """
         super().__init__()
-        blocks, digit, main = architecture(model['name'], model['widths'], num_classes)
+        digit = sizes['digit_head']
         rate, count = model['dropout_rate'], 1 if model['weight_sharing'] else 2
-        self.encoders = nn.ModuleList(torch_encoder(blocks) for _ in range(count))
+        self.encoders = nn.ModuleList(torch_encoder(sizes['blocks']) for _ in range(count))
         self.digit_heads = nn.ModuleList(
             torch_head(digit, rate) for _ in range(count if digit else 0)
         )
-        self.main_head = torch_head(main, rate)
-        self.reads_logits = model['name'] in READS_LOGITS
+        self.main_head = torch_head(sizes['main_head'], rate)
+        self.reads_digits = sizes['reads_digits']
         if model['name'] == 'DeepModel':
             self.main_head.insert(0, nn.ReLU())
         self.concatenate = concatenate and count == 1
@@ -105,7 +77,7 @@ class TorchNetwork(nn.Module):
             # Index -1 is the second branch's own module, or the only one.
             features = [self.encoders[-i](half) for i, half in enumerate(halves)]
             digits = [self.digit_heads[-i](x) for i, x in enumerate(features)]
-        main = self.main_head(torch.cat(tuple(digits if self.reads_logits else features), 1))
+        main = self.main_head(torch.cat(tuple(digits if self.reads_digits else features), 1))
         return main, digits if self.concatenate else torch.stack(digits)
 
 
@@ -120,7 +92,7 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     Returns: the test accuracy of the last evaluation.
     """
     config, strongest = job['config'], job['peer'] == 'strongest'
-    network = TorchNetwork(config['model'], job['num_classes'], strongest).to(job['device'])
+    network = TorchNetwork(config['model'], job['sizes'], strongest).to(job['device'])
     if strongest:
         network = network.to(memory_format=torch.channels_last)
     parameters = list(network.parameters())
