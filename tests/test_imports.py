@@ -190,15 +190,7 @@ RULES = (
 )
 # What breaks a rule today, up to the colon of the message; a line goes when its break goes.
 KNOWN_BREAKS = {
-<<<<<<< HEAD
-    'imports_run_one_way': (
-        'pairjax.models.flops -> pairjax.runtime.sharding',
-        'pairjax.workdir.schema -> pairjax.analysis.statistics',
-    ),
-    'files_and_functions_are_short': ('pairjax.config',),
-=======
     'imports_run_one_way': ('pairjax.workdir.schema -> pairjax.analysis.statistics',),
->>>>>>> 1e2e277 (The changelog says what changes PairNet's results; known breaks, picture and page follow the tree)
     'public_names_are_defined_once': (
         'MissingError',
         'Network',
@@ -209,11 +201,6 @@ KNOWN_BREAKS = {
         'first_report',
         'make_encoder',
         'read_experiment',
-<<<<<<< HEAD
-        'read_results',
-        'sharing_table',
-=======
->>>>>>> 1e2e277 (The changelog says what changes PairNet's results; known breaks, picture and page follow the tree)
         'train_epoch',
     ),
 }
