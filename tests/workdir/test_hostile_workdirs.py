@@ -33,7 +33,8 @@ from pairjax.reporting.progress import make_console
 from pairjax.runtime import experiment, train_loop
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import epoch_records
-from pairjax.training import evaluate, train_step
+from pairjax.training import train_step
+from pairjax.training.evaluate import Correct
 from pairjax.trials import traced_hyperparameters
 from pairjax.workdir.checkpoints import Checkpoints, check_origin
 
@@ -73,7 +74,7 @@ class MadeUpTrainer:
         number = len(self.runs)
         self.state = self.state.replace(epoch=np.full(number, epoch, np.int32))
         counts = PairIndices(*self.random.integers(0, 8, (3, number)))
-        correct = evaluate.Correct(counts, counts, np.ones(number, bool))
+        correct = Correct(counts, counts, np.ones(number, bool))
         losses = self.random.uniform(size=number)
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, 'train_seconds': 0.5, 'compile_seconds': 0.1} for record in records]
@@ -140,7 +141,7 @@ def without_what_takes_long():
         def count(pools, state):
             ones = np.ones(len(state.seed), np.int32)
             counts = PairIndices(None, None, ones)
-            return evaluate.Correct(counts, counts, ones.astype(bool))
+            return Correct(counts, counts, ones.astype(bool))
 
         return count
 
