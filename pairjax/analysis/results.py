@@ -62,9 +62,13 @@ class TrialResult:
 
     @property
     def seconds_per_run(self) -> float | None:
-        """Wall seconds of training and evaluation per run; None where nothing was trained."""
+        """Wall seconds of training and all evaluation per run; None where nothing was trained."""
         metrics = self.metrics
-        return metrics.train_seconds.sum() / metrics.seed.nunique() if len(metrics) else None
+        if not len(metrics):
+            return None
+        # Workdirs of early versions lack the second of these.
+        clock = metrics.filter(['train_seconds', 'whole_pool_seconds'])
+        return clock.sum().sum() / metrics.seed.nunique()
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:

@@ -63,6 +63,7 @@ def show_results(result: ExperimentResult, console: Console) -> None:
     say(
         f'{timing["seconds_per_run"]:.2f} s per run on {timing["devices"]} devices '
         f'({timing["train_seconds"]:.1f} s of training and evaluation, '
+        f'{timing.get("all_pairs_seconds", 0.0):.1f} s of evaluation on all test pairs, '
         f'{timing["compile_seconds"]:.1f} s of compilation beside it)'
     )
     where, selected = f'results in {result.workdir / "summary.json"}', result.selected_trial

@@ -39,15 +39,16 @@ SUMMARY = {
     'data': {**DATA, 'fingerprint': str},
     'trials': [TRIAL],
     'selected_trial': (None, COUNT),
-    'timing': dict.fromkeys(
-        ('compile_seconds', 'train_seconds', 'seconds_per_run', 'devices'), float
-    ),
+    'timing': {
+        'all_pairs_seconds?': float,
+        **dict.fromkeys(('compile_seconds', 'train_seconds', 'seconds_per_run', 'devices'), float),
+    },
 }
 LINE = {
     **{'trial': COUNT, 'seed': COUNT, 'epoch': SIZE},
     **dict.fromkeys(('train_loss', 'train_accuracy', 'validation_accuracy'), (None, float)),
     **dict.fromkeys(('test_accuracy', 'test_digit_accuracy'), (None, float)),
-    **dict.fromkeys(('train_seconds', 'compile_seconds'), float),
+    **dict.fromkeys(('train_seconds', 'compile_seconds', 'whole_pool_seconds?'), float),
 }
 # What a report reads of a config; the rest it shows as it is.
 REPORTED_CONFIG = {

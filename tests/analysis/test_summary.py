@@ -173,7 +173,7 @@ def test_lines_of_earlier_versions_have_no_accuracy_over_the_test_pool():
     assert [row[name] for name in POOL_FIGURES] == [None, None]
 
 
-def test_one_seed_has_a_mean_and_no_deviation():
+def test_one_seed_has_a_mean_and_no_std():
     row = trial_of(test={3: [4, 6]})
     assert row['final_test_accuracy'] == {'mean': 0.6, 'std': None, 'ci95': None, 'values': [0.6]}
 
@@ -206,6 +206,21 @@ def test_a_trial_that_failed_altogether_is_not_selected():
     assert summarize(lines, [{}, {}])['selected_trial'] == 1
 
 
+def test_a_trial_with_failed_seeds_is_selected_only_where_every_trial_has_some():
+    def lines(trial, *accuracies):
+        """A seed per final accuracy, in tenths; None for a seed that failed."""
+        test = {seed: [1, last] for seed, last in enumerate(accuracies)}
+        loss = {seed: [9, last] for seed, last in enumerate(accuracies)}
+        return lines_of(test=test, loss=loss, trial=trial)
+
+    one_is_left = lines(0, 9, None, None)
+    assert summarize([*one_is_left, *lines(1, 4, 5, 4)], [{}, {}])['selected_trial'] == 1
+    two_are_left = lines(1, 4, 5, None)
+    assert summarize([*one_is_left, *two_are_left], [{}, {}])['selected_trial'] == 1
+    equal = [*two_are_left, *lines(2, None, 6, 5)]
+    assert summarize([*one_is_left, *equal], [{}, {}, {}])['selected_trial'] == 2
+
+
 def test_trials_may_have_different_numbers_of_epochs():
     lines = [*lines_of(test={0: [4, 6]}, trial=0), *lines_of(test={0: [5, 9, 7]}, trial=1)]
     rows = summarize(lines, [{}, {}])['trials']
@@ -218,8 +233,15 @@ def test_seconds_are_summed_over_lines_and_divided_by_runs():
         *lines_of(test={0: [5, 9], 1: [4, 6]}, trial=1, seconds=2.0),
     ]
     timing = summarize(lines, [{}, {}])['timing']
-    # 4 lines of 0.5 s and 4 of 2 s over 4 runs; 3 s of compilation stand in 4 lines.
-    assert timing == {'compile_seconds': 12.0, 'train_seconds': 10.0, 'seconds_per_run': 2.5}
+    # 4 lines of 0.5 s and 4 of 2 s over 4 runs; 3 s of compilation are in 4 lines.
+    expected = {'compile_seconds': 12.0, 'train_seconds': 10.0, 'seconds_per_run': 2.5}
+    # Lines of early versions say nothing of all test pairs.
+    assert timing == {**expected, 'all_pairs_seconds': 0.0}
+    for line in lines:
+        if line['epoch'] == 2:
+            line['whole_pool_seconds'] = 1.5
+    timing = summarize(lines, [{}, {}])['timing']
+    assert timing == {**expected, 'all_pairs_seconds': 6.0, 'seconds_per_run': 4.0}
 
 
 def test_the_keys_are_the_schema_and_json_can_hold_them():
@@ -237,6 +259,6 @@ def test_the_keys_are_the_schema_and_json_can_hold_them():
     }
     for name in FIGURES[:-1]:
         assert set(row[name]) == {'mean', 'std', 'ci95', 'values'}
-    # No clock value stands inside a trial.
+    # No clock value is inside a trial.
     assert 'seconds' not in json.dumps(row, allow_nan=False)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
