@@ -29,10 +29,10 @@ def main() -> None:
     # By default jax takes most of a GPU's memory at once, and PyTorch needs some of it.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
     # jax is imported only now, so that a mistyped flag is reported at once.
+    from pairjax import system
     from pairjax.reporting import progress
     from pairjax.runtime import vectorize
     from pairjax.studies.benchmark import benchmark, report
-    from pairjax.workdir import workdir
 
     vectorize.configure_jax(config.runs.devices)
     default_seeds = [str(config.num_seeds)] if COLD.value else ['1', '2', '5', '10', '50']
@@ -45,7 +45,7 @@ def main() -> None:
     )
     display = progress.ProgressDisplay()
     result = benchmark.run_benchmark(config, options, display.on_message)
-    workdir.write_json(output, result)
+    system.write_json(output, result)
     display.console.print(report.benchmark_table(result))
     display.on_message(f'{report.explain(result)} All repeats: {output}')
 

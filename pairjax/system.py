@@ -1,10 +1,16 @@
-"""This machine: its cache directories and its memory."""
+"""This machine: cache directories, memory, and files that are written atomically."""
 
+import contextlib
 import hashlib
+import json
 import math
 import os
 import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from pairjax.errors import UserError
 
 
 def cache_directory() -> Path:
@@ -45,3 +51,39 @@ def machine_bytes() -> float:
 def gigabytes(num_bytes: float) -> str:
     """A number of bytes as text, such as 1.5 GB."""
     return f'{num_bytes / 1e9:.3g} GB'
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says of a failed write into a sentence with the path."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f'{path} cannot be written ({error.strerror or error}); choose another '
+            '--workdir or make room there; what was saved before is intact'
+        ) from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file in one step, see `replace_text`."""
+    replace_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file in one step: a reader sees the old content or the new, never half.
+
+    Raises: UserError where the disk does not take it; then the old content stays.
+    """
+    temporary = path.with_name(path.name + '.tmp')
+    with writing(path):
+        try:
+            with temporary.open('w') as file:
+                file.write(text)
+                file.flush()
+                # Else a power cut could leave the new name with nothing behind it.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise

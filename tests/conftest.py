@@ -12,8 +12,8 @@ from processes import Launcher, outcome_of
 from pairjax.config import default_config
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.vectorize import configure_jax
+from pairjax.system import write_json
 from pairjax.trials import TracedHyperparameters
-from pairjax.workdir.workdir import write_json
 
 # The user's own cache is left alone, and tests share what they compile: pytest's workers inherit
 # the variable from the process that starts them.

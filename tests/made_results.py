@@ -7,8 +7,8 @@ import pandas as pd
 from pairjax.analysis.summary import summarize, summarize_trial
 from pairjax.config import default_config, flatten, validate
 from pairjax.studies.reproduction.results import MAJORITY_FILE, Experiment, Results, Trial
+from pairjax.system import write_json
 from pairjax.trials import Trial as ConfigTrial
-from pairjax.workdir.workdir import write_json
 
 DATA = {'source': 'idx', 'train_pool': 60_000, 'test_pool': 10_000, 'num_classes': 10}
 DATA['fingerprint'] = 'f00d'

@@ -12,7 +12,7 @@ from pairjax.models.registry import build_model, check_model_config, count_param
 from pairjax.runtime.experiment import run_experiment
 from pairjax.training.optimizers import check_optimizer_config
 from pairjax.trials import expand_trials
-from pairjax.workdir.workdir import Metrics
+from pairjax.workdir.metrics_log import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))

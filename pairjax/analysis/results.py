@@ -11,7 +11,8 @@ import pandas as pd
 from pairjax.analysis.statistics import PairedComparison, compare_paired
 from pairjax.errors import UserError
 from pairjax.trials import trial_names
-from pairjax.workdir.workdir import Metrics, read_config, read_summary
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import read_config, read_summary
 
 FINAL = 'final_test_accuracy'
 

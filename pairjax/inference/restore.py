@@ -111,12 +111,11 @@ class SavedExperiment(NamedTuple):
             return None
         runs = plan.runs_of(self.programs[number], self.config)
         seeds, config = [seed for _, seed in runs], runs[0][0].structural_config
-        # Another process may train here: the checkpoint that it is writing is left alone.
-        with Checkpoints(directory, cleanup=False) as checkpoints:
-            epoch = checkpoints.latest_epoch
-            if epoch is None:
-                return None
-            state = checkpoints.restore(_abstract_state(config, self.data, len(runs)))
+        checkpoints = Checkpoints(directory)
+        epoch = checkpoints.latest_epoch
+        if epoch is None:
+            return None
+        state = checkpoints.restore(_abstract_state(config, self.data, len(runs)))
         check_origin(state, seeds, epoch, directory)
         return RestoredRuns(self.workdir, runs, epoch, self.data['num_classes'], state)
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Column
 
 from pairjax.runtime.callbacks import Callback
-from pairjax.workdir.workdir import mean_of_known
+from pairjax.workdir.metrics_log import mean_of_known
 
 SECONDS_BETWEEN_LINES = 5.0
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
-from pairjax.workdir.workdir import TENSORBOARD, Metrics, mean_of_known, writing
+from pairjax.system import writing
+from pairjax.workdir.metrics_log import Metrics, mean_of_known
+from pairjax.workdir.workdir import TENSORBOARD
 
 # Every run is a directory and a line in TensorBoard's list; beyond so many neither is of use.
 MOST_RUNS = 200

@@ -1,7 +1,6 @@
-"""An experiment in its workdir: what is there already, what is left to train, what came of it."""
+"""An experiment in its workdir: resume, train what is left, summarise."""
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,14 @@ from pairjax.runtime.multihost import (
     raise_on_all,
 )
 from pairjax.runtime.plan import Plan, make_plan
+from pairjax.runtime.resume import resume_epochs
 from pairjax.runtime.scheduling import DeviceGroup, Size, choose_device_groups
 from pairjax.runtime.sharding import allowed_devices, choose_layout
-from pairjax.runtime.train_loop import program_name, train_programs
-from pairjax.runtime.trainer import Run
-from pairjax.workdir.checkpoints import Checkpoints
+from pairjax.runtime.train_loop import train_programs
+from pairjax.system import write_json
 from pairjax.workdir.lock import locked
-from pairjax.workdir.workdir import (
-    FAILURES,
-    Metrics,
-    checkpoint_directory,
-    open_workdir,
-    read_summary,
-    write_json,
-)
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import FAILURES, open_workdir, read_summary
 
 
 def run_experiment(
@@ -80,75 +73,93 @@ def experiment_fields(plan: Plan) -> dict[str, Any]:
 
 
 def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
-    """`run_experiment` in a workdir that is ours."""
-    metrics = Metrics(workdir)
-    epochs, summary = on_primary(lambda: look_into(plan, workdir, metrics))
+    """`run_experiment` in a workdir that this process has locked."""
+    metrics, num_programs = Metrics(workdir), len(plan.programs)
+    epochs = on_primary(lambda: resume_epochs(plan, workdir, metrics))
+    unfinished = {n: epoch for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)}
+    summary = None if unfinished else on_primary(lambda: existing_summary(workdir))
     on_primary(lambda: callbacks.on_experiment_start(plan, workdir))
     if summary is not None:
         return summary
-    unfinished = [n for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)]
     if unfinished:
-        callbacks.on_message(f'compiling {len(unfinished)} of {len(plan.programs)} programs')
-    # Also what is finished counts: rounding depends on how many runs a device trains, and what goes
-    # on after a stop must end as if nothing had happened.
-    sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(len(plan.programs))]
+        callbacks.on_message(f'compiling {len(unfinished)} of {num_programs} programs')
+    # Finished programs count, too: rounding depends on how many runs a device trains, and a
+    # resumed experiment must end with the same bits.
+    sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(num_programs)]
     groups = choose_device_groups(sizes, plan.config.runs)
-    failures = train_programs(plan, {n: epochs[n] for n in unfinished}, groups, workdir, callbacks)
+    failures = train_programs(plan, unfinished, groups, workdir, callbacks)
 
     def write_summary():
-        metrics.arrange(place_of_line(plan))
-        summary = summarize_experiment(plan, failures, metrics)
-        summary['timing']['devices'] = devices_at_work(plan, groups)
+        summary = summarize_experiment(plan, failures, sort_lines(plan, metrics))
+        summary['timing']['devices'] = max_devices_in_use(plan, groups)
         write_json(workdir / 'summary.json', summary)
         return summary
 
-    if len(failures) < len(plan.programs):
+    if len(failures) < num_programs:
         summary = on_primary(write_summary)
     if failures:
         number, reason = next(iter(failures.items()))
         raise UserError(
-            f'{len(failures)} of {len(plan.programs)} programs failed, the first '
-            f'{program_name(plan, number)}: {reason}; more in {workdir / FAILURES}, and the same '
+            f'{len(failures)} of {num_programs} programs failed, the first '
+            f'{plan.program_name(number)}: {reason}; more in {workdir / FAILURES}, and the same '
             'command tries them again'
         )
     return summary
 
 
-def place_of_line(plan: Plan) -> Callable[[Mapping[str, Any]], tuple]:
-    """The order of metrics.jsonl: by program, epoch and run, however programs took turns."""
-    runs = itertools.chain(*(plan.runs(n) for n in range(len(plan.programs))))
-    places = {(trial.index, seed): place for place, (trial, seed) in enumerate(runs)}
-    programs = {trial.index: n for n, trials in enumerate(plan.programs) for trial in trials}
+def existing_summary(workdir: Path) -> dict[str, Any] | None:
+    """The summary that an earlier call wrote, or None."""
+    return read_summary(workdir) if (workdir / 'summary.json').exists() else None
+
+
+def sort_lines(plan: Plan, metrics: Metrics) -> list[dict[str, Any]]:
+    """Sorts metrics.jsonl by program, epoch and run, and returns its lines.
+
+    Programs that train side by side append in turns.
+    """
+    places = {
+        (trial.index, seed): (number, place)
+        for number in range(len(plan.programs))
+        for place, (trial, seed) in enumerate(plan.runs(number))
+    }
 
     def place(line):
-        trial = line['trial']
-        return programs[trial], line['epoch'], places[trial, line['seed']]
+        number, run = places[line['trial'], line['seed']]
+        return number, line['epoch'], run
 
-    return place
-
-
-def devices_at_work(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
-    """How many devices train at the same time."""
-    num_runs, batch_size = len(plan.runs(0)), plan.config.train.batch_size
-    layouts = [choose_layout(num_runs, plan.config.runs, batch_size, x.devices) for x in groups]
-    return sum(layout.mesh.size for layout in layouts)
+    records = metrics.read()
+    ordered = sorted(records, key=place)
+    if ordered != records:
+        metrics.replace(ordered)
+    return ordered
 
 
-def look_into(
-    plan: Plan, workdir: Path, metrics: Metrics
-) -> tuple[list[int], dict[str, Any] | None]:
-    """The epoch that each program goes on from, and the summary where all of them are done."""
-    epochs = [epoch_to_go_on_from(plan, n, workdir, metrics) for n in range(len(plan.programs))]
-    finished = all(epoch >= plan.num_epochs(n) for n, epoch in enumerate(epochs))
-    if not finished or not (workdir / 'summary.json').exists():
-        return epochs, None
-    return epochs, read_summary(workdir)
+def max_devices_in_use(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
+    """The most devices that can train at the same time; a program with few runs leaves some idle.
+
+    Args:
+      plan: of the experiment.
+      groups: of equally many devices, each training one program at a time.
+    """
+    sizes = [
+        choose_layout(
+            len(plan.runs(n)), plan.config.runs, plan.config.train.batch_size, groups[0].devices
+        ).mesh.size
+        for n in range(len(plan.programs))
+    ]
+    return sum(sorted(sizes)[-len(groups) :])
 
 
 def summarize_experiment(
-    plan: Plan, failures: Mapping[int, str], metrics: Metrics
+    plan: Plan, failures: Mapping[int, str], records: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What summary.json holds, without the devices; a trial whose program failed has no seeds."""
+    """What summary.json holds, without the number of devices.
+
+    Args:
+      plan: of the experiment.
+      failures: by number of the program, why it failed; its trials have no seeds.
+      records: the lines of metrics.jsonl.
+    """
     reasons = {t.index: reason for n, reason in failures.items() for t in plan.programs[n]}
     rows = [
         {
@@ -158,40 +169,5 @@ def summarize_experiment(
         }
         for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
     ]
-    records = [record for record in metrics.read() if record['trial'] not in reasons]
-    return {'name': plan.config.name, 'data': plan.data, **summarize(records, rows)}
-
-
-def epoch_to_go_on_from(plan: Plan, number: int, workdir: Path, metrics: Metrics) -> int:
-    """The epoch after which program `number` goes on; drops what was recorded past it."""
-    directory, runs = checkpoint_directory(workdir, number), plan.runs(number)
-    if not directory.is_dir():
-        return resumable_epoch(None, metrics, runs)
-    with Checkpoints(directory) as checkpoints:
-        epoch = resumable_epoch(checkpoints.latest_epoch, metrics, runs)
-        if epoch == 0:
-            checkpoints.clear()
-        return epoch
-
-
-def resumable_epoch(saved_epoch: int | None, metrics: Metrics, runs: Sequence[Run]) -> int:
-    """The epoch to go on from, after dropping the metrics that lie past it.
-
-    A checkpoint is only good with every line up to its epoch, once; where that
-    is not so the program starts again from its seeds, which gives the same lines.
-
-    Args:
-      saved_epoch: of the newest checkpoint, or None.
-      metrics: the lines so far, of these runs and others.
-      runs: trial and seed of each run of the program.
-    """
-    epoch = saved_epoch or 0
-    trials = {trial.index for trial, _ in runs}
-    lines = [(r['trial'], r['seed'], r['epoch']) for r in metrics.read() if r['trial'] in trials]
-    saved = sorted(line for line in lines if line[2] <= epoch)
-    expected = sorted((t.index, s, e) for t, s in runs for e in range(1, epoch + 1))
-    if saved != expected:
-        epoch = 0
-    if any(line[2] > epoch for line in lines):
-        metrics.keep(lambda r: r['trial'] not in trials or r['epoch'] <= epoch)
-    return epoch
+    finished = [record for record in records if record['trial'] not in reasons]
+    return {'name': plan.config.name, 'data': plan.data, **summarize(finished, rows)}

@@ -14,7 +14,7 @@ from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
 from pairjax.system import gigabytes, machine_bytes
 from pairjax.training.optimizers import check_optimizer_config
-from pairjax.trials import Trial, expand_trials, group_by_structure
+from pairjax.trials import Trial, expand_trials, group_by_structure, trial_name
 
 
 class Plan(NamedTuple):
@@ -44,6 +44,13 @@ class Plan(NamedTuple):
     def runs(self, number: int) -> list[tuple[Trial, int]]:
         """Every (trial, seed) of program `number`, in the order in which they are stacked."""
         return runs_of(self.programs[number], self.config)
+
+    def program_name(self, number: int) -> str:
+        """The trials of a program for people, such as AuxNet2 (32, 32, 64, 256) 3/31."""
+        trials = self.programs[number]
+        name = trial_name({'hyperparameters': trials[0].hyperparameters})
+        several = f' x {len(trials)}' if len(trials) > 1 else ''
+        return f'{name}{several} {number + 1}/{len(self.programs)}'
 
     def description(self, number: int) -> dict[str, Any]:
         """What a checkpoint of program `number` holds, for whoever finds it alone."""

@@ -1,21 +1,22 @@
 """Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
 
-import contextlib
 import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as orbax
 from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError, shown
-from pairjax.workdir.lone_checkpointer import LoneCheckpointer
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
+from pairjax.workdir.workdir import saved_epoch, saved_epochs
 
 DIGEST = 'digest'
 # Arrays of earlier versions by their path, and their path now.
@@ -31,50 +32,66 @@ class Checkpoints:
     with a digest of them all, since Orbax does not notice every changed bit.
     Orbax writes to a temporary directory and renames it when complete. It reads
     JSON, and TensorStore zarr arrays: nothing in a checkpoint is ever executed.
+
+    One process saves and restores, also where an experiment has several. Orbax's version 1 saves
+    only in all processes together, so saving goes through its earlier API and restoring through
+    version 1; checkpoints that version 1 saved are restored, too.
     """
 
-    def __init__(self, directory: Path, keep: int = 1, cleanup: bool = True):
-        """Opens or creates the directory and keeps the newest `keep` checkpoints."""
-        self.directory = Path(directory).absolute()
-        try:
-            with writing(self.directory):
-                self._checkpointer = _open(self.directory, keep, cleanup)
-        except UserError:
-            raise
-        except Exception as error:  # Orbax has no common base for what it raises
-            raise _unreadable(f'one in {self.directory}', error) from error
+    def __init__(self, directory: Path, keep: int = 1):
+        """Makes the directory where it is missing; `save` keeps the newest `keep` checkpoints.
 
-    def __enter__(self) -> 'Checkpoints':
-        return self
-
-    def __exit__(self, kind, *exception):
-        # What a failed save left behind must not hide the sentence that is already under way.
-        with contextlib.suppress(*[Exception] if kind else []):
-            self._checkpointer.close()
+        Raises: UserError where the directory cannot be made.
+        """
+        self.directory, self._keep = Path(directory).absolute(), keep
+        with writing(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
 
     @property
     def latest_epoch(self) -> int | None:
         """The newest saved epoch, or None."""
-        latest = self._checkpointer.latest
-        return None if latest is None else latest.step
+        return saved_epoch(self.directory)
 
     def clear(self) -> None:
         """Deletes every checkpoint."""
-        for checkpoint in self._checkpointer.checkpoints:
-            self._checkpointer.delete(checkpoint.step)
+        self._delete(saved_epochs(self.directory))
+
+    def _delete(self, epochs: Sequence[int]) -> None:
+        for epoch in epochs:
+            shutil.rmtree(self.directory / str(epoch))
 
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
-        """Saves a tree of host arrays after `epoch`, with what it is of (JSON)."""
+        """Saves the state after an epoch, and deletes checkpoints that are not to be kept.
+
+        Args:
+          epoch: its number.
+          state: a tree of host arrays.
+          description: what the state is of, JSON.
+
+        Raises: UserError where it cannot be written; earlier checkpoints are intact then.
+        """
         arrays = _flatten(state)
+        options = orbax.options.MultiprocessingOptions(
+            **_this_process(), barrier_sync_key_prefix='checkpoints'
+        )
+        handler = orbax.CompositeCheckpointHandler(
+            composite_options=orbax.CompositeOptions(multiprocessing_options=options)
+        )
         try:
-            self._checkpointer.save(
-                epoch,
-                {**arrays, DIGEST: _digest(arrays)},
-                force=True,
-                overwrite=True,
-                custom_metadata={'description': json.dumps(description)},
-            )
-        except Exception as error:  # as above
+            for unfinished in self.directory.glob('*.orbax-checkpoint-tmp*'):
+                shutil.rmtree(unfinished)
+            with orbax.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
+                checkpointer.save(
+                    self.directory / str(epoch),
+                    # Orbax's version 1 looks for its arrays under this name.
+                    args=orbax.args.Composite(
+                        state=orbax.args.PyTreeSave({**arrays, DIGEST: _digest(arrays)})
+                    ),
+                    force=True,
+                    custom_metadata={'description': json.dumps(description)},
+                )
+            self._delete(saved_epochs(self.directory)[: -self._keep])
+        except Exception as error:  # Orbax has no common base for what it raises.
             raise UserError(
                 f'checkpoint {self.directory}/{epoch} cannot be written ({_first_line(error)}); '
                 'make room there and start again; what was saved before is intact'
@@ -88,14 +105,15 @@ class Checkpoints:
 
         Raises: UserError where the checkpoint cannot be read or is of another shape.
         """
-        where = f'{self.directory}/{self.latest_epoch}'
+        where = self.directory / str(self.latest_epoch)
         try:
-            loaded = self._checkpointer.load(self.latest_epoch)
+            with _loading():
+                loaded = ocp.load(where)
             # Checkpoints of earlier versions have no digest.
             digest = loaded.pop(DIGEST, None)
             if digest is not None and bytes(digest) != bytes(_digest(loaded)):
                 raise ValueError('it holds other bits than were saved')
-        except Exception as error:  # as above
+        except Exception as error:  # as in `save`
             raise _unreadable(where, error) from error
         loaded = {RENAMED.get(name, name): leaf for name, leaf in loaded.items()}
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
@@ -113,14 +131,16 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
-def _open(directory: Path, keep: int, cleanup: bool) -> Any:
-    if jax.process_count() > 1:
-        return LoneCheckpointer(directory, keep)
-    return ocp.training.Checkpointer(
-        directory,
-        preservation_policy=ocp.training.preservation_policies.LatestN(keep),
-        cleanup_tmp_directories=cleanup,
-    )
+def _this_process() -> dict[str, Any]:
+    """Options with which Orbax waits for no other process of a multihost experiment."""
+    return {'primary_host': jax.process_index(), 'active_processes': {jax.process_index()}}
+
+
+def _loading() -> ocp.Context:
+    context = ocp.Context()
+    for name, value in _this_process().items():
+        setattr(context.multiprocessing, name, value)
+    return context
 
 
 def check_origin(state: Any, seeds: Sequence[int], epoch: int, directory: Path) -> None:
@@ -143,7 +163,7 @@ def _flatten(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
 
 
-def _unreadable(where: str, error: Exception) -> UserError:
+def _unreadable(where: Path, error: Exception) -> UserError:
     return UserError(
         f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, delete '
         'it, and launch/main.py goes on from an earlier one or the seeds, to the same results'

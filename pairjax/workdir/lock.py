@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pairjax.errors import UserError
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
 
 try:
     import fcntl

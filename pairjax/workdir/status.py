@@ -1,7 +1,6 @@
-"""How far the experiment in a workdir is; it reads and never writes. No jax in here."""
+"""How far the experiment in a workdir is; reads and never writes."""
 
 import collections
-import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,16 @@ from typing import Any, NamedTuple
 from pairjax.config import upgrade, validate
 from pairjax.errors import UserError
 from pairjax.trials import expand_trials, group_by_structure, trial_names
+from pairjax.workdir.failure_log import read_failure_log
 from pairjax.workdir.lock import Holder, find_holder
-from pairjax.workdir.workdir import FAILURES, Metrics, checkpoint_directory, read_config, read_json
-
-# A program's name as note_failure writes it above the traceback.
-_FAILED_PROGRAM = re.compile(r'^.+ (\d+)/\d+\n(?=Traceback )', re.MULTILINE)
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import (
+    FAILURES,
+    checkpoint_directory,
+    read_config,
+    read_json,
+    saved_epoch,
+)
 
 
 class TrialStatus(NamedTuple):
@@ -98,7 +102,7 @@ def read_status(workdir: Path) -> Status:
     program_of = {trial: number for number, group in enumerate(groups) for trial in group}
     holder = find_holder(workdir)  # Before the metrics: what ends in between has written them all.
     failures = read_failures(workdir, program_of)
-    records, last_change = metrics.read(), _modified(metrics.path)
+    records, last_change = metrics.read(len(settings)), _modified(metrics.path)
     lines: list[list[Mapping[str, Any]]] = [[] for _ in groups]
     for record in records:
         lines[program_of[record['trial']]].append(record)
@@ -148,27 +152,12 @@ def trial_settings(workdir: Path, saved: Mapping[str, Any]) -> list[dict[str, An
 
 def read_failures(workdir: Path, program_of: Mapping[int, int]) -> dict[int, str]:
     """Why programs failed, by number, also those that have been tried again with more luck."""
-    failures = {}
-    if (workdir / FAILURES).exists():
-        text = (workdir / FAILURES).read_text()
-        _, *parts = _FAILED_PROGRAM.split(text)
-        for number, trace in zip(parts[::2], parts[1::2], strict=True):
-            # Of several exceptions the last one counts; its first line stands left of the frames.
-            lines = trace.rpartition('Traceback ')[2].splitlines()[1:]
-            reason = next((line for line in lines if line[:1].strip()), 'for an unknown reason')
-            failures[int(number) - 1] = reason
+    failures = read_failure_log(workdir)
     if (workdir / 'summary.json').exists():
         for index, trial in enumerate(read_json(workdir / 'summary.json')['trials']):
             if trial.get('failure'):
                 failures[program_of[index]] = trial['failure']
     return failures
-
-
-def saved_epoch(directory: Path) -> int | None:
-    """The newest checkpoint's epoch, by the names of the directories; None where there is none."""
-    if not directory.is_dir():
-        return None
-    return max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=None)
 
 
 def program_status(

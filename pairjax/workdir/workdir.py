@@ -1,19 +1,18 @@
-"""What a workdir holds: config.json, metrics.jsonl, summary.json. No jax in here."""
+"""The files of a workdir: their names, config.json and summary.json."""
 
-import contextlib
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pairjax import __version__
 from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError
-from pairjax.workdir.schema import LINE, check_summary, mismatch, parse_json
+from pairjax.system import write_json, writing
+from pairjax.workdir.schema import check_summary, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -34,44 +33,19 @@ OWN_FILES = (
 
 
 def checkpoint_directory(workdir: Path, number: int) -> Path:
-    """Where the checkpoints of an experiment's program `number` lie."""
+    """The directory of the checkpoints of program `number`, one subdirectory per saved epoch."""
     return workdir / 'checkpoints' / f'program_{number:04d}'
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a failed write into a sentence with the path."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f'{path} cannot be written ({error.strerror or error}); choose another '
-            '--workdir or make room there; what was saved before is intact'
-        ) from error
+def saved_epochs(directory: Path) -> list[int]:
+    """The epochs of the complete checkpoints in a directory, ascending."""
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file in one step, see `replace_text`."""
-    replace_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file in one step: a reader sees the old content or the new, never half.
-
-    Raises: UserError where the disk does not take it; then the old content stays.
-    """
-    temporary = path.with_name(path.name + '.tmp')
-    with writing(path):
-        try:
-            with temporary.open('w') as file:
-                file.write(text)
-                file.flush()
-                # Else a power cut could leave the new name with nothing behind it.
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+def saved_epoch(directory: Path) -> int | None:
+    """The epoch of the newest complete checkpoint in a directory, None without one."""
+    return max(saved_epochs(directory), default=None)
 
 
 def read_json(
@@ -182,74 +156,3 @@ def read_summary(workdir: Path) -> dict[str, Any]:
     summary = read_json(path)
     check_summary(summary, path)
     return summary
-
-
-def mean_of_known(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are not None; None where there is none."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-class Metrics:
-    """metrics.jsonl: one JSON object per trial, seed and epoch, appended as they happen."""
-
-    def __init__(self, workdir: Path):
-        self.path = workdir / 'metrics.jsonl'
-
-    def read(self) -> list[dict[str, Any]]:
-        """All complete lines; a last line that an interruption cut off is left out."""
-        try:
-            # What follows the last line break is the beginning of a line that was never finished.
-            lines = self.path.read_bytes().split(b'\n')[:-1]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise UserError(f'{self.path} cannot be read ({error.strerror})') from None
-        return [self._parse(number, line) for number, line in enumerate(lines, 1)]
-
-    def _parse(self, number: int, line: bytes) -> dict[str, Any]:
-        try:
-            record = parse_json(line)
-            if mismatch(record, LINE):
-                raise ValueError
-            return record
-        except (ValueError, TypeError):
-            raise UserError(
-                f'{self.path}, line {number} is no record of a trial, seed and epoch; delete that '
-                'line, and launch/main.py computes anew what it held, to the same numbers'
-            ) from None
-
-    def append(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Appends lines and waits until the disk has them."""
-        with writing(self.path), self.path.open('a+b') as file:
-            _drop_half_line(file)
-            file.write(_lines(records).encode())
-            file.flush()
-            os.fsync(file.fileno())
-
-    def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Drops the lines that are not wanted, in one step."""
-        self._replace([record for record in self.read() if wanted(record)])
-
-    def arrange(self, place: Callable[[Mapping[str, Any]], Any]) -> None:
-        """Sorts the lines by their place, in one step."""
-        records = self.read()
-        ordered = sorted(records, key=place)
-        if ordered != records:
-            self._replace(ordered)
-
-    def _replace(self, records: Sequence[Mapping[str, Any]]) -> None:
-        replace_text(self.path, _lines(records))
-
-
-def _lines(records: Sequence[Mapping[str, Any]]) -> str:
-    return ''.join(json.dumps(record, allow_nan=False) + '\n' for record in records)
-
-
-def _drop_half_line(file: BinaryIO) -> None:
-    """Cuts off what an interruption left of a line; reads the file only where there is one."""
-    if file.seek(0, os.SEEK_END):
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b'\n':
-            file.seek(0)
-            file.truncate(file.read().rfind(b'\n') + 1)

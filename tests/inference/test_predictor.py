@@ -116,11 +116,11 @@ def test_the_selected_trial_and_its_first_good_seed_predict(copy):
 def test_a_seed_that_failed_is_known_without_a_summary(copy, finished):
     (copy / 'summary.json').unlink()
     directory = checkpoint_directory(copy, 0)
-    with Checkpoints(directory) as checkpoints:
-        state = restore_runs(finished[1], 0, ensemble=True).state
-        both = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), state)
-        failed = np.array([True, False, False, True, True, True])
-        checkpoints.save(3, both.replace(failed=failed), {})
+    checkpoints = Checkpoints(directory)
+    state = restore_runs(finished[1], 0, ensemble=True).state
+    both = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), state)
+    failed = np.array([True, False, False, True, True, True])
+    checkpoints.save(3, both.replace(failed=failed), {})
     assert restore_runs(copy, trial=0).seeds == [1]
     with pytest.raises(UserError, match='every seed of that trial'):
         restore_runs(copy, trial=2)

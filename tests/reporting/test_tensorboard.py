@@ -18,8 +18,9 @@ from pairjax.reporting.progress import ProgressDisplay
 from pairjax.reporting.tensorboard import TensorBoard
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
+from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.status import saved_epoch
-from pairjax.workdir.workdir import Metrics, checkpoint_directory
+from pairjax.workdir.workdir import checkpoint_directory
 
 pytest.importorskip('tensorboardX')
 from tensorboardX.proto.event_pb2 import Event

@@ -15,7 +15,7 @@ from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import Trainer
 from pairjax.training.evaluate import predict
-from pairjax.workdir.workdir import Metrics
+from pairjax.workdir.metrics_log import Metrics
 
 FIELDS = ('exact_pair_accuracy', 'sampled_pair_accuracy')
 

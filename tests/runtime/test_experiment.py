@@ -18,7 +18,8 @@ from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
 from pairjax.workdir.checkpoints import Checkpoints
-from pairjax.workdir.workdir import Metrics, checkpoint_directory
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import checkpoint_directory
 
 
 class InterruptAfter(Callback):
@@ -129,8 +130,7 @@ def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):
     workdir = tmp_path / 'crashed'
     with pytest.raises(Crash):
         run_experiment(config, workdir, callbacks=[CrashAfter(2)])
-    with Checkpoints(checkpoint_directory(workdir, 0)) as checkpoints:
-        assert checkpoints.latest_epoch == 1
+    assert Checkpoints(checkpoint_directory(workdir, 0)).latest_epoch == 1
     with Metrics(workdir).path.open('a') as file:
         file.write('{"trial": 0, "seed": 0, "epo')
     summary = run_experiment(config, workdir)

@@ -10,7 +10,8 @@ from pairjax.errors import UserError
 from pairjax.runtime import train_loop
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
-from pairjax.workdir.workdir import Metrics, read_json
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import read_json
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeyp
     def disk_full(*_):
         raise UserError('the disk is full')
 
-    monkeypatch.setattr(train_loop.Metrics, 'append', disk_full)
+    monkeypatch.setattr(Metrics, 'append', disk_full)
     with pytest.raises(UserError, match='the disk is full'):
         run_experiment(config, tmp_path / 'workdir')
 

@@ -12,7 +12,8 @@ from pairjax.errors import UserError
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.many_experiments import run_experiments
 from pairjax.runtime.preemption import Interrupted, StopRequest
-from pairjax.workdir.workdir import read_json, write_json
+from pairjax.system import write_json
+from pairjax.workdir.workdir import read_json
 
 
 def config_of(num_seeds):

@@ -13,7 +13,7 @@ from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime import train_loop
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.profiling import Profile
-from pairjax.workdir.workdir import Metrics
+from pairjax.workdir.metrics_log import Metrics
 
 
 @pytest.fixture

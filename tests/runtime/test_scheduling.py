@@ -21,8 +21,8 @@ from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
-from pairjax.runtime.scheduling import Size, choose_device_groups, longest_first
-from pairjax.workdir.workdir import Metrics
+from pairjax.runtime.scheduling import DeviceGroup, Size, choose_device_groups, longest_first
+from pairjax.workdir.metrics_log import Metrics
 
 
 def widths_of_groups(num_devices, programs, **runs):
@@ -65,6 +65,23 @@ def test_several_processes_and_accelerators_have_one_lane(monkeypatch):
         monkeypatch.setattr(jax, 'devices', lambda devices=devices: devices)
         monkeypatch.setattr(jax, 'process_count', lambda count=num_processes: count)
         assert [group.devices for group in choose_device_groups(programs, settings)] == [devices]
+
+
+def test_the_devices_in_use_are_those_of_the_programs_that_have_most(config):
+    config.num_seeds, config.runs.devices = 1, 4
+    # A program of one run, one of three, one of two.
+    config.sweep.settings = tuple(
+        (('model.widths', (width,)), ('optimizer.learning_rate', rate))
+        for width, rates in ((5, (1e-3,)), (6, (1e-3, 2e-3, 3e-3)), (7, (1e-3, 2e-3)))
+        for rate in rates
+    )
+    config.sweep.product = ()
+    plan, devices = make_plan(config), jax.devices()
+    assert experiment.max_devices_in_use(plan, [DeviceGroup(devices[:4], 1)]) == 3
+    groups = [DeviceGroup(devices[:2], 0.5), DeviceGroup(devices[2:4], 0.5)]
+    assert experiment.max_devices_in_use(plan, groups) == 4
+    groups = [DeviceGroup([device], 0.25) for device in devices[:4]]
+    assert experiment.max_devices_in_use(plan, groups) == 3
 
 
 def test_what_takes_longest_comes_first(config):
@@ -184,14 +201,14 @@ def test_a_program_that_fails_keeps_neither_lane_from_the_others(
 
 def test_what_stops_one_lane_stops_all(config, tmp_path, monkeypatch):
     """A full disk is met once; the other group ends with what it has, and nothing hangs."""
-    workdir, append = tmp_path / 'workdir', train_loop.Metrics.append
+    workdir, append = tmp_path / 'workdir', Metrics.append
 
     def disk_full(metrics, records):
         if records[0]['trial'] == 3 and records[0]['epoch'] == 2:
             raise UserError('no space is left')
         append(metrics, records)
 
-    monkeypatch.setattr(train_loop.Metrics, 'append', disk_full)
+    monkeypatch.setattr(Metrics, 'append', disk_full)
     with pytest.raises(UserError, match=r'^no space is left$'):
         run_experiment(config, workdir)
     # What takes longest came first.

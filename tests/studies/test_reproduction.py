@@ -27,9 +27,9 @@ from pairjax.studies.reproduction.results import (
     MAJORITY_FILE,
     experiment_names,
 )
+from pairjax.system import write_json
 from pairjax.training.train_step import init_state
 from pairjax.trials import expand_trials
-from pairjax.workdir.workdir import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 

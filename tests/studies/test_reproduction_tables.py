@@ -27,7 +27,8 @@ from pairjax.studies.reproduction.tables import (
     recorded_rows,
     sharing_table,
 )
-from pairjax.workdir.workdir import read_json, write_json
+from pairjax.system import write_json
+from pairjax.workdir.workdir import read_json
 
 SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
 

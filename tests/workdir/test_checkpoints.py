@@ -18,6 +18,7 @@ from pairjax.data.pairs import Pools
 from pairjax.errors import UserError
 from pairjax.training import train_step
 from pairjax.trials import traced_hyperparameters
+from pairjax.workdir import checkpoints as checkpoints_module
 from pairjax.workdir.checkpoints import Checkpoints, _flatten
 
 TESTS = Path(__file__).resolve().parent
@@ -27,12 +28,12 @@ NUM_RUNS = 2
 CHILD = """
 import os, sys
 import test_checkpoints as t
-with t.Checkpoints(sys.argv[1], keep=2) as checkpoints:
-    state = checkpoints.restore(t.abstract_state())
-    with open(sys.argv[2], 'wb') as file:
-        file.write(t.bytes_of(state))
-    os.rename = os.replace = lambda *a, **k: os._exit(9)
-    checkpoints.save(2, t.random_state(2), {})
+checkpoints = t.Checkpoints(sys.argv[1], keep=2)
+state = checkpoints.restore(t.abstract_state())
+with open(sys.argv[2], 'wb') as file:
+    file.write(t.bytes_of(state))
+os.rename = os.replace = lambda *a, **k: os._exit(9)
+checkpoints.save(2, t.random_state(2), {})
 """
 
 
@@ -79,22 +80,22 @@ def bytes_of(state):
 
 def saved(directory, epochs=(1,), keep=1):
     """The directory, with random_state(epoch) saved for each epoch."""
-    with Checkpoints(directory, keep) as checkpoints:
-        for epoch in epochs:
-            checkpoints.save(epoch, random_state(epoch), {'seeds': [0, 1], 'epoch': epoch})
+    checkpoints = Checkpoints(directory, keep)
+    for epoch in epochs:
+        checkpoints.save(epoch, random_state(epoch), {'seeds': [0, 1], 'epoch': epoch})
     return directory
 
 
-save = ocp.training.Checkpointer.save
-
-
-def save_without_digest(self, epoch, arrays, **options):
-    return save(self, epoch, {k: v for k, v in arrays.items() if k != 'digest'}, **options)
+def save_as_version_1(directory, epoch, state, **others):
+    """As earlier versions of pairjax did in one process."""
+    with ocp.training.Checkpointer(directory) as checkpointer:
+        arrays = {**_flatten(state), **others}
+        checkpointer.save(epoch, arrays, custom_metadata={'description': '{}'})
 
 
 def restored(directory, expected=None):
-    with Checkpoints(directory, keep=9) as checkpoints:
-        return checkpoints.restore(expected or abstract_state())
+    checkpoints = Checkpoints(directory, keep=9)
+    return checkpoints.restore(expected or abstract_state())
 
 
 def refusal_of(directory, expected=None):
@@ -119,8 +120,8 @@ def test_a_state_comes_back_bitwise_as_host_arrays(tmp_path):
 
 
 def test_nothing_is_saved_at_first(tmp_path):
-    with Checkpoints(tmp_path / 'new') as checkpoints:
-        assert checkpoints.latest_epoch is None
+    checkpoints = Checkpoints(tmp_path / 'new')
+    assert checkpoints.latest_epoch is None
 
 
 @pytest.mark.parametrize(('keep', 'left'), [(1, ['11']), (2, ['11', '9']), (5, ['11', '2', '9'])])
@@ -128,16 +129,16 @@ def test_the_newest_are_kept(tmp_path, keep, left):
     directory = saved(tmp_path, epochs=(2, 9, 11), keep=keep)
     # By number: as text, 9 would come after 11.
     assert sorted(path.name for path in directory.iterdir()) == left
-    with Checkpoints(directory, keep) as checkpoints:
-        assert checkpoints.latest_epoch == 11
-        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(11))
+    checkpoints = Checkpoints(directory, keep)
+    assert checkpoints.latest_epoch == 11
+    assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(11))
 
 
 def test_saving_an_epoch_again_replaces_it(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(3, random_state(1), {})
-        checkpoints.save(3, random_state(2), {})
-        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(3, random_state(1), {})
+    checkpoints.save(3, random_state(2), {})
+    assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
 
 
 def test_whoever_finds_a_checkpoint_alone_reads_what_it_is_of(tmp_path):
@@ -172,12 +173,12 @@ def test_a_save_that_was_interrupted_leaves_the_earlier_state(interrupted, tmp_p
     directory = tmp_path / 'copy'
     shutil.copytree(interrupted[0], directory)
     assert len(list(directory.iterdir())) == 2  # Epoch 1, and something half done.
-    with Checkpoints(directory, keep=2) as checkpoints:
-        assert checkpoints.latest_epoch == 1
-        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(1))
-        checkpoints.save(2, random_state(2), {})
-        assert checkpoints.latest_epoch == 2
-        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
+    checkpoints = Checkpoints(directory, keep=2)
+    assert checkpoints.latest_epoch == 1
+    assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(1))
+    checkpoints.save(2, random_state(2), {})
+    assert checkpoints.latest_epoch == 2
+    assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(2))
     assert sorted(path.name for path in directory.iterdir()) == ['1', '2']
 
 
@@ -207,8 +208,8 @@ def test_a_leaf_that_is_missing_or_too_many_is_named(tmp_path):
     assert 'epoch is int32[2] there and absent by the config' in message
     without = change(abstract_state(), None)
     assert 'epoch is int32[2] there and absent by the config' in refusal_of(tmp_path, without)
-    with Checkpoints(tmp_path / 'less') as checkpoints:
-        checkpoints.save(1, change(random_state(1), None), {})
+    checkpoints = Checkpoints(tmp_path / 'less')
+    checkpoints.save(1, change(random_state(1), None), {})
     assert 'epoch is absent there and int32[2] by' in refusal_of(tmp_path / 'less')
 
 
@@ -216,21 +217,21 @@ def test_arrays_of_earlier_versions_are_restored_under_their_names_now(tmp_path)
     state = random_state(1)
     arrays = _flatten(state)
     arrays['deviation'] = arrays.pop('std')
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(1, arrays, {})
-        assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(state)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, arrays, {})
+    assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(state)
 
 
 def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
-    with Checkpoints(tmp_path) as checkpoints:
-        state = random_state(1)
-        path, leaf = jax.tree_util.tree_leaves_with_path(state.learned.variables.params)[0]
-        wider = np.zeros((*leaf.shape[:-1], leaf.shape[-1] + 1), leaf.dtype)
-        leaves, structure = jax.tree.flatten(state.learned.variables.params)
-        wider_params = structure.unflatten([wider, *leaves[1:]])
-        variables = state.learned.variables._replace(params=wider_params)
-        learned = state.learned._replace(variables=variables)
-        checkpoints.save(1, state.replace(learned=learned), {})
+    checkpoints = Checkpoints(tmp_path)
+    state = random_state(1)
+    path, leaf = jax.tree_util.tree_leaves_with_path(state.learned.variables.params)[0]
+    wider = np.zeros((*leaf.shape[:-1], leaf.shape[-1] + 1), leaf.dtype)
+    leaves, structure = jax.tree.flatten(state.learned.variables.params)
+    wider_params = structure.unflatten([wider, *leaves[1:]])
+    variables = state.learned.variables._replace(params=wider_params)
+    learned = state.learned._replace(variables=variables)
+    checkpoints.save(1, state.replace(learned=learned), {})
     name = jax.tree_util.keystr(path, simple=True, separator='/')
     assert f'learned/variables/params/{name} is float32{list(wider.shape)} there' in refusal_of(
         tmp_path
@@ -273,12 +274,26 @@ def test_no_changed_bit_goes_unnoticed(tmp_path):
     assert noticed > len(files)
 
 
-def test_a_checkpoint_of_before_there_were_digests_is_read(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(ocp.training.Checkpointer, 'save', save_without_digest)
-        saved(tmp_path)
+def test_what_earlier_versions_saved_is_read(tmp_path):
+    """They saved with Orbax's version 1, and at first without a digest."""
+    save_as_version_1(tmp_path, 1, random_state(1))
     assert 'digest' not in ocp.load(tmp_path / '1')
     assert bytes_of(restored(tmp_path)) == bytes_of(random_state(1))
+    digest = checkpoints_module._digest(_flatten(random_state(2)))
+    save_as_version_1(tmp_path, 2, random_state(2), digest=digest)
+    assert bytes_of(restored(tmp_path)) == bytes_of(random_state(2))
+    wrong = checkpoints_module._digest(_flatten(random_state(4)))
+    save_as_version_1(tmp_path, 3, random_state(3), digest=wrong)
+    assert 'holds other bits than were saved' in refusal_of(tmp_path)
+
+
+def test_what_is_saved_can_be_read_by_earlier_versions(tmp_path):
+    saved(tmp_path)
+    with ocp.training.Checkpointer(tmp_path) as checkpointer:
+        assert checkpointer.latest.step == 1
+        arrays = checkpointer.load()
+    for name, leaf in _flatten(random_state(1)).items():
+        assert np.asarray(arrays[name]).tobytes() == leaf.tobytes()
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path, monkeypatch):
@@ -289,10 +304,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     def full(*arguments, **keywords):  # As Orbax does it: closing fails too, and hides the cause.
         raise OSError(28, 'No space left on device')
 
-    with (
-        pytest.raises(UserError, match=r'/1 cannot .* space'),
-        Checkpoints(tmp_path) as checkpoints,
-    ):
-        monkeypatch.setattr(ocp.training.Checkpointer, 'save', full)
-        monkeypatch.setattr(ocp.training.Checkpointer, 'close', full)
-        checkpoints.save(1, random_state(1), {})
+    monkeypatch.setattr(checkpoints_module.orbax.Checkpointer, 'save', full)
+    monkeypatch.setattr(checkpoints_module.orbax.Checkpointer, 'close', full)
+    with pytest.raises(UserError, match=r'/1 cannot .* space'):
+        Checkpoints(tmp_path).save(1, random_state(1), {})

@@ -11,7 +11,7 @@ import time
 import pytest
 from processes import assert_same_outcome
 
-from pairjax.workdir.workdir import Metrics
+from pairjax.workdir.metrics_log import Metrics
 
 
 @pytest.fixture(scope='module')

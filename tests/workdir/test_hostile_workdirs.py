@@ -367,11 +367,11 @@ def shapes(config):
 
 def restored(workdir, shapes, seeds=(0, 1, 0, 1)):
     """The state as evaluation and a training that goes on restore it."""
-    with Checkpoints(program(workdir), cleanup=False) as checkpoints:
-        epoch = checkpoints.latest_epoch
-        if epoch is None:
-            raise UserError('no checkpoint')
-        state = checkpoints.restore(shapes)
+    checkpoints = Checkpoints(program(workdir))
+    epoch = checkpoints.latest_epoch
+    if epoch is None:
+        raise UserError('no checkpoint')
+    state = checkpoints.restore(shapes)
     check_origin(state, seeds, epoch, program(workdir))
     return state
 

@@ -12,7 +12,8 @@ from pairjax.inference.evaluate_workdir import evaluate_workdir
 from pairjax.inference.predictor import restore_runs
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import is_finished
-from pairjax.workdir.workdir import FORMAT, read_config, read_summary, write_json
+from pairjax.system import write_json
+from pairjax.workdir.workdir import FORMAT, read_config, read_summary
 
 
 @pytest.fixture

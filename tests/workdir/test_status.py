@@ -21,11 +21,13 @@ from pairjax.runtime import train_loop
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.preemption import Interrupted
-from pairjax.runtime.train_loop import note_failure
+from pairjax.system import write_json
 from pairjax.trials import expand_trials
+from pairjax.workdir.failure_log import append_failure
 from pairjax.workdir.lock import Holder
+from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.status import read_status
-from pairjax.workdir.workdir import Metrics, open_workdir, write_json
+from pairjax.workdir.workdir import open_workdir
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = ((32, 32, 64, 256), (32, 32, 64, 128))
@@ -162,6 +164,12 @@ def test_durations_are_for_people(seconds, text):
     assert duration(seconds) == text
 
 
+def test_a_line_of_an_unknown_trial_is_a_sentence(workdir):
+    Metrics(workdir).append(lines((9,), (1,)))
+    with pytest.raises(UserError, match=r'line 1 is of trial 9, but the experiment has 4 trials'):
+        read_status(workdir)
+
+
 # ------------------------------------------------------------------ who is at it
 
 
@@ -222,7 +230,7 @@ def fail(workdir, name, message='no luck'):
         except KeyError:
             raise RuntimeError(message)  # noqa: B904
     except RuntimeError:
-        note_failure(workdir, name)
+        append_failure(workdir, name)
 
 
 def test_failures_are_told_with_their_reasons(workdir):

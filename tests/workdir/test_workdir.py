@@ -1,16 +1,14 @@
-"""The workdir: who may use it, and files that an interruption cannot spoil."""
+"""The workdir: who may use it, and files that are written atomically."""
 
 import json
 import os
-from types import SimpleNamespace
 
 import pytest
 
 from pairjax.config import default_config
 from pairjax.errors import UserError
-from pairjax.runtime.experiment import resumable_epoch
-from pairjax.workdir.schema import LINE
-from pairjax.workdir.workdir import OWN_FILES, Metrics, open_workdir, read_json, write_json
+from pairjax.system import write_json
+from pairjax.workdir.workdir import OWN_FILES, open_workdir, read_json
 
 DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'fingerprint': 'abc'}
 
@@ -183,86 +181,3 @@ def test_what_json_cannot_hold_is_never_written(tmp_path, bad):
     with pytest.raises((ValueError, TypeError)):
         write_json(path, {'good': [2, bad]})
     assert read_json(path) == {'good': 1}
-
-
-# ----------------------------------------------------------------------- Metrics
-
-
-def line(epoch, trial=0, seed=0):
-    numbers = dict.fromkeys(LINE, 0.5) | {'train_loss': 0.1 + epoch}
-    return numbers | {'trial': trial, 'seed': seed, 'epoch': epoch}
-
-
-def test_lines_come_back_as_they_went_in(tmp_path):
-    metrics = Metrics(tmp_path)
-    assert metrics.read() == []
-    metrics.append([line(1), line(2) | {'train_loss': None, 'test_accuracy': 1 / 3}])
-    metrics.append([line(3)])
-    assert Metrics(tmp_path).read() == [
-        line(1),
-        line(2) | {'train_loss': None, 'test_accuracy': 1 / 3},
-        line(3),
-    ]
-    assert len(metrics.path.read_text().splitlines()) == 3
-
-
-def test_not_a_number_is_refused_and_nothing_appended(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.append([line(1)])
-    with pytest.raises(ValueError):
-        metrics.append([line(2), line(3) | {'train_loss': float('nan')}])
-    assert metrics.read() == [line(1)]
-
-
-def test_keep_drops_the_unwanted_and_returns_the_rest(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.append([line(1), line(2), line(3)])
-    metrics.keep(lambda r: r['epoch'] != 2)
-    assert metrics.read() == [line(1), line(3)]
-    assert metrics.read() == [line(1), line(3)]
-    assert [path.name for path in tmp_path.iterdir()] == ['metrics.jsonl']
-
-
-def test_a_cut_off_last_line_is_left_out(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.append([line(1), line(2)])
-    metrics.path.write_text(metrics.path.read_text()[:-9])
-    assert metrics.read() == [line(1)]
-
-
-@pytest.mark.parametrize('damage', [b'{"trial": 0, "se', b'\x00\x00', b'\xff\xfe', b''])
-def test_a_damaged_line_in_the_middle_is_named_by_its_number(tmp_path, damage):
-    metrics = Metrics(tmp_path)
-    good = json.dumps(line(1)).encode()
-    metrics.path.write_bytes(good + b'\n' + damage + b'\n' + good + b'\n')
-    with pytest.raises(UserError, match=r'metrics\.jsonl, line 2 '):
-        metrics.read()
-
-
-@pytest.mark.parametrize('whole', [2, 0])
-def test_no_line_is_glued_to_the_half_line_of_an_interruption(tmp_path, whole):
-    """The process died while it appended; a resumed one appends the same lines again."""
-    metrics, runs = Metrics(tmp_path), [(SimpleNamespace(index=0), seed) for seed in (0, 1)]
-    lines = [line(epoch, seed=seed) for epoch in (1, 2, 3) for seed in (0, 1)]
-    if whole:
-        metrics.append(lines[: 2 * whole])
-    with metrics.path.open('a') as file:
-        file.write(json.dumps(lines[2 * whole])[:20])
-    assert resumable_epoch(whole or None, metrics, runs) == whole
-    metrics.append(lines[2 * whole :])
-    assert metrics.read() == lines
-
-
-def test_a_checkpoint_whose_lines_are_missing_is_not_gone_on_from(tmp_path):
-    metrics, runs = (
-        Metrics(tmp_path),
-        [(SimpleNamespace(index=1), 0), (SimpleNamespace(index=2), 0)],
-    )
-    other = [line(epoch, trial=0) for epoch in (1, 2, 3)]
-    mine = [line(epoch, trial=trial) for epoch in (1, 2, 3) for trial in (1, 2)]
-    metrics.append([*other, *mine])
-    assert resumable_epoch(2, metrics, runs) == 2
-    assert metrics.read() == [*other, *mine[:4]]
-    metrics.keep(lambda r: r != mine[1])
-    assert resumable_epoch(2, metrics, runs) == 0
-    assert metrics.read() == other

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
 
 
 class LineStyle(NamedTuple):

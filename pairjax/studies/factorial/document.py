@@ -19,7 +19,7 @@ from pairjax.studies.factorial.plots import (
     draw_train_pairs,
 )
 from pairjax.studies.factorial.results import StudyResults, read_study
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
 
 
 def write_study(design: Design, workdirs: Mapping[str, Path], out: Path, quick: bool) -> Path:

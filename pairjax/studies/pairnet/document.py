@@ -14,7 +14,7 @@ from pairjax.reporting.format import format_difference, format_statistic
 from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.augmentation import draw_augmentations
 from pairjax.reporting.plots.curves import save_figure
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
 
 # The measures in which arms are compared; p-values are of the first.
 MEASURES = ('final_validation_accuracy', 'exact_pair_accuracy', 'final_digit_accuracy')

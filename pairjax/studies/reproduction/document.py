@@ -20,7 +20,7 @@ from pairjax.studies.reproduction.recorded import read_report
 from pairjax.studies.reproduction.results import Results, experiment_names, read_results
 from pairjax.studies.reproduction.sections import first_report, second_report, sweep_rows
 from pairjax.studies.reproduction.tables import ran_table, verdict_table
-from pairjax.workdir.workdir import writing
+from pairjax.system import writing
 
 CLAIMS = {1: report1_claims.CLAIMS, 2: report2_claims.CLAIMS}
 TITLES = {1: 'First report', 2: 'Second report'}

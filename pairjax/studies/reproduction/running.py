@@ -26,8 +26,8 @@ from pairjax.runtime.plan import (
     trials_in_range,
 )
 from pairjax.studies.reproduction.results import EXPERIMENTS, MAJORITY_FILE
+from pairjax.system import write_json, writing
 from pairjax.training.state import Purpose, run_key
-from pairjax.workdir.workdir import write_json, writing
 
 QUICK_SEEDS, QUICK_EPOCHS = 2, 2
 # Compiling is what takes time in a quick reproduction.
