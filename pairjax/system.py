@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pairjax.errors import UserError
 
@@ -55,7 +55,11 @@ def gigabytes(num_bytes: float) -> str:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a failed write into a sentence with the path."""
+    """Turns an OSError into a UserError that names the path.
+
+    Args:
+      path: a file or directory in the workdir that is written in the block.
+    """
     try:
         yield
     except OSError as error:
@@ -65,25 +69,38 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file in one step, see `replace_text`."""
-    replace_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
+@contextlib.contextmanager
+def replacing(path: Path, suffix: str = 'tmp') -> Iterator[BinaryIO]:
+    """Writes a file atomically: a reader sees the old content or the new, never half.
+
+    Args:
+      path: the file to write.
+      suffix: of the temporary file beside it; unique where several processes may write.
+
+    Yields: the temporary file, open for writing, which replaces `path` at the end of the block
+      and leaves no trace where the block or the disk fails.
+    """
+    temporary = path.with_name(f'{path.name}.{suffix}')
+    try:
+        with temporary.open('wb') as file:
+            yield file
+            file.flush()
+            # Otherwise a power cut could leave the new name with nothing behind it.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        # What was begun takes no room; the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a file in one step: a reader sees the old content or the new, never half.
+    """Writes a text file atomically; raises UserError where the disk does not take it."""
+    with writing(path), replacing(path) as file:
+        file.write(text.encode())
 
-    Raises: UserError where the disk does not take it; then the old content stays.
-    """
-    temporary = path.with_name(path.name + '.tmp')
-    with writing(path):
-        try:
-            with temporary.open('w') as file:
-                file.write(text)
-                file.flush()
-                # Else a power cut could leave the new name with nothing behind it.
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file atomically, see `replace_text`; ValueError for NaN."""
+    replace_text(path, json.dumps(content, indent=1, allow_nan=False) + '\n')

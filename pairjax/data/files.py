@@ -14,14 +14,14 @@ import urllib.request
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.system import cache_directory, gigabytes, machine_bytes
+from pairjax.system import cache_directory, gigabytes, machine_bytes, replacing
 
 ARRAY_NAMES = ('train_images', 'train_labels', 'test_images', 'test_labels')
 
@@ -279,14 +279,7 @@ def _fetch_mnist_file(name: str, directory: Path) -> Path:
     )
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that becomes `path` at the end, or leaves no trace on an error."""
+def _replacing(path: Path) -> contextlib.AbstractContextManager[BinaryIO]:
+    """`replacing` for a cache that several processes may fill at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.part')
-    try:
-        with open(temporary, 'xb') as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return replacing(path, f'{uuid.uuid4().hex}.part')

@@ -1,8 +1,8 @@
-"""Accuracy of trained runs over the whole test pool instead of one round's test pairs.
+"""Accuracy of trained runs over all pairs of the test pool instead of one round's test pairs.
 
-Where the decision is made from the two digits alone, it factorises: what is read in each image
-gives the accuracy over all ordered pairs (`exact`). Where a learned head decides, a fixed sample
-of pairs is asked.
+Where the decision is made from the digit logits alone, one forward pass per image gives the
+accuracy over all ordered pairs (`training.all_pairs`). Where a learned head decides, a fixed
+sample of pairs is evaluated.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from pairjax.training.state import RunState
 
 
 def factorises(model: Any) -> bool:
-    """Whether config.model decides from the two digits' outputs alone, without a learned head."""
+    """Whether config.model decides from the digit logits alone, without a learned head."""
     return model.head != 'learned'
 
 
@@ -49,7 +49,7 @@ def whole_pool_accuracies(
       layout: of the runs.
       pools, state: on the devices as the layout says.
 
-    Returns: fractions, None for a run that failed or whose answers are not finite.
+    Returns: fractions, None for a run that failed or whose logits are not finite.
     """
     if digits_of:
         accuracies, finite = _exact(config, digits_of, layout, pools, state)
@@ -60,7 +60,7 @@ def whole_pool_accuracies(
 
 
 def compile_digits_of(config: Any, layout: Layout, pools: Pools, state: Any) -> Callable | None:
-    """What reads every test image in both places of a pair; None where that decides nothing.
+    """Compiles the digit logits of every test image as a and as b; None for a learned head.
 
     Args:
       config: of the program, see `Trial.structural_config`.
@@ -117,8 +117,7 @@ def _sampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each run's accuracy over the sampled pairs, and whether its logits are finite.
 
-    They take the place of the run's own pairs, so that what evaluates these need not be compiled
-    once more.
+    Sampled pairs replace the run's own so that the compiled `evaluate` is reused.
     """
     pairs = sampled_pairs(len(pools.labels) - pools.num_train) + pools.num_train
     sizes = [own.shape[1] for own in state.pairs]

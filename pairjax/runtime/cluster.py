@@ -1,6 +1,6 @@
-"""The processes of one experiment: told by flags, or by the scheduler that started them.
+"""Joins the processes of one experiment, found by flags or by the scheduler that started them.
 
-Importing this defines the flags and needs no jax.
+Importing this module defines the flags and does not load jax.
 """
 
 import importlib.util
@@ -26,9 +26,9 @@ PROCESS_ID = flags.DEFINE_integer(
 
 
 def connect() -> None:
-    """Joins the processes of this experiment where there are several; before any array is made.
+    """Initialises jax.distributed where there are several processes; call before any array is made.
 
-    Raises: UserError where the flags do not fit together or the others cannot be reached.
+    Raises: UserError where the flags contradict each other or a process cannot be reached.
     """
     arguments = from_flags(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     found = None
@@ -56,9 +56,9 @@ def connect() -> None:
 def from_flags(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> dict[str, Any] | None:
-    """What to call jax.distributed.initialize with, or None where no flag is set.
+    """Arguments of jax.distributed.initialize, or None where no flag is set.
 
-    Raises: UserError where some are missing or do not fit together.
+    Raises: UserError where a flag is missing or out of range.
     """
     values = {
         '--coordinator': coordinator,
@@ -113,7 +113,7 @@ def scheduler(environment: Mapping[str, str], tpu: bool) -> str | None:
 
 
 def from_scheduler(found: str | None, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """What to call jax.distributed.initialize with under a scheduler, None without one."""
+    """Arguments of jax.distributed.initialize under a scheduler, None without one."""
     if found == 'Open MPI' and 'OMPI_MCA_orte_hnp_uri' not in environment:
         # From Open MPI 5 on, only MPI itself knows where process 0 is.
         return {'cluster_detection_method': 'mpi4py'}
@@ -121,7 +121,7 @@ def from_scheduler(found: str | None, environment: Mapping[str, str]) -> dict[st
 
 
 def has_tpu() -> bool:
-    """Whether there are TPU chips here, and the library that drives them."""
+    """Whether this machine has TPU chips and libtpu."""
     if importlib.util.find_spec('libtpu') is None:
         return False
     return any(any(Path('/dev').glob(name)) for name in ('accel[0-9]*', 'vfio/[0-9]*'))

@@ -1,7 +1,7 @@
-"""What several processes tell each other, so that they act as one: values, decisions, failures.
+"""Collectives over the processes of an experiment: objects, decisions, exceptions.
 
-Every function here is called by all processes in the same order, from the main thread. A process
-alone talks to nobody.
+All processes call every function here in the same order, from the main thread. In a single
+process none of them communicates.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from pairjax.errors import UserError
 
-# Messages of any length travel in pieces of few sizes, since each size is a program of its own.
+# Bytes per collective, a power of two in this range: each size compiles a program of its own.
 SMALLEST_PIECE, LARGEST_PIECE = 2**12, 2**26
 
 
 class Failure(NamedTuple):
-    """What the other processes are told of an exception."""
+    """An exception as the other processes hear of it."""
 
     is_user_error: bool
     sentence: str
@@ -30,15 +30,18 @@ class Failure(NamedTuple):
 
 
 def is_primary() -> bool:
-    """Whether this is the process that keeps the records."""
+    """Whether this is process 0, which alone reads and writes the workdir."""
     return jax.process_index() == 0
 
 
 def all_gather_objects(action: Callable[[], Any]) -> list[Any]:
-    """Every process calls action() and gets what it returned in each of them, by process.
+    """Runs `action` on every process and returns all results, by process index, on each of them.
 
-    The values have to be picklable. What is raised in one process is raised in all of them, a
-    UserError as a UserError, so that none waits for another that has given up.
+    Args:
+      action: returns a picklable object.
+
+    Raises: on all processes where `action` raises on one: a UserError as such, anything else as a
+      RuntimeError on the others. No process waits for one that has given up.
     """
     if jax.process_count() == 1:
         return [action()]
@@ -58,25 +61,25 @@ def all_gather_objects(action: Callable[[], Any]) -> list[Any]:
 
 
 def raise_on_all(action: Callable[[], Any]) -> Any:
-    """What action() returns in this process; raises in all processes where it does in one."""
+    """Runs `action` on every process. If it raises on any, raises on all; else its local result."""
     own = []
     all_gather_objects(lambda: own.append(action()))
     return own[0]
 
 
 def on_primary(action: Callable[[], Any]) -> Any:
-    """Calls action() in the first process alone; all get what it returned or raised there."""
+    """Runs `action` on process 0 alone; all processes return its result or raise its exception."""
     return all_gather_objects(action if is_primary() else lambda: None)[0]
 
 
 def any_process(flag: bool) -> bool:
-    """Whether the flag is set in any process."""
+    """Whether the flag is set on any process."""
     return any(all_gather_objects(lambda: flag))
 
 
 @contextlib.contextmanager
 def context_on_primary(make: Callable[[], Any]) -> Iterator[Any]:
-    """Enters the context manager make() in the first process, and gives it to that one alone."""
+    """Enters the context manager `make()` on process 0; yields its value there, None elsewhere."""
     entered = [None]
     with contextlib.ExitStack() as stack:
         on_primary(lambda: entered.append(stack.enter_context(make())))
@@ -85,7 +88,7 @@ def context_on_primary(make: Callable[[], Any]) -> Iterator[Any]:
 
 
 def assert_equal_across_processes(fields: Mapping[str, Any]) -> None:
-    """Raises UserError in all processes where a field is not the same in all of them."""
+    """Raises UserError on all processes, naming the field, where their fields differ."""
     first, *others = all_gather_objects(lambda: dict(fields))
     for process, other in enumerate(others, 1):
         for name in sorted(first.keys() | other.keys()):
@@ -102,7 +105,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _retold(process: int, failure: Failure) -> Exception:
-    """The exception of another process, as far as it can be told."""
+    """Another process's exception, to be raised on this one."""
     if failure.is_user_error:
         return UserError(failure.sentence)
     error = RuntimeError(f'in process {process}: {failure.sentence}')
@@ -111,13 +114,13 @@ def _retold(process: int, failure: Failure) -> Exception:
 
 
 def _exchange(message: Any) -> list[Any]:
-    """The messages of all processes, by process."""
+    """All-gathers picklable messages of any length, by process index."""
     mine = np.frombuffer(pickle.dumps(message), np.uint8)
     lengths = np.zeros(jax.process_count(), np.int64)
     lengths[jax.process_index()] = len(mine)
     lengths = _sum_over_processes(lengths.view(np.uint8)).view(np.int64)
     ends = lengths.cumsum()
-    # Each writes where the others leave zeros, so that the sum is every message, one after another.
+    # Each process fills its own slice and leaves zeros elsewhere, so that a sum concatenates.
     whole = np.zeros(ends[-1], np.uint8)
     end = ends[jax.process_index()]
     whole[end - len(mine) : end] = mine
@@ -128,7 +131,7 @@ def _exchange(message: Any) -> list[Any]:
 
 
 def _sum_over_processes(values: np.ndarray) -> np.ndarray:
-    """The sum over all processes of bytes (n,), n the same everywhere."""
+    """The sum over all processes of uint8 arrays (n,), with the same n on each."""
     sharding, add = _adding()
     size = max(SMALLEST_PIECE, 2 ** (len(values) - 1).bit_length())
     own = np.zeros((1, size), np.uint8)
@@ -146,7 +149,7 @@ def _sum_over_processes(values: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _adding() -> tuple[NamedSharding, Callable]:
-    """Rows (processes, n), one on the first device of each process, and what adds them up."""
+    """The sharding of rows (processes, n), one per process, and a jitted sum over them."""
     by_process = {device.process_index: device for device in reversed(jax.devices())}
     devices = [by_process[process] for process in sorted(by_process)]
     mesh = Mesh(np.array(devices), ('processes',))

@@ -18,7 +18,17 @@ from pairjax.trials import Trial, expand_trials, group_by_structure, trial_name
 
 
 class Plan(NamedTuple):
-    """An experiment ready to run: its trials, and the groups that share a program each."""
+    """An experiment ready to run.
+
+    Attributes:
+      config: checked and frozen.
+      trials: of the sweep, within its bounds on the number of parameters.
+      num_params: of each trial's network.
+      programs: the trials grouped by structure; each group trains in one compiled program.
+      pools: the images and labels.
+      data: source, pool sizes and fingerprint of the images, for config.json.
+      shared_images: number of test images that are in the train pool, too.
+    """
 
     config: Any
     trials: list[Trial]
@@ -26,7 +36,7 @@ class Plan(NamedTuple):
     programs: list[list[Trial]]
     pools: Pools
     data: dict[str, Any]
-    shared_images: int  # test images that are in the train pool, too
+    shared_images: int
 
     @property
     def seeds(self) -> range:
@@ -38,7 +48,7 @@ class Plan(NamedTuple):
         return self.programs[number][0].structural_config
 
     def num_epochs(self, number: int) -> int:
-        """How many epochs program `number` trains."""
+        """The number of epochs of program `number`."""
         return self.program_config(number).train.num_epochs
 
     def runs(self, number: int) -> list[tuple[Trial, int]]:
@@ -53,7 +63,7 @@ class Plan(NamedTuple):
         return f'{name}{several} {number + 1}/{len(self.programs)}'
 
     def description(self, number: int) -> dict[str, Any]:
-        """What a checkpoint of program `number` holds, for whoever finds it alone."""
+        """What a checkpoint of program `number` is of, for one found without its workdir."""
         return {
             'trials': [trial.hyperparameters for trial in self.programs[number]],
             'seeds': list(self.seeds),
@@ -89,9 +99,9 @@ def make_plan(config: Any) -> Plan:
 
 
 def checked_trials(config: Any) -> list[Trial]:
-    """The trials of a checked config, of which all ask for networks and optimizers that exist.
+    """The trials of a checked config.
 
-    Raises: UserError where one does not.
+    Raises: UserError where a trial's network or optimizer does not exist.
     """
     trials = expand_trials(config)
     for trial in trials:
@@ -101,7 +111,7 @@ def checked_trials(config: Any) -> list[Trial]:
 
 
 def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> None:
-    """Raises UserError where the runs of one program can never lie in memory together.
+    """Raises UserError where the runs of one program can never be in memory together.
 
     A run holds its parameters, two moments of each, and the indices of its pairs, in 4 bytes
     each. Training takes more, so what passes may still not fit.
@@ -144,7 +154,10 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
 def trials_in_range(
     config: Any, trials: list[Trial], num_classes: int
 ) -> tuple[list[Trial], list[int]]:
-    """Those of a config's trials that its sweep.param_range admits, with their sizes."""
+    """The trials that sweep.param_range admits, and the number of parameters of each.
+
+    Raises: UserError where it admits none.
+    """
     # Trials of one structure have one network, and a sweep may hold thousands of them.
     models = {trial.structure: trial.config.model for trial in trials}
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}

@@ -1,17 +1,17 @@
-"""Signals that ask to stop: the epoch is finished and saved first. No jax in here."""
+"""SIGINT and SIGTERM: the epoch is finished and saved first."""
 
 import signal
 import sys
 
 
 class Interrupted(Exception):
-    """A signal asked to stop, and the state is saved. The message says how far it got."""
+    """Training stopped on a signal and is saved; the message says how far it got."""
 
 
 class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a flag, so that the epoch can finish and be saved.
+    """A context in which the first SIGINT or SIGTERM sets `requested` and does nothing else.
 
-    A second one acts as it would without this. Within another one's block there is only that one.
+    A second signal has its usual effect. Nested contexts share the outermost one.
     """
 
     def __init__(self):

@@ -37,7 +37,7 @@ def train_program(shared: SharedState, number: int, epoch: int, trainer: Trainer
     raise_on_all(lambda: trainer.start(saved))
     callbacks.on_program_start(name, epoch, plan.num_epochs(number))
     try:
-        return train_epochs(shared, number, epoch, trainer, checkpoints)
+        return run_epochs(shared, number, epoch, trainer, checkpoints)
     finally:
         callbacks.on_program_end(name)
 
@@ -57,7 +57,7 @@ def restore(
         return on_primary(load)
 
 
-def train_epochs(
+def run_epochs(
     shared: SharedState, number: int, epoch: int, trainer: Trainer, checkpoints: Checkpoints
 ) -> int:
     """Trains and records epochs from `epoch` on, and returns the last one, which is saved."""

@@ -1,4 +1,4 @@
-"""Where runs lie: which devices, how many at a time on each, and moving arrays there and back."""
+"""Layout of runs over devices, and moving their arrays between host and devices."""
 
 import itertools
 import math
@@ -18,7 +18,13 @@ REPLICATED = PartitionSpec()
 
 
 class Layout(NamedTuple):
-    """How many runs there are, on which devices, and how many train together on each."""
+    """Runs over a mesh of devices.
+
+    Attributes:
+      mesh: one axis, `runs`.
+      num_runs: without padding.
+      per_batch: how many runs a device trains in one vmapped batch.
+    """
 
     mesh: Mesh
     num_runs: int
@@ -26,7 +32,7 @@ class Layout(NamedTuple):
 
     @property
     def padded(self) -> int:
-        """The number of runs that the programs are compiled for."""
+        """The number of runs that programs are compiled for: a multiple of devices x per_batch."""
         return math.ceil(self.num_runs / self._multiple) * self._multiple
 
     @property
@@ -35,7 +41,7 @@ class Layout(NamedTuple):
 
 
 def allowed_devices(runs: Any) -> list[jax.Device]:
-    """The devices of all processes that config.runs lets an experiment take, in jax's order.
+    """The devices of all processes that config.runs allows, in jax's order.
 
     Raises: UserError where more devices are asked for than there are.
     """
@@ -56,7 +62,7 @@ def allowed_devices(runs: Any) -> list[jax.Device]:
 def choose_layout(
     num_runs: int, runs: Any, batch_size: int, devices: Sequence[jax.Device] | None = None
 ) -> Layout:
-    """Lays num_runs runs over the devices as config.runs asks.
+    """Chooses the layout of a program's runs.
 
     On CPU one run at a time on each core, since a wider batch leaves the cache,
     but five where batches are so small that a step is mostly overhead. On an
@@ -71,7 +77,7 @@ def choose_layout(
     Raises: UserError where more devices are asked for than there are.
     """
     devices = allowed_devices(runs) if devices is None else list(devices)
-    # A process without any of the devices could not take part.
+    # Every process needs a device to take part.
     num_devices = max(min(len(devices), num_runs), jax.process_count())
     widest = math.ceil(num_runs / num_devices)
     best_on_cpu = 5 if batch_size < SMALL_BATCH_SIZE else 1
@@ -83,7 +89,7 @@ def choose_layout(
 
 
 def spread_devices(devices: Sequence[jax.Device], count: int) -> list[jax.Device]:
-    """So many of the devices, as evenly over their processes as these allow, in their order."""
+    """`count` of the devices, as evenly over their processes as possible, in their order."""
     by_process: dict[int, list[jax.Device]] = {}
     for device in devices:
         by_process.setdefault(device.process_index, []).append(device)
@@ -116,7 +122,7 @@ def replicate(tree: Any, layout: Layout) -> Any:
 
 
 def _place(tree: Any, sharding: NamedSharding) -> Any:
-    """Puts arrays that every process has on the devices; each fills its own, and none waits."""
+    """Puts host arrays that every process has on the devices; each process fills its own."""
 
     def place(leaf):
         leaf = np.asarray(leaf)
@@ -131,7 +137,7 @@ def unstack_runs(stacked: Any, layout: Layout) -> Any:
 
 
 def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
-    """`unstack_runs` of what compute() returns; where it fails in one process, all are told."""
+    """`unstack_runs` of what `compute` returns; if it raises on one process, raises on all."""
     structure = None
 
     def own_runs():

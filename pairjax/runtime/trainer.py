@@ -32,10 +32,10 @@ Run = tuple[Trial, int]  # a trial and a seed
 
 
 class Trainer:
-    """The runs of one program on their devices: their state and what trains it."""
+    """All runs of one program on their devices: compiles, trains, evaluates."""
 
     def __init__(self, plan: Plan, number: int, group: DeviceGroup | None = None):
-        """Compiles program `number`; computes nothing yet, so that any thread may do it.
+        """Compiles program `number`; executes nothing, so that any thread may do it.
 
         Args:
           plan: of the experiment.
@@ -46,7 +46,7 @@ class Trainer:
         self.config = plan.program_config(number)
         runs, batch_size = plan.config.runs, self.config.train.batch_size
         self.layout = choose_layout(len(self.runs), runs, batch_size, group and group.devices)
-        # A second of half the devices is half a second of all, so that seconds add up.
+        # A second on half the devices counts half, so that seconds of concurrent programs add up.
         self._share = group.share if group else 1.0
         self._pools = replicate(plan.pools, self.layout)
         seeds = [np.int32(seed) for _, seed in self.runs]
@@ -64,13 +64,14 @@ class Trainer:
         self._state = None
 
     def __str__(self) -> str:
+        devices, plural = self.layout.mesh.size, 's' * (self.layout.mesh.size > 1)
         return (
-            f'{len(self.runs)} runs on {_devices(self.layout.mesh.size)}, {self.layout.per_batch} '
+            f'{len(self.runs)} runs on {devices} device{plural}, {self.layout.per_batch} '
             f'at a time on each; compiled in {self.compile_seconds:.1f} s'
         )
 
     def start(self, saved: RunState | None = None) -> None:
-        """Initialises the runs, or goes on from a saved state of host arrays."""
+        """Initialises the runs, or resumes from a saved state of host arrays (see `host_state`)."""
         if saved is None:
             self._state = self._programs.init(self._pools, self._seeds, self._hyper)
         else:
@@ -79,7 +80,7 @@ class Trainer:
 
     @property
     def expected_state(self) -> RunState:
-        """The tree of `host_state`, with shapes and types instead of arrays."""
+        """`host_state` with jax.ShapeDtypeStruct leaves."""
         num_runs = len(self.runs)
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((num_runs, *leaf.shape[1:]), leaf.dtype),
@@ -87,16 +88,16 @@ class Trainer:
         )
 
     def host_state(self) -> RunState:
-        """The runs' state as host arrays, without padding."""
+        """The state as host arrays with a leading axis of runs, without padding."""
         return unstack_runs(self._state, self.layout)
 
     def epoch(self, epoch: int, evaluate: bool, all_sets: bool = True) -> list[dict[str, Any]]:
-        """Trains one epoch and returns its lines of metrics.jsonl, with each run's share of time.
+        """Trains one epoch and returns its lines of metrics.jsonl, one per run.
 
         Args:
           epoch: its number, from 1.
           evaluate: whether to measure accuracies after it.
-          all_sets: whether on the train and validation pairs, too.
+          all_sets: whether on the train and validation pairs, too, or on the test pairs alone.
         """
 
         def compute():
@@ -120,10 +121,11 @@ class Trainer:
         return [{**record, **clock} for record in records]
 
     def whole_pool_records(self) -> list[dict[str, Any]]:
-        """What the last epoch's lines of metrics.jsonl say beyond the others, a run after another.
+        """The additional fields of the last epoch's lines of metrics.jsonl, one dict per run.
 
-        exact_pair_accuracy or sampled_pair_accuracy (see `whole_pool`; the other is None, both
-        are for a run that failed) and whole_pool_seconds, the run's share of the time they took.
+        exact_pair_accuracy or sampled_pair_accuracy (see `training.all_pairs`; the other one is
+        None, and both are where the run failed) and whole_pool_seconds, the run's share of the
+        time that they took.
         """
         started = time.monotonic()
         compiled, where = (self._programs.evaluate, self._digits_of), (self.layout, self._pools)
@@ -138,10 +140,6 @@ class Trainer:
         return (time.monotonic() - started) * self._share / len(self.runs)
 
 
-def _devices(count: int) -> str:
-    return '1 device' if count == 1 else f'{count} devices'
-
-
 def epoch_records(
     runs: Sequence[Run], epoch: int, losses: np.ndarray, correct: Correct | None, data: Any
 ) -> list[dict[str, Any]]:
@@ -150,9 +148,9 @@ def epoch_records(
     Args:
       runs: trial and seed of each run.
       epoch: the epoch just trained, from 1.
-      losses: (runs,) mean training losses; not-a-number marks a run that failed.
-      correct: right answers, each (runs,), or None where this epoch or set was not evaluated;
-        logits that are not finite mark a run that failed, too.
+      losses: (runs,) float32 mean training losses; NaN marks a run that failed.
+      correct: numbers of correct predictions, each (runs,), or None where this epoch or set was
+        not evaluated; logits that are not finite mark a run that failed, too.
       data: config.data with the numbers of pairs.
     """
     records = []

@@ -1,4 +1,4 @@
-"""One process at a time writes to a workdir. No jax in here."""
+"""One process at a time writes to a workdir."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ except ImportError:  # Windows has no such locks; there nobody is kept out.
 
 
 class Holder(NamedTuple):
-    """The process that a lock file names; `certain` where it could be asked from here."""
+    """The process that a lock file names; `certain` where this host can check that it runs."""
 
     host: str
     process: int
@@ -34,9 +34,9 @@ def locked(workdir: Path) -> Iterator[str]:
 
     The system drops the lock when its process ends, however it ends, so that what a dead process
     left is never in the way. Some shared file systems have no such locks, or keep them to
-    one host; there a second process cannot be kept out, only spoken of.
+    one host; there a second process cannot be kept out, only warned about.
 
-    Yields: what to tell a person about that, mostly nothing.
+    Yields: a warning about that for people, mostly empty.
     Raises: UserError where another process holds it, with that one's host and process id.
     """
     path = workdir / 'lock'

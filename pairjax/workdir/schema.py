@@ -1,4 +1,4 @@
-"""What the JSON files of a workdir must look like, checked before they are used. No jax in here."""
+"""The schema of the JSON files of a workdir, checked before they are used."""
 
 import json
 import math
@@ -9,16 +9,16 @@ from typing import Any
 from pairjax.analysis.statistics import describe
 from pairjax.errors import UserError, shown
 
-# A shape is a range for the whole numbers in it, float for every finite number, another type, None
-# for null, a tuple of shapes for any of them, a list of one shape for lists of such, and an object
-# for objects that have at least these fields; a field that ends in '?' may be missing.
+# A schema is a range for the whole numbers in it, float for every finite number, another type,
+# None for null, a tuple of schemas for any of them, a list of one schema for lists of such, and an
+# object for objects that have at least these fields; a field that ends in '?' may be missing.
 COUNT = range(2**31)
 SIZE = range(1, 2**31)
 POOL = range(1, 10**9)
 DATA = {'source': str, 'train_pool': POOL, 'test_pool': POOL, 'num_classes': SIZE}
 SETTING = (str, bool, float, [(str, bool, float)])
-FIGURE = {'values': [(None, float)]}
-FIGURES = (
+STATISTIC = {'values': [(None, float)]}
+STATISTICS = (
     'final_test_accuracy',
     'best_epoch_test_accuracy',
     'best_validation_epoch_test_accuracy',
@@ -31,8 +31,8 @@ TRIAL = {
     'seeds': [COUNT],
     'failed_seeds': [COUNT],
     'failure?': (None, str),
-    **dict.fromkeys(FIGURES, FIGURE),
-    'final_digit_accuracy': (None, FIGURE),
+    **dict.fromkeys(STATISTICS, STATISTIC),
+    'final_digit_accuracy': (None, STATISTIC),
 }
 SUMMARY = {
     'name': str,
@@ -50,7 +50,7 @@ LINE = {
     **dict.fromkeys(('test_accuracy', 'test_digit_accuracy'), (None, float)),
     **dict.fromkeys(('train_seconds', 'compile_seconds', 'whole_pool_seconds?'), float),
 }
-# What a report reads of a config; the rest it shows as it is.
+# The fields that the HTML report reads of a config; it shows the rest as they are.
 REPORTED_CONFIG = {
     'seed': COUNT,
     'num_seeds': SIZE,
@@ -74,7 +74,7 @@ def _finite(text: str) -> float:
 
 
 def mismatch(value: Any, shape: Any, where: str = 'it') -> str | None:
-    """How a JSON value differs from a shape, in words; None where it does not."""
+    """How a JSON value differs from a schema, in words; None where it does not."""
     if isinstance(shape, tuple):
         found = [mismatch(value, one, where) for one in shape]
         return None if None in found else found[-1]
@@ -122,7 +122,7 @@ def check_shape(value: Any, shape: Any, path: Path) -> None:
 def check_summary(summary: Any, path: Path) -> None:
     """Raises UserError where summary.json lacks something or contradicts itself.
 
-    A figure's mean, deviation and interval must be those of its values, one for each seed.
+    A statistic's mean, std and interval must be those of its values, one per seed.
     """
     check_shape(summary, SUMMARY, path)
     difference = _contradiction(summary)
@@ -147,17 +147,19 @@ def _contradiction(summary: dict[str, Any]) -> str | None:
             return found
         if len(set(seeds)) < len(seeds) or set(trial['failed_seeds']) - set(seeds):
             return f'{where}.seeds or failed_seeds'
-        for name in (*FIGURES, 'final_digit_accuracy'):
-            if trial[name] is not None and not _is_figure(trial[name], len(seeds)):
+        for name in (*STATISTICS, 'final_digit_accuracy'):
+            if trial[name] is not None and not _is_statistic(trial[name], len(seeds)):
                 return f'{where}.{name}'
     return None
 
 
-def _is_figure(figure: dict[str, Any], num_seeds: int) -> bool:
-    if len(figure['values']) != num_seeds or not all(0 <= v <= 1 for v in figure['values'] if v):
+def _is_statistic(statistic: dict[str, Any], num_seeds: int) -> bool:
+    if len(statistic['values']) != num_seeds or not all(
+        0 <= v <= 1 for v in statistic['values'] if v
+    ):
         return False
-    expected = describe(figure['values'])
-    return all(_is_close(figure.get(name), expected[name]) for name in ('mean', 'std', 'ci95'))
+    expected = describe(statistic['values'])
+    return all(_is_close(statistic.get(name), expected[name]) for name in ('mean', 'std', 'ci95'))
 
 
 def _is_close(found: Any, expected: Any) -> bool:

@@ -22,10 +22,10 @@ from pairjax.workdir.workdir import (
 
 
 class TrialStatus(NamedTuple):
-    """A trial after the last epoch that every run of its program has behind it.
+    """A trial after the last epoch that every run of its program has finished.
 
     index: of the trial. name: for people. validation_accuracy: of the latest evaluated epoch, a
-    fraction per seed that has not failed. num_failed: how many seeds' losses became not-a-number.
+    fraction per seed that has not failed. num_failed: how many seeds' losses became NaN.
     """
 
     index: int
@@ -38,7 +38,7 @@ class ProgramStatus(NamedTuple):
     """The trials that train together.
 
     state: 'finished', 'under way', 'failed', 'begun' or 'not begun'. num_runs: trials times seeds.
-    epochs: how many of num_epochs every run has behind it. seconds_per_epoch: wall seconds of
+    epochs: how many of num_epochs every run has finished. seconds_per_epoch: wall seconds of
     training and evaluation, the mean over these epochs. saved_epoch: of the newest checkpoint.
     failure: why its latest attempt ended. The last three are None where there is none.
     """
@@ -151,7 +151,7 @@ def trial_settings(workdir: Path, saved: Mapping[str, Any]) -> list[dict[str, An
 
 
 def read_failures(workdir: Path, program_of: Mapping[int, int]) -> dict[int, str]:
-    """Why programs failed, by number, also those that have been tried again with more luck."""
+    """Why programs failed, by number, including those whose later attempts succeeded."""
     failures = read_failure_log(workdir)
     if (workdir / 'summary.json').exists():
         for index, trial in enumerate(read_json(workdir / 'summary.json')['trials']):

@@ -20,7 +20,7 @@ from pairjax.errors import UserError
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.plots.comparison import draw_comparison
 from pairjax.reporting.plots.curves import save_figure
-from pairjax.workdir.schema import FIGURES
+from pairjax.workdir.schema import STATISTICS
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = {
@@ -45,7 +45,7 @@ def trial(values, first_seed=0, **fields):
         'hyperparameters': FIELDS | fields,
         'num_params': 123,
         'seeds': seeds,
-        **dict.fromkeys(FIGURES, figure),
+        **dict.fromkeys(STATISTICS, figure),
         'final_digit_accuracy': None,
         'failed_seeds': [s for s, v in zip(seeds, values, strict=True) if v is None],
     }

@@ -19,7 +19,7 @@ from pairjax.studies.factorial.plots import (
     draw_train_pairs,
 )
 from pairjax.studies.factorial.results import StudyResults, read_study
-from pairjax.system import writing
+from pairjax.system import replace_text
 
 
 def write_study(design: Design, workdirs: Mapping[str, Path], out: Path, quick: bool) -> Path:
@@ -44,8 +44,7 @@ def write_study(design: Design, workdirs: Mapping[str, Path], out: Path, quick: 
         save_figure(plot, out / 'figures' / f'study_{name}.png')
     missing = [name for name in part_names(design) if name not in workdirs]
     path = out / 'study.md'
-    with writing(path):
-        path.write_text(study_document(design, results, findings, missing, quick))
+    replace_text(path, study_document(design, results, findings, missing, quick))
     return path
 
 

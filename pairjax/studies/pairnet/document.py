@@ -14,7 +14,7 @@ from pairjax.reporting.format import format_difference, format_statistic
 from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.augmentation import draw_augmentations
 from pairjax.reporting.plots.curves import save_figure
-from pairjax.system import writing
+from pairjax.system import replace_text
 
 # The measures in which arms are compared; p-values are of the first.
 MEASURES = ('final_validation_accuracy', 'exact_pair_accuracy', 'final_digit_accuracy')
@@ -50,8 +50,7 @@ def write_pairnet(
         plot=plot.name,
     )
     save_figure(draw_augmentations(originals, distorted), plot)
-    with writing(path):
-        path.write_text(text)
+    replace_text(path, text)
     return path
 
 

@@ -20,7 +20,7 @@ from pairjax.studies.reproduction.recorded import read_report
 from pairjax.studies.reproduction.results import Results, experiment_names, read_results
 from pairjax.studies.reproduction.sections import first_report, second_report, sweep_rows
 from pairjax.studies.reproduction.tables import ran_table, verdict_table
-from pairjax.system import writing
+from pairjax.system import replace_text
 
 CLAIMS = {1: report1_claims.CLAIMS, 2: report2_claims.CLAIMS}
 TITLES = {1: 'First report', 2: 'Second report'}
@@ -44,8 +44,7 @@ def write_reproduction(
     results = read_results(workdirs, root)
     text = reproduction_document(reports, results, out / 'figures', quick)
     path = out / 'reproduction.md'
-    with writing(path):
-        path.write_text(text)
+    replace_text(path, text)
     return path
 
 
