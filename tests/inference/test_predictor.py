@@ -14,10 +14,11 @@ from pairjax.inference import predictor
 from pairjax.inference.predict_command import image_text
 from pairjax.inference.predictor import Predictor, default_network, restore_runs
 from pairjax.reporting.progress import ProgressDisplay
-from pairjax.runtime.experiment import checkpoint_directory, run_experiment
+from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.system import cache_directory
 from pairjax.workdir.checkpoints import Checkpoints
+from pairjax.workdir.workdir import checkpoint_directory
 
 
 @pytest.fixture(scope='module')
