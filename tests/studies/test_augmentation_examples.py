@@ -1,4 +1,4 @@
-"""The digits of the picture: each distortion does its own, and nothing that is off is shown."""
+"""The digits of the plot: each distortion does its own, and nothing that is off is shown."""
 
 import numpy as np
 

@@ -153,7 +153,7 @@ def test_seed_counts_are_sorted_and_unique():
     assert benchmark.parse_seed_counts(['10', '2', ' 10']) == [2, 10]
 
 
-def test_torch_is_only_missed_where_it_is_asked_for(monkeypatch):
+def test_a_missing_torch_is_an_error_only_with_the_flag(monkeypatch):
     monkeypatch.setattr(benchmark.importlib.util, 'find_spec', lambda name: None)
     assert benchmark.use_torch(None) is False
     assert benchmark.use_torch(False) is False

@@ -92,12 +92,12 @@ def test_the_document_depends_on_the_results_alone(written, tmp_path):
     assert str(document.parents[1]) not in again
 
 
-def test_its_pictures_lie_beside_it(written):
-    pictures = re.findall(r'\((figures/.*?)\)', written[1].read_text())
-    assert len(pictures) == 3
-    for picture in pictures:
+def test_its_plots_are_beside_it(written):
+    plots = re.findall(r'\((figures/.*?)\)', written[1].read_text())
+    assert len(plots) == 3
+    for plot in plots:
         for kind in ('.png', '.pdf'):
-            assert (written[1].parent / picture).with_suffix(kind).stat().st_size > 5000
+            assert (written[1].parent / plot).with_suffix(kind).stat().st_size > 5000
 
 
 def test_tables_are_whole(written):

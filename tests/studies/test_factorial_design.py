@@ -205,8 +205,8 @@ def trial_of(rate, mean, failed_seeds=()):
     hyper = {'model.weight_sharing': True, 'model.widths': list(SMALL.widths)}
     hyper |= {'model.head': 'learned', 'loss.main_weight': 1.0}
     hyper |= {'data.num_train_pairs': 1000, 'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
-    figures = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
-    return TrialResult(0, '', {'hyperparameters': hyper, **figures}, None)
+    statistics = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
+    return TrialResult(0, '', {'hyperparameters': hyper, **statistics}, None)
 
 
 def test_a_rate_at_which_seeds_fail_loses_to_one_at_which_none_does():

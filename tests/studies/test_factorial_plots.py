@@ -58,9 +58,9 @@ def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
         assert np.allclose(dots_of(axes), np.sort(100 * np.concatenate(tests)))
         assert [t.get_text() for t in axes.get_xticklabels()] == ['0', '2']
     shared, ends = means_of(panels[0])['one shared branch']
-    figures = [describe(results.test(c).tolist()) for c in cells_of('AuxNet2', 'shared')]
-    assert np.allclose(shared, [100 * figure['mean'] for figure in figures])
-    assert np.allclose(ends, [100 * np.array(figure['ci95']) for figure in figures])
+    statistics = [describe(results.test(c).tolist()) for c in cells_of('AuxNet2', 'shared')]
+    assert np.allclose(shared, [100 * statistic['mean'] for statistic in statistics])
+    assert np.allclose(ends, [100 * np.array(statistic['ci95']) for statistic in statistics])
     assert len(means_of(panels[0])) == 3 and len(means_of(panels[1])) == 2
 
 
