@@ -1,4 +1,4 @@
-"""Every experiment in configs/ and below builds and is what its header says; networks train."""
+"""Every experiment in configs/ builds and is what its header says; networks train."""
 
 import importlib.util
 from pathlib import Path
@@ -10,12 +10,17 @@ from flax import nnx
 from pairjax.config import flatten, validate
 from pairjax.models.registry import build_model, check_model_config, count_params
 from pairjax.runtime.experiment import run_experiment
+from pairjax.studies.reproduction.results import SEARCHES as SEARCHES_OF_PAPERS
 from pairjax.training.optimizers import check_optimizer_config
 from pairjax.trials import expand_trials
 from pairjax.workdir.metrics_log import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').glob('*.py'))
+SEARCHES = {f'configs/report{paper}.py': names for paper, names in SEARCHES_OF_PAPERS.items()}
+# As --config names them.
+CONFIGS = [file for file in FILES if file not in SEARCHES]
+CONFIGS += [f'{file}:{name}' for file, names in SEARCHES.items() for name in names]
 PAIRNET = {'pairnet': 1, 'pairnet_ensemble': 5}
 REQUIRED = ('basicnet1', 'auxnet1', 'auxnet2', 'auxnet3', 'shallow', 'deep', 'deep_shared')
 
@@ -33,12 +38,13 @@ def test_the_reports_networks_have_a_config_each():
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_config_builds_and_names_its_command(name):
-    module = load_module(name)
-    for part in (f'--config={name}', 'cost:', 'result:'):
+    file, *search = name.split(':')
+    module = load_module(file)
+    for part in (f'--config={file}', 'cost:', 'result:'):
         assert part in module.__doc__
-    config = validate(module.get_config())
+    config = validate(module.get_config(*search))
     # A config of several parts, each an experiment, names the part after a minus sign.
-    assert config.name.partition('-')[0] == Path(name).stem
+    assert config.name.partition('-')[0] == (search[0] if search else Path(file).stem)
     if config.sweep.param_range:  # Over a thousand trials, of which the budget leaves a few.
         first = tuple((field, values[:9]) for field, values in config.sweep.product)
         config = validate({**flatten(config), 'sweep.product': first})

@@ -1,4 +1,4 @@
-"""The configs of both reports: their trials, and protocols equal to those of the plain configs."""
+"""The configs of both papers: their trials, and protocols equal to those of the plain configs."""
 
 import itertools
 import runpy
@@ -8,6 +8,7 @@ import pytest
 from made_results import base_fields
 
 from pairjax.config import default_config, flatten, validate
+from pairjax.errors import UserError
 from pairjax.runtime.plan import checked_trials, group_trials, trials_in_range
 from pairjax.studies.reproduction.recorded import (
     read_report,
@@ -15,49 +16,63 @@ from pairjax.studies.reproduction.recorded import (
     recorded_widths,
 )
 from pairjax.studies.reproduction.report2_claims import SETTINGS
-from pairjax.studies.reproduction.results import EXPERIMENTS
+from pairjax.studies.reproduction.results import NETWORKS, SEARCHES, experiment_names
 from pairjax.trials import expand_trials
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SWEPT_WIDTHS = ('basicnet1_widths', 'auxnet1_widths', 'auxnet2_widths', 'auxnet3_widths')
-FIRST_REPORT = [path for path in EXPERIMENTS[1] if '/' in path]
 
 
 def load(path):
-    return validate(runpy.run_path(str(CONFIGS / f'{path}.py'))['get_config']())
+    """A config as --config names it, without configs/ and .py."""
+    file, *name = path.split(':')
+    return validate(runpy.run_path(str(CONFIGS / f'{file}.py'))['get_config'](*name))
 
 
 def values_of(config, *fields):
     return [tuple(t.hyperparameters[field] for field in fields) for t in expand_trials(config)]
 
 
-def test_every_config_of_the_reports_is_run():
-    files = {p.relative_to(CONFIGS).with_suffix('').as_posix() for p in CONFIGS.glob('report*/*')}
-    files = {name for name in files if '__pycache__' not in name}
-    paths = [path for report in EXPERIMENTS.values() for path in report]
-    assert files == {path for path in paths if '/' in path}
-    assert all((CONFIGS / f'{path}.py').is_file() for path in paths)
-    names = [path.rpartition('/')[2] for path in paths]
+def test_every_config_of_the_papers_is_run():
+    for paper, searches in SEARCHES.items():
+        module = runpy.run_path(str(CONFIGS / f'report{paper}.py'))
+        assert set(module['EXPERIMENTS']) == set(searches)
+        for name in searches:
+            assert load(f'report{paper}:{name}').name == name
+            assert f'  {name} ' in module['__doc__']
+        for name in NETWORKS[paper].values():
+            assert load(name).name == name
+    names = [name for paper in (1, 2) for name in experiment_names(paper)]
     assert len(set(names)) == len(names)  # Each has a workdir of its own.
 
 
-@pytest.mark.parametrize('path', FIRST_REPORT)
-def test_first_report_keeps_its_protocol(path):
-    config = load(path)
+@pytest.mark.parametrize('file', ['report1', 'report2'])
+def test_an_unknown_search_is_answered_with_the_nearest(file):
+    for name in (['nothing'], []):
+        with pytest.raises(UserError, match=rf'{file}\.py:NAME.*choose from'):
+            runpy.run_path(str(CONFIGS / f'{file}.py'))['get_config'](*name)
+    known = next(iter(SEARCHES[int(file[-1])]))
+    with pytest.raises(UserError, match=f'did you mean {known!r}'):
+        load(f'{file}:{known[:-1]}')
+
+
+@pytest.mark.parametrize('name', SEARCHES[1])
+def test_first_paper_keeps_its_protocol(name):
+    config = load(f'report1:{name}')
     own = {'model.name': config.model.name, 'train.evaluate_all_every': 25}
     expected = base_fields(default_config()) | own
     if config.model.name == 'BasicNet1':
         expected['loss.aux_weight'] = 0.0
-    if path == 'report1/fastest':
+    if name == 'fastest':
         expected |= {'train.batch_size': 200, 'train.evaluate_every': 25}
     assert base_fields(config) == expected
-    assert config.num_seeds == (10 if path == 'report1/fastest' else 5)
+    assert config.num_seeds == (10 if name == 'fastest' else 5)
 
 
 def test_width_sweeps_hold_every_width_in_the_budget():
     widths = set(itertools.product((16, 32, 64, 128, 256, 512), repeat=4))
     for name in SWEPT_WIDTHS:
-        sweep = load(f'report1/{name}').sweep
+        sweep = load(f'report1:{name}').sweep
         ((field, values),) = sweep.product
         assert field == 'model.widths' and set(values) == widths and len(values) == 6**4
         assert sweep.param_range == (65_000, 75_000) and sweep.settings == ()
@@ -66,7 +81,7 @@ def test_width_sweeps_hold_every_width_in_the_budget():
 @pytest.mark.parametrize('model', ['BasicNet1', 'AuxNet2', 'AuxNet3'])
 def test_the_budget_admits_the_widths_that_are_recorded(model):
     """Those and no others, of which every thirtieth is tried, since counting takes a while."""
-    config = load(f'report1/{model.lower()}_widths')
+    config = load(f'report1:{model.lower()}_widths')
     ((field, values),) = config.sweep.product
     recorded = set(recorded_widths(model))
     some = tuple(widths for i, widths in enumerate(values) if widths in recorded or i % 30 == 0)
@@ -77,7 +92,7 @@ def test_the_budget_admits_the_widths_that_are_recorded(model):
 
 
 def test_learning_rates_are_the_recorded_ones_in_one_program():
-    config = load('report1/auxnet2_learning_rates')
+    config = load('report1:auxnet2_learning_rates')
     assert dict(values_of(config, 'optimizer.learning_rate', 'train.batch_size')) == dict.fromkeys(
         recorded_learning_rates(), 100
     )
@@ -85,8 +100,8 @@ def test_learning_rates_are_the_recorded_ones_in_one_program():
     assert tuple(config.model.widths) == (32, 32, 64, 256)
 
 
-def test_batch_sizes_of_the_first_report():
-    config = load('report1/auxnet2_batch_sizes')
+def test_batch_sizes_of_the_first_paper():
+    config = load('report1:auxnet2_batch_sizes')
     sizes = [25, 50, 100, 200, 500, 1000]
     assert values_of(config, 'train.batch_size') == [(size,) for size in sizes]
     assert config.optimizer.learning_rate == 5e-3
@@ -94,15 +109,15 @@ def test_batch_sizes_of_the_first_report():
 
 
 @pytest.mark.parametrize('name', ['shallow', 'deep', 'deep_shared'])
-def test_second_report_keeps_the_protocol_of_its_final_runs(name):
+def test_second_paper_keeps_the_protocol_of_its_final_runs(name):
     final = load(name)
     for sweep in ('grid', 'batch_sizes'):
-        config = load(f'report2/{name}_{sweep}')
+        config = load(f'report2:{name}_{sweep}')
         assert base_fields(config) == base_fields(final)
         assert config.model.widths == final.model.widths
-    assert load(f'report2/{name}_grid').num_seeds == 5
-    assert load(f'report2/{name}_batch_sizes').num_seeds == 10
-    sizes = values_of(load(f'report2/{name}_batch_sizes'), 'train.batch_size')
+    assert load(f'report2:{name}_grid').num_seeds == 5
+    assert load(f'report2:{name}_batch_sizes').num_seeds == 10
+    sizes = values_of(load(f'report2:{name}_batch_sizes'), 'train.batch_size')
     assert sizes == [(size,) for size in (1, 5, 10, 25, 50, 100)]
 
 
@@ -111,7 +126,7 @@ def test_second_report_keeps_the_protocol_of_its_final_runs(name):
     [('shallow', 'ShallowModel', 9), ('deep', 'DeepModel', 27), ('deep_shared', 'DeepModel', 27)],
 )
 def test_grids_hold_the_recorded_search(name, model, count):
-    config = load(f'report2/{name}_grid')
+    config = load(f'report2:{name}_grid')
     fields = ('optimizer.learning_rate', 'model.widths', 'loss.aux_weight', 'loss.main_weight')
     rows = [(rate, *widths, aux, main) for rate, widths, aux, main in values_of(config, *fields)]
     grid = read_report(2)['grid'][model]

@@ -11,7 +11,7 @@ Recorded = dict[str, Any]
 
 def read_report(number: int) -> dict[str, Any]:
     """Everything recorded of report 1 or 2, as its file has it: accuracies in percent."""
-    path = resources.files('pairjax.reproduction') / 'data' / f'report{number}.json'
+    path = resources.files('pairjax.studies.reproduction') / 'data' / f'report{number}.json'
     return json.loads(path.read_text())
 
 

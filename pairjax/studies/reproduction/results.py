@@ -17,40 +17,31 @@ FINAL, BEST = 'final_test_accuracy', 'best_epoch_test_accuracy'
 EPOCH_NAMES = {FINAL: 'final epoch', BEST: 'best epoch on test'}
 LEARNING_RATE, BATCH_SIZE = 'optimizer.learning_rate', 'train.batch_size'
 WIDTHS, AUX_WEIGHT = 'model.widths', 'loss.aux_weight'
-# Per report the configs that are run, files below configs/ without their ending; each experiment
-# has the name of its file.
-EXPERIMENTS = {
-    1: (
-        'basicnet1',
-        'auxnet1',
-        'auxnet2',
-        'auxnet3',
-        'report1/fastest',
-        'report1/auxnet2_learning_rates',
-        'report1/auxnet2_batch_sizes',
-        'report1/basicnet1_widths',
-        'report1/auxnet1_widths',
-        'report1/auxnet2_widths',
-        'report1/auxnet3_widths',
-    ),
-    2: (
-        'shallow',
-        'deep',
-        'deep_shared',
-        'report2/shallow_batch_sizes',
-        'report2/deep_batch_sizes',
-        'report2/deep_shared_batch_sizes',
-        'report2/shallow_grid',
-        'report2/deep_grid',
-        'report2/deep_shared_grid',
-    ),
+# Per paper its networks by the name to show: each an experiment of one trial, configs/NAME.py.
+NETWORKS = {
+    1: {'BasicNet1': 'basicnet1', 'AuxNet1': 'auxnet1', 'AuxNet2': 'auxnet2', 'AuxNet3': 'auxnet3'},
+    2: {
+        'ShallowModel': 'shallow',
+        'DeepModel, not shared': 'deep',
+        'DeepModel, shared': 'deep_shared',
+    },
+}
+# Per paper its searches, each configs/reportN.py:NAME.
+SEARCHES = {
+    1: [
+        'fastest',
+        'auxnet2_learning_rates',
+        'auxnet2_batch_sizes',
+        *(f'{name}_widths' for name in NETWORKS[1].values()),
+    ],
+    2: [f'{name}_{what}' for what in ('batch_sizes', 'grid') for name in NETWORKS[2].values()],
 }
 MAJORITY_FILE = 'majority.json'
 
 
-def experiment_names(report: int) -> list[str]:
-    """The names of a report's experiments, in the order in which they run."""
-    return [path.rpartition('/')[2] for path in EXPERIMENTS[report]]
+def experiment_names(paper: int) -> list[str]:
+    """The names of a paper's experiments, in the order in which they run."""
+    return [*NETWORKS[paper].values(), *SEARCHES[paper]]
 
 
 class MissingError(LookupError):

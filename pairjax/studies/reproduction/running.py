@@ -25,7 +25,7 @@ from pairjax.runtime.plan import (
     seeds_of,
     trials_in_range,
 )
-from pairjax.studies.reproduction.results import EXPERIMENTS, MAJORITY_FILE
+from pairjax.studies.reproduction.results import MAJORITY_FILE, NETWORKS, SEARCHES
 from pairjax.system import write_json, writing
 from pairjax.training.state import Purpose, run_key
 
@@ -38,21 +38,26 @@ QUICK_STRIDE = 7
 
 
 def load_configs(
-    directory: Path, reports: Sequence[int], settings: Mapping[str, Any]
+    directory: Path, papers: Sequence[int], settings: Mapping[str, Any]
 ) -> dict[str, ConfigDict]:
-    """The configs of the reports' experiments by name.
+    """The configs of the papers' experiments by name.
 
     Args:
-      directory: where the repository's configs lie.
-      reports: which reports, 1 and 2.
+      directory: the repository's configs/.
+      papers: which papers, 1 and 2.
       settings: fields by dotted name, set in every config.
     """
-    configs = {}
-    for path in (path for report in reports for path in EXPERIMENTS[report]):
-        config = runpy.run_path(str(directory / f'{path}.py'))['get_config']()
+
+    def load(file: str, *name: str) -> ConfigDict:
+        config = runpy.run_path(str(directory / f'{file}.py'))['get_config'](*name)
         config.update_from_flattened_dict(settings)
-        configs[config.name] = config
-    return configs
+        return config
+
+    configs = []
+    for paper in papers:
+        configs += [load(name) for name in NETWORKS[paper].values()]
+        configs += [load(f'report{paper}', name) for name in SEARCHES[paper]]
+    return {config.name: config for config in configs}
 
 
 def quick_config(config: ConfigDict, num_classes: int) -> ConfigDict:
