@@ -1,14 +1,18 @@
 """Experiments made by hand, for the tests of what is said about them."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pandas as pd
 
+from pairjax.analysis.results import ExperimentResult, MetricsFrame, TrialResult
 from pairjax.analysis.summary import summarize, summarize_trial
 from pairjax.config import default_config, flatten, validate
-from pairjax.studies.reproduction.results import MAJORITY_FILE, Experiment, Results, Trial
+from pairjax.studies.reproduction.results import MAJORITY_FILE, Reproduction
 from pairjax.system import write_json
 from pairjax.trials import Trial as ConfigTrial
+from pairjax.trials import trial_names
 
 DATA = {'source': 'idx', 'train_pool': 60_000, 'test_pool': 10_000, 'num_classes': 10}
 DATA['fingerprint'] = 'f00d'
@@ -42,18 +46,32 @@ def make_trial(finals, bests=None, fields=None, num_params=1000, **lines):
     """One trial from its final and best test accuracies; `fields` by dotted name."""
     metrics = pd.DataFrame.from_records(lines_of(finals, bests, **lines))
     hyperparameters = {**HYPERPARAMETERS, **(fields or {})}
-    summary = {'hyperparameters': hyperparameters, **summarize_trial(metrics)}
-    return Trial(hyperparameters, num_params, summary, metrics)
+    summary = {'hyperparameters': hyperparameters, 'num_params': num_params}
+    trial = TrialResult(0, 'made', summary | summarize_trial(metrics), MetricsFrame(Path('made')))
+    return with_metrics(trial, metrics)
+
+
+def with_metrics(trial, metrics):
+    """The trial with other lines of metrics.jsonl."""
+    log = MetricsFrame(trial.log.workdir)
+    vars(log)['frame'] = metrics.assign(trial=trial.index)  # As if it had been read.
+    return dataclasses.replace(trial, log=log)
 
 
 def make_experiment(name, trials, data=DATA, selected=0):
-    return Experiment(name, list(trials), selected, data, TIMING, VERSIONS)
+    names = trial_names([trial.summary for trial in trials])
+    named = [
+        with_metrics(dataclasses.replace(trial, index=index, name=names[index]), trial.metrics)
+        for index, trial in enumerate(trials)
+    ]
+    summary = {'name': name, 'data': data, 'timing': TIMING, 'selected_trial': selected}
+    return ExperimentResult(Path('made') / name, summary, {}, VERSIONS, named)
 
 
 def make_results(trials, majority=0.55):
-    """Results from {name: trials}; the commoner answer's share is that of ten seeds."""
+    """Results from {name: trials}; the majority class has that share of ten seeds' test pairs."""
     experiments = {name: make_experiment(name, mine) for name, mine in trials.items()}
-    return Results(experiments, pd.Series([majority] * 10))
+    return Reproduction(experiments, pd.Series([majority] * 10))
 
 
 def save_experiment(workdir, trials, data=DATA):

@@ -1,6 +1,4 @@
-"""Verdicts on the reports' sentences, on results made by hand in both directions."""
-
-import math
+"""Verdicts on the papers' sentences, on results made by hand in both directions."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +6,15 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from made_results import make_results, make_trial
+from made_results import make_results, make_trial, with_metrics
 
-from pairjax.studies.reproduction import claims, report1_claims, report2_claims
+from pairjax.analysis.results import MissingError, pair_by_seed
+from pairjax.studies.reproduction import claims, paper1_claims, paper2_claims
 from pairjax.studies.reproduction.claims import FAILS, HOLDS, OPEN, Claim, Judgement, judge_claims
-from pairjax.studies.reproduction.results import MissingError, experiment_names
+from pairjax.studies.reproduction.results import experiment_names
 
-ALL = {claim.key: claim for claim in report1_claims.CLAIMS + report2_claims.CLAIMS}
+CLAIMS = {1: paper1_claims.CLAIMS, 2: paper2_claims.CLAIMS}
+ALL = {claim.key: claim for mine in CLAIMS.values() for claim in mine}
 SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
 TEN = np.concatenate([SPREAD, SPREAD[::-1] / 2])
 
@@ -35,19 +35,18 @@ numbers = st.floats(-1, 1).map(lambda x: round(x, 6))
 
 
 @given(numbers, numbers, numbers)
-def test_signs_follow_from_the_side_on_which_an_interval_lies(a, b, threshold):
+def test_signs_follow_from_the_side_on_which_an_interval_is(a, b, threshold):
     low, high = sorted((a, b))
-    verdict = claims.above_zero(low, high, threshold)
+    verdict = claims.above((low, high), threshold)
     assert (verdict == HOLDS) == (low > threshold)
     assert (verdict == FAILS) == (high < threshold)
     opposite = {HOLDS: FAILS, FAILS: HOLDS, OPEN: OPEN}
-    assert claims.below_zero(low, high) == opposite[claims.above_zero(low, high)]
+    assert claims.below((low, high), threshold) == opposite[verdict]
 
 
 def test_without_an_interval_nothing_can_be_told():
-    for rule in (claims.above_zero, claims.below_zero, claims.at_stated):
-        assert rule(None, None) == OPEN
-    assert claims.shifted(None, None, 1) == (None, None)
+    for rule in (claims.above, claims.below, claims.at_stated):
+        assert rule(None) == OPEN
 
 
 @pytest.mark.parametrize(
@@ -62,8 +61,10 @@ def test_without_an_interval_nothing_can_be_told():
         (0.006, 0.09, 0.005, FAILS),
     ],
 )
-def test_a_stated_figure_holds_where_a_narrow_interval_reaches_it(low, high, tolerance, verdict):
-    assert claims.at_stated(low, high, tolerance) == verdict
+def test_a_stated_number_holds_where_a_narrow_interval_reaches_it(low, high, tolerance, verdict):
+    assert claims.at_stated((low, high), tolerance=tolerance) == verdict
+    shifted = (low + 0.5, high + 0.5)
+    assert claims.at_stated(shifted, stated=0.5, tolerance=tolerance) == verdict
 
 
 def test_all_hold_only_together():
@@ -88,10 +89,10 @@ def test_falling_ranks():
 
 
 def test_most_is_more_than_half_of_all_seeds_there_could_be():
-    assert claims.most_of(10, 10)[0] == HOLDS and claims.most_of(0, 10)[0] == FAILS
-    assert claims.most_of(6, 10)[0] == OPEN and claims.most_of(0, 0)[0] == OPEN
+    assert claims.most_of(10, 10).verdict == HOLDS and claims.most_of(0, 10).verdict == FAILS
+    assert claims.most_of(6, 10).verdict == OPEN and claims.most_of(0, 0).verdict == OPEN
     # Clopper and Pearson: the lower end for 10 of 10 is 0.025 ** (1 / 10).
-    assert f'[{0.025**0.1:.2f}, 1.00]' in claims.most_of(10, 10)[1]
+    assert f'[{0.025**0.1:.2f}, 1.00]' in claims.most_of(10, 10).evidence
 
 
 def test_difference_from_a_recorded_mean_is_welchs():
@@ -100,18 +101,19 @@ def test_difference_from_a_recorded_mean_is_welchs():
     difference = claims.recorded_difference(values, recorded)
     welch = scipy.stats.ttest_ind(values, other, equal_var=False)
     interval = welch.confidence_interval(0.95)
-    assert difference == pytest.approx((values.mean() - other.mean(), interval.low, interval.high))
+    assert difference.mean == pytest.approx(values.mean() - other.mean())
+    assert difference.ci95 == pytest.approx((interval.low, interval.high))
 
 
-def test_a_recorded_mean_without_a_deviation_is_taken_to_have_ours():
+def test_a_recorded_mean_without_a_std_is_taken_to_have_ours():
     values = pd.Series(0.9 + TEN)
     bare = claims.recorded_difference(values, {'mean': 0.88, 'std': None, 'n': 10})
     same = claims.recorded_difference(values, {'mean': 0.88, 'std': values.std(), 'n': 10})
-    assert bare == same and bare.low < 0.02 < bare.high
+    assert bare == same and bare.ci95[0] < 0.02 < bare.ci95[1]
     alone = claims.recorded_difference(values[:1], {'mean': 0.88, 'std': 0.01, 'n': 5})
-    assert alone.low is None and alone.mean == pytest.approx(values[0] - 0.88)
+    assert alone.ci95 is None and alone.mean == pytest.approx(values[0] - 0.88)
     nothing = claims.recorded_difference(values[:0], {'mean': 0.88, 'std': 0.01, 'n': 5})
-    assert nothing == (None, None, None)
+    assert set(nothing) == set(claims.recorded_difference(values, None)) == {None}
 
 
 def series(mean, spread=SPREAD):
@@ -144,7 +146,7 @@ def test_being_worse_is_corrected_for_the_number_of_others():
     many['better'] = slightly_better
     assert p_value * 20 > 0.05
     assert claims.best_of('x', candidate, many).verdict == OPEN
-    adjusted = claims.worse_p_values({'better': claims.compare(candidate, slightly_better)})
+    adjusted = claims.worse_p_values({'better': pair_by_seed(candidate, slightly_better)})
     assert adjusted['better'] == pytest.approx(p_value)
 
 
@@ -152,10 +154,21 @@ def test_what_was_not_run_cannot_be_told():
     def missing(results):
         raise MissingError('deep did not finish')
 
-    said = Claim('b', 'B.', 2, lambda results: Judgement(HOLDS, 'because'))
-    verdicts = judge_claims([Claim('a', 'A.', 1, missing), said], make_results({}))
-    assert verdicts[0] == ('a', 'A.', 1, OPEN, 'deep did not finish')
-    assert verdicts[1] == ('b', 'B.', 2, HOLDS, 'because')
+    said = Claim('b', 'B.', lambda results: Judgement(HOLDS, 'because'))
+    verdicts = judge_claims([Claim('a', 'A.', missing), said], make_results({}))
+    assert verdicts[0] == ('a', 'A.', OPEN, 'deep did not finish')
+    assert verdicts[1] == ('b', 'B.', HOLDS, 'because')
+
+
+def test_a_sentence_about_several_networks_is_a_claim_for_each():
+    added = []
+
+    @claims.claim(added, 'Of {}.', {'A': 'a', 'B': 'b'})
+    def judge(network, results):
+        return Judgement(HOLDS, network)
+
+    verdicts = judge_claims(added, make_results({}))
+    assert verdicts == [('judge: a', 'Of A.', HOLDS, 'a'), ('judge: b', 'Of B.', HOLDS, 'b')]
 
 
 def test_every_claim_does_without_any_results():
@@ -163,7 +176,7 @@ def test_every_claim_does_without_any_results():
         assert verdict.verdict == OPEN and 'did not finish' in verdict.evidence, verdict
 
 
-# ------------------------------------------------------------------------ first report
+# ------------------------------------------------------------------------- first paper
 
 
 def networks(**means):
@@ -194,27 +207,27 @@ def test_auxnet3_behind_needs_a_narrow_interval():
     assert judged('auxnet3_is_behind', wild)[0] == OPEN
 
 
-def test_basicnet1_lies_far_below_all_three():
+def test_basicnet1_is_far_below_all_three():
     above = {'auxnet1': 0.9, 'auxnet2': 0.92, 'auxnet3': 0.88}
-    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.8))[0] == HOLDS
+    assert judged('basicnet1_is_far_below', networks(**above, basicnet1=0.8))[0] == HOLDS
     # One of the three is nearer than five points.
-    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.86))[0] == FAILS
-    assert judged('basicnet1_lies_far_below', networks(**above, basicnet1=0.83))[0] == OPEN
+    assert judged('basicnet1_is_far_below', networks(**above, basicnet1=0.86))[0] == FAILS
+    assert judged('basicnet1_is_far_below', networks(**above, basicnet1=0.83))[0] == OPEN
 
 
 @pytest.mark.parametrize(('sign', 'verdict'), [(-1, HOLDS), (1, FAILS)])
-def test_low_accuracy_goes_with_high_deviation(sign, verdict):
+def test_low_accuracy_goes_with_high_std(sign, verdict):
     means = np.linspace(0.7, 0.9, 8)
     factors = 1 + sign * 3 * (means - 0.8)
     trials = [around(m, SPREAD * f) for m, f in zip(means, factors, strict=True)]
-    found, evidence = judged('low_accuracy_varies: AuxNet2', {'auxnet2_widths': trials})
+    found, evidence = judged('low_accuracy_varies: auxnet2', {'auxnet2_widths': trials})
     assert found == verdict and f'{sign:+.2f}' in evidence and 'n = 8 widths' in evidence
 
 
-def test_trials_with_one_seed_have_no_deviation_to_rank():
+def test_trials_with_one_seed_have_no_std_to_rank():
     trials = [around(m, SPREAD * (2 - m)) for m in np.linspace(0.7, 0.9, 6)]
     trials.append(make_trial([0.2, None, None, None, None]))
-    evidence = judged('low_accuracy_varies: AuxNet2', {'auxnet2_widths': trials})[1]
+    evidence = judged('low_accuracy_varies: auxnet2', {'auxnet2_widths': trials})[1]
     assert 'n = 6 widths' in evidence
 
 
@@ -228,13 +241,13 @@ def rates(*means):
 
 def test_learning_rate():
     judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.85, 0.93, 0.88)}
-    assert judged('learning_rate', judge)[0] == HOLDS
+    assert judged('learning_rate_is_best', judge)[0] == HOLDS
     judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.98, 0.93, 0.88)}
-    verdict, evidence = judged('learning_rate', judge)
+    verdict, evidence = judged('learning_rate_is_best', judge)
     assert verdict == FAILS and '0.001' in evidence
     # Without a trial at 5e-3, as when a sweep is cut short.
     judge = {'auxnet2_learning_rates': rates(0.7, 0.8, 0.98, 0.93, 0.88)[:3]}
-    assert judged('learning_rate', judge)[0] == OPEN
+    assert judged('learning_rate_is_best', judge)[0] == OPEN
 
 
 def batches(slope, seconds=None):
@@ -254,22 +267,27 @@ def test_small_batches():
     trials = batches(-0.02)
     # A slope that is the same in every seed has no interval; one seed bends here.
     trials[0] = around(0.8, SPREAD + [0.002, 0, 0, 0, -0.001], fields={'train.batch_size': 25})
-    verdict, evidence = judged('small_batches', {'auxnet2_batch_sizes': trials})
+    verdict, evidence = judged('small_batches_are_better', {'auxnet2_batch_sizes': trials})
     assert verdict == HOLDS and '-2.00 points' in evidence and 'highest mean at 25' in evidence
     trials = batches(0.02)
     trials[0] = around(0.8, SPREAD + [0.002, 0, 0, 0, -0.001], fields={'train.batch_size': 25})
-    assert judged('small_batches', {'auxnet2_batch_sizes': trials})[0] == FAILS
-    assert judged('small_batches', {'auxnet2_batch_sizes': trials[:1]})[0] == OPEN
+    assert judged('small_batches_are_better', {'auxnet2_batch_sizes': trials})[0] == FAILS
+    assert judged('small_batches_are_better', {'auxnet2_batch_sizes': trials[:1]})[0] == OPEN
 
 
 def test_time_by_batch_size():
     faster = {'auxnet2_batch_sizes': batches(0, [5, 4, 3, 2, 1])}
-    verdict, evidence = judged('time_falls', faster)
+    verdict, evidence = judged('time_falls_with_batch_size', faster)
     assert verdict == HOLDS and '5000 ms at 25' in evidence and '1000 ms at 400' in evidence
-    assert judged('time_falls', {'auxnet2_batch_sizes': batches(0, [1, 2, 3, 4, 5])})[0] == FAILS
+    assert (
+        judged('time_falls_with_batch_size', {'auxnet2_batch_sizes': batches(0, [1, 2, 3, 4, 5])})[
+            0
+        ]
+        == FAILS
+    )
 
 
-# ----------------------------------------------------------------------- second report
+# ------------------------------------------------------------------------ second paper
 
 
 def deep_pair(gain, shared_spread=TEN, separate_spread=np.roll(TEN, 3)):  # noqa: B008
@@ -360,15 +378,15 @@ def test_batches_of_one_against_batches_of_a_hundred():
             ]
         }
 
-    assert judged('batches_of_one: shallow', sizes(0.8, 0.75))[0] == HOLDS
-    assert judged('batches_of_one: shallow', sizes(0.75, 0.8))[0] == FAILS
-    assert judged('batches_of_one: shallow', sizes(0.8, 0.8))[0] == OPEN
+    assert judged('batches_of_one_are_better: shallow', sizes(0.8, 0.75))[0] == HOLDS
+    assert judged('batches_of_one_are_better: shallow', sizes(0.75, 0.8))[0] == FAILS
+    assert judged('batches_of_one_are_better: shallow', sizes(0.8, 0.8))[0] == OPEN
     # The final epoch decides; the best one is evidence.
     trials = sizes(0.8, 0.75)
     trials['shallow_batch_sizes'][0] = make_trial(
         list(0.7 + TEN), bests=list(0.9 + TEN), fields={'train.batch_size': 1}
     )
-    verdict, evidence = judged('batches_of_one: shallow', trials)
+    verdict, evidence = judged('batches_of_one_are_better: shallow', trials)
     assert verdict == FAILS and '-5.00 points' in evidence and '+14.00 points' in evidence
 
 
@@ -378,11 +396,11 @@ def test_shallow_reaches_all_of_its_train_pairs():
         train = [fits] * reaching + [falls_short] * (10 - reaching)
         return [around(0.8, train=train, digits=False)]
 
-    verdict, evidence = judged('shallow_fits', {'shallow': shallow(10)})
+    verdict, evidence = judged('shallow_fits_its_train_pairs', {'shallow': shallow(10)})
     assert verdict == HOLDS and '10 of 10 ever, the first in epoch 2' in evidence
-    assert judged('shallow_fits', {'shallow': shallow(6)})[0] == OPEN
+    assert judged('shallow_fits_its_train_pairs', {'shallow': shallow(6)})[0] == OPEN
     both = {'shallow': shallow(0), 'shallow_batch_sizes': shallow(3)}
-    verdict, evidence = judged('shallow_fits', both)
+    verdict, evidence = judged('shallow_fits_its_train_pairs', both)
     assert verdict == FAILS and '0 of 10 ever' in evidence
     assert 'batches of 100: 3 of 10 ever' in evidence
 
@@ -390,40 +408,39 @@ def test_shallow_reaches_all_of_its_train_pairs():
 def test_after_five_epochs_is_not_within_them():
     trial = around(0.8, train=(0.9, 1.0, 1.0))
     metrics = trial.metrics.assign(epoch=trial.metrics.epoch + 4)
-    late = trial._replace(metrics=metrics)
-    assert judged('shallow_fits', {'shallow': [late]})[0] == FAILS
+    late = with_metrics(trial, metrics)
+    assert judged('shallow_fits_its_train_pairs', {'shallow': [late]})[0] == FAILS
 
 
-# ------------------------------------------------------------------------- both reports
+# -------------------------------------------------------------------------- both papers
 
 
-def everything(report, **changed):
-    trials = {name: [around(0.8)] for name in experiment_names(report)}
+def everything(paper, **changed):
+    trials = {name: [around(0.8)] for name in experiment_names(paper)}
     return trials | changed
 
 
 @pytest.mark.parametrize(
-    ('key', 'report', 'one'),
+    ('paper', 'key', 'one'),
     [
-        ('majority: first report', 1, 'auxnet3_widths'),
-        ('majority: second report', 2, 'deep_grid'),
+        (1, 'first_beat_the_majority', 'auxnet3_widths'),
+        (2, 'second_beat_the_majority', 'deep_grid'),
     ],
 )
-def test_everything_beats_the_majority(key, report, one):
-    verdict, evidence = judged(key, everything(report))
-    count = len(experiment_names(report))
+def test_everything_beats_the_majority(paper, key, one):
+    verdict, evidence = judged(key, everything(paper))
+    count = len(experiment_names(paper))
     assert verdict == HOLDS and f'{count} of {count} trials' in evidence and '55.00 %' in evidence
-    assert judged(key, everything(report), majority=0.9)[0] == FAILS
-    near = everything(report, **{one: [around(0.8), around(0.551)]})
+    assert judged(key, everything(paper), majority=0.9)[0] == FAILS
+    near = everything(paper, **{one: [around(0.8), around(0.551)]})
     verdict, evidence = judged(key, near)
     assert verdict == OPEN and f'not so: {one}: ' in evidence
-    # Where the main head is not trained it is not asked to beat anything.
+    # Where the main head is not trained it need not beat anything.
     untrained = around(0.5, fields={'loss.main_weight': 0.0})
-    assert judged(key, everything(report, **{one: [around(0.8), untrained]}))[0] == HOLDS
+    assert judged(key, everything(paper, **{one: [around(0.8), untrained]}))[0] == HOLDS
 
 
 def test_verdicts_have_no_bars_that_would_break_a_table():
-    for report in (1, 2):
-        for verdict in judge_claims(list(ALL.values()), make_results(everything(report))):
-            assert '|' not in verdict.evidence + verdict.sentence
-            assert '\n' not in verdict.evidence and not math.isnan(verdict.report)
+    for paper, mine in CLAIMS.items():
+        for verdict in judge_claims(mine, make_results(everything(paper))):
+            assert not set('|\n') & set(verdict.evidence + verdict.sentence)

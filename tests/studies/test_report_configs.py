@@ -10,12 +10,12 @@ from made_results import base_fields
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
 from pairjax.runtime.plan import checked_trials, group_trials, trials_in_range
+from pairjax.studies.reproduction.paper2_claims import SETTINGS
 from pairjax.studies.reproduction.recorded import (
-    read_report,
+    read_paper,
     recorded_learning_rates,
     recorded_widths,
 )
-from pairjax.studies.reproduction.report2_claims import SETTINGS
 from pairjax.studies.reproduction.results import NETWORKS, SEARCHES, experiment_names
 from pairjax.trials import expand_trials
 
@@ -129,7 +129,7 @@ def test_grids_hold_the_recorded_search(name, model, count):
     config = load(f'report2:{name}_grid')
     fields = ('optimizer.learning_rate', 'model.widths', 'loss.aux_weight', 'loss.main_weight')
     rows = [(rate, *widths, aux, main) for rate, widths, aux, main in values_of(config, *fields)]
-    grid = read_report(2)['grid'][model]
+    grid = read_paper(2)['grid'][model]
     weights = grid.get('aux_weight', [0])
     expected = itertools.product(grid['learning_rate'], grid['hidden'], weights)
     assert sorted(rows) == sorted((*row, 1 - row[-1]) for row in expected)

@@ -1,4 +1,4 @@
-"""Running both reports again: their configs, what a quick run leaves out, and failures."""
+"""Running both papers again: their configs, what a quick run leaves out, and failures."""
 
 import json
 import re
@@ -9,24 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_hyperparameters
-from made_results import (
-    DATA,
-    make_trial,
-    save_experiment,
-)
+from made_results import DATA, make_trial, save_experiment
 
 from pairjax.config import flatten, validate
 from pairjax.data.pairs import make_pools
 from pairjax.data.sources import Digits
 from pairjax.errors import UserError
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.plan import group_trials, load_config_digits
 from pairjax.runtime.preemption import Interrupted
 from pairjax.studies.reproduction import running as reproduction
 from pairjax.studies.reproduction.recorded import recorded_widths
-from pairjax.studies.reproduction.results import (
-    MAJORITY_FILE,
-    experiment_names,
-)
+from pairjax.studies.reproduction.results import MAJORITY_FILE, experiment_names
 from pairjax.system import write_json
 from pairjax.training.train_step import init_state
 from pairjax.trials import expand_trials
@@ -59,7 +53,7 @@ def run_made(config, workdir, callbacks=()):
     write_json(workdir / 'config.json', content)
 
 
-def test_configs_are_those_of_the_reports_with_the_settings(digits_config):
+def test_configs_are_those_of_the_papers_with_the_settings(digits_config):
     configs = reproduction.load_configs(ROOT / 'configs', (1, 2), digits_config)
     assert list(configs) == experiment_names(1) + experiment_names(2)
     for config in configs.values():
@@ -68,9 +62,10 @@ def test_configs_are_those_of_the_reports_with_the_settings(digits_config):
 
 
 def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skipped(
-    configs, tmp_path, capsys
+    configs, tmp_path
 ):
-    ran = []
+    ran, messages, callback = [], [], Callback()
+    callback.on_message = messages.append
 
     def run(config, workdir, callbacks):
         ran.append(config.name)
@@ -78,10 +73,10 @@ def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skip
             raise RuntimeError('out of luck')
         run_made(config, workdir)
 
-    finished = reproduction.reproduce(configs, tmp_path, run=run)
+    finished = reproduction.reproduce(configs, tmp_path, run=run, callbacks=[callback])
     assert ran == list(configs)
     assert list(finished) == [name for name in configs if name != 'deep']
-    assert 'out of luck' in capsys.readouterr().out
+    assert any('deep (2/9) failed' in m and 'out of luck' in m for m in messages)
     assert reproduction.reproduce(configs, tmp_path, run=run) == {
         name: tmp_path / name for name in configs
     }
@@ -153,7 +148,7 @@ def test_the_majority_is_that_of_each_seeds_test_pairs(configs, tmp_path):
         assert share == pytest.approx(max(true, 1 - true))
 
 
-def test_the_commoner_answer_may_be_no(configs):
+def test_the_majority_class_may_be_no(configs):
     # In a test pool of ones with a single zero at most one pair in 15 has a > b.
     images = np.zeros((60, 14, 14), np.uint8)
     labels = np.ones(60, np.int32)
@@ -162,7 +157,7 @@ def test_the_commoner_answer_may_be_no(configs):
     config.num_seeds = 20
     found = set(reproduction.majority_accuracies(validate(config), digits).values())
     assert found == {1.0, 14 / 15}
-    # Where the relation hardly ever holds, its opposite is the commoner answer.
+    # Where the relation hardly ever holds, its opposite is the majority class.
     config.data.relation = 'less'
     found = set(reproduction.majority_accuracies(validate(config), digits).values())
     assert found == {1.0, 14 / 15}

@@ -1,4 +1,4 @@
-"""The document of a reproduction: main figures, disagreements, sections."""
+"""The document of a reproduction: main statistics, disagreements, sections."""
 
 import re
 
@@ -12,13 +12,9 @@ from made_results import (
 )
 
 from pairjax.reporting.plots import sweeps
-from pairjax.studies.reproduction.disagreements import disagreements
 from pairjax.studies.reproduction.document import reproduction_document, write_reproduction
-from pairjax.studies.reproduction.headline import headline_table, headlines
-from pairjax.studies.reproduction.results import (
-    experiment_names,
-)
-from pairjax.studies.reproduction.sections import sweep_rows
+from pairjax.studies.reproduction.results import experiment_names
+from pairjax.studies.reproduction.rows import main_rows
 
 SPREAD = np.array([-0.012, -0.004, 0.001, 0.005, 0.010])
 
@@ -27,17 +23,13 @@ def around(mean, **options):
     return make_trial(list(mean + SPREAD), **options)
 
 
-def cells(table):
-    return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in table.split('\n')]
-
-
 def batches(by_size, **options):
     return [
         around(mean, fields={'train.batch_size': size}, **options) for size, mean in by_size.items()
     ]
 
 
-def headline_results():
+def main_results():
     shallow = {'model.name': 'ShallowModel', 'model.widths': [500]}
     deep = {'model.name': 'DeepModel', 'model.widths': [100]}
     aux3 = {'model.name': 'AuxNet3', 'model.widths': [16, 64, 128, 128]}
@@ -52,44 +44,70 @@ def headline_results():
     return make_results(trials)
 
 
-def test_main_figures_carry_n_interval_and_verdict():
-    rows = {row.key: row for row in headlines(headline_results(), (1, 2))}
+@pytest.fixture
+def no_files(monkeypatch):
+    """Plots are drawn, but not written."""
+    monkeypatch.setattr(sweeps, 'save_figure', lambda figure, path: None)
+
+
+def test_main_statistics_carry_n_interval_and_verdict(tmp_path, no_files):
+    rows = {row.key: row for row in main_rows(main_results(), (1, 2))}
     assert rows['shallow'].verdict == 'does not hold' and rows['deep'].verdict == 'holds'
     assert rows['fastest'].verdict == '-' and rows['fastest'].recorded is None
-    # 93.82 - 89.40 recorded, with deviation sqrt(0.432**2 + 0.877**2).
+    # 93.82 - 89.40 recorded, with std sqrt(0.432**2 + 0.877**2).
     behind = rows['auxnet3_is_behind']
     assert behind.recorded['mean'] == pytest.approx(0.0442)
     assert behind.recorded['std'] == pytest.approx(0.00977, abs=1e-5)
     assert behind.values.mean() == pytest.approx(0.05)
-    table = {line[0]: line for line in cells(headline_table(rows.values()))}
+    text = reproduction_document((1, 2), main_results(), tmp_path, quick=False)
+    lines = [line.strip('| ').split(' | ') for line in text.split('\n') if line.startswith('| ')]
+    table = {line[0]: line for line in lines}
     line = table['AuxNet2 (32, 32, 64, 256), its best run']
     assert line[1:3] == ['best epoch on test', '93.82 +- 0.43 (n = 5)']
     assert line[3].startswith('94.00 +- 0.') and '(n = 5)' in line[3] and '+0.18 [-' in line[4]
     assert table['DeepModel (100), not shared'][1:3] == ['final epoch', '92.20 (n = 10)']
-    assert [row.key for row in headlines(headline_results(), (2,))] == ['shallow', 'deep']
+    assert [row.key for row in main_rows(main_results(), (2,))] == ['shallow', 'deep']
     first = ['auxnet2', 'auxnet3', 'auxnet3_is_behind', 'fastest']
-    assert [row.key for row in headlines(headline_results(), (1,))] == first
+    assert [row.key for row in main_rows(main_results(), (1,))] == first
 
 
-def test_disagreements_are_explained_only_where_there_are_any():
-    results = headline_results()
-    rows = headlines(results, (2,))
-    (text,) = disagreements(results, rows, {}, [])
-    assert text.startswith('ShallowModel (500), final epoch: recorded 78.50 (n = 10), ours 82.50')
-    assert '+4.00 points [+' in text and 'batch size 5 comes nearest' in text
-    assert '82.5 % at 1, 78.4 % at 5, 77.0 % at 10' in text
-    assert disagreements(results, [row for row in rows if row.key == 'deep'], {}, []) == []
+def disagreements(text):
+    """The items of the section, each in one line."""
+    _, _, section = text.partition('## Where figures disagree\n')
+    _, *items = section.partition('\n## ')[0].split('\n- ')
+    return [' '.join(item.split()) for item in items]
+
+
+def test_disagreements_are_explained_where_there_are_any(tmp_path, no_files):
+    results = main_results()
+    (first, *_) = disagreements(reproduction_document((2,), results, tmp_path, quick=False))
+    assert first.startswith('ShallowModel (500), final epoch: recorded 78.50 (n = 10), ours 82.50')
+    assert '+4.00 points [+' in first and 'batch size 5 comes nearest' in first
+    assert '82.5 % at 1, 78.4 % at 5, 77.0 % at 10' in first
     far = make_trial(list(0.8 + SPREAD), fields={'model.widths': [16, 16, 256, 64]})
     mine = make_results({'auxnet2_widths': [around(0.93), far]})
-    (text,) = disagreements(mine, [], sweep_rows(mine), [])
-    assert text.startswith('auxnet2_widths: 1 of 2 lie further than 3 standard errors')
-    assert '(16, 16, 256, 64) recorded 91.44 +- 0.83' in text and '32, 32' not in text
+    text = reproduction_document((1,), mine, tmp_path, quick=False)
+    (item,) = disagreements(text)
+    assert item.startswith('auxnet2_widths: 1 of 2 lie further than 3 standard errors')
+    assert '(16, 16, 256, 64) recorded 91.44 +- 0.83' in item and '32, 32' not in item
+    assert item.endswith('2 to 4 in 100 lie so far away.')
+    assert 'No figure disagrees.' not in text
+    near = make_results({'deep': results['deep'].trials})
+    text = reproduction_document((2,), near, tmp_path, quick=False)
+    assert disagreements(text) == [] and 'No figure disagrees.' in text
+
+
+def test_train_pairs_that_are_not_fitted_are_explained_by_the_batch_size(tmp_path, no_files):
+    trial = make_trial([0.785] * 10, fields={'model.name': 'ShallowModel'}, digits=False)
+    text = reproduction_document((2,), make_results({'shallow': [trial]}), tmp_path, quick=False)
+    (item,) = [item for item in disagreements(text) if item.startswith('"ShallowModel reaches')]
+    assert 'does not hold: 0 of 10 seeds' in item and 'names no batch size, on which' in item
 
 
 # ---------------------------------------------------------------------------- document
 
 
-def full_results(report):
+def full_results(paper):
     fields = {
         'basicnet1_widths': [{'model.widths': w} for w in ([32, 128, 64, 16], [16, 16, 512, 64])],
         'auxnet2_widths': [{'model.widths': [32, 32, 64, 256]}],
@@ -100,12 +118,12 @@ def full_results(report):
     }
     trials = {
         name: [around(0.8 + i / 50, fields=f) for i, f in enumerate(fields.get(name, [{}]))]
-        for name in experiment_names(report)
+        for name in experiment_names(paper)
     }
     return trials
 
 
-def test_the_document_has_every_section_and_only_pictures_that_exist(tmp_path):
+def test_the_document_has_every_section_and_only_plots_that_exist(tmp_path):
     trials = full_results(1) | full_results(2)
     text = reproduction_document((1, 2), make_results(trials), tmp_path / 'figures', quick=False)
     headings = re.findall(r'^#+ .*$', text, re.MULTILINE)
@@ -141,10 +159,12 @@ def test_the_document_says_what_is_missing_and_that_a_run_was_quick(tmp_path):
     assert '`shallow_grid` did not finish.' in text and '## First report' not in text
 
 
-@pytest.fixture
-def no_files(monkeypatch):
-    """Pictures are drawn, but not written."""
-    monkeypatch.setattr(sweeps, 'save_figure', lambda figure, path: None)
+def test_a_document_without_plots_is_written(tmp_path):
+    save_experiment(tmp_path / 'shallow_grid', [around(0.8)])
+    save_majority(tmp_path)
+    workdirs = {'shallow_grid': tmp_path / 'shallow_grid'}
+    text = write_reproduction((2,), workdirs, tmp_path, tmp_path / 'new', False).read_text()
+    assert '![' not in text and '### Search over settings: ShallowModel' in text
 
 
 def test_experiments_whose_every_seed_failed_do_not_stop_the_document(tmp_path, no_files):

@@ -1,32 +1,30 @@
-"""The tables of a reproduction, against numbers worked by hand."""
+"""What a reproduction's tables hold, against numbers worked by hand."""
 
 import numpy as np
 import pytest
 from made_results import (
     DATA,
     make_experiment,
+    make_results,
     make_trial,
     save_experiment,
     save_majority,
+    with_metrics,
 )
 
 from pairjax.errors import UserError
-from pairjax.studies.reproduction.recorded import recorded_final
+from pairjax.studies.reproduction import document
 from pairjax.studies.reproduction.results import (
     BEST,
     FINAL,
+    WIDTHS,
     epoch_seconds,
+    experiment_names,
     first_epoch_at,
-    read_results,
+    read_reproduction,
 )
-from pairjax.studies.reproduction.tables import (
-    batch_size_table,
-    comparison_table,
-    grid_table,
-    ran_table,
-    recorded_rows,
-    sharing_table,
-)
+from pairjax.studies.reproduction.rows import nearest, recorded_rows, search_rows
+from pairjax.studies.reproduction.tables import grid_table, sharing_by_batch_size
 from pairjax.system import write_json
 from pairjax.workdir.workdir import read_json
 
@@ -37,8 +35,19 @@ def around(mean, **options):
     return make_trial(list(mean + SPREAD), **options)
 
 
-def cells(table):
-    return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in table.split('\n')]
+@pytest.fixture
+def section(monkeypatch, tmp_path):
+    """From trials by experiment: the rows of the table below a heading of the document."""
+    monkeypatch.setattr(document, 'draw_plots', lambda *_: None)
+
+    def rows(trials, heading):
+        papers = [paper for paper in (1, 2) if set(experiment_names(paper)) & set(trials)]
+        text = document.reproduction_document(papers, make_results(trials), tmp_path, quick=False)
+        _, _, below = text.partition(f'{heading}\n')
+        lines = [line for line in below.partition('\n#')[0].split('\n') if line.startswith('|')]
+        return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in lines]
+
+    return rows
 
 
 # ----------------------------------------------------------------------------- reading
@@ -48,14 +57,14 @@ def test_results_are_read_as_they_were_left(tmp_path):
     trials = [around(0.8, fields={'train.batch_size': 1}), make_trial([0.7, None, 0.9])]
     save_experiment(tmp_path / 'deep', trials)
     save_majority(tmp_path, 0.56)
-    results = read_results({'deep': tmp_path / 'deep'}, tmp_path)
+    results = read_reproduction({'deep': tmp_path / 'deep'}, tmp_path)
     experiment = results['deep']
     assert results.majority.to_dict() == dict.fromkeys(range(10), 0.56)
     assert experiment.where({'train.batch_size': 1}) is experiment.trials[0]
-    assert experiment.trials[1].accuracy(FINAL).to_dict() == {0: 0.7, 2: 0.9}
-    assert experiment.trials[1].accuracy(BEST).to_dict() == pytest.approx({0: 0.71, 2: 0.91})
+    assert experiment.trials[1].values(FINAL).to_dict() == {0: 0.7, 2: 0.9}
+    assert experiment.trials[1].values(BEST).to_dict() == pytest.approx({0: 0.71, 2: 0.91})
     assert len(experiment.trials[1].metrics) == 9
-    assert experiment.selected == 0 and experiment.trial_names[0].endswith('train.batch_size=1')
+    assert experiment.selected == 0 and experiment.trials[0].name.endswith('train.batch_size=1')
     with pytest.raises(LookupError, match=r'deep has no trial with train\.batch_size = 7'):
         experiment.where({'train.batch_size': 7})
     with pytest.raises(LookupError, match='shallow did not finish'):
@@ -67,9 +76,9 @@ def test_experiments_on_other_digits_are_refused(tmp_path):
     save_experiment(tmp_path / 'shallow', [around(0.8)], data={**DATA, 'source': 'bundled'})
     save_majority(tmp_path)
     with pytest.raises(UserError, match='other digits'):
-        read_results({name: tmp_path / name for name in ('deep', 'shallow')}, tmp_path)
+        read_reproduction({name: tmp_path / name for name in ('deep', 'shallow')}, tmp_path)
     with pytest.raises(UserError, match='no experiment is finished'):
-        read_results({}, tmp_path)
+        read_reproduction({}, tmp_path)
 
 
 def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
@@ -80,14 +89,14 @@ def test_a_summary_that_contradicts_itself_is_refused(tmp_path):
     summary['trials'][0]['final_test_accuracy']['mean'] = 0.9
     write_json(path, summary)
     with pytest.raises(UserError, match=r'deep/summary\.json contradicts itself'):
-        read_results({'deep': tmp_path / 'deep'}, tmp_path)
+        read_reproduction({'deep': tmp_path / 'deep'}, tmp_path)
 
 
 def test_seconds_of_an_epoch_are_the_median_of_all():
     trial = around(0.8)
     slow = trial.metrics.assign(train_seconds=np.where(trial.metrics.epoch == 1, 100.0, 0.5))
-    assert epoch_seconds(trial._replace(metrics=slow)) == 0.5
-    assert epoch_seconds(trial._replace(metrics=slow[:0])) is None  # Its program failed.
+    assert epoch_seconds(with_metrics(trial, slow)) == 0.5
+    assert epoch_seconds(with_metrics(trial, slow[:0])) is None  # Its program failed.
 
 
 def test_the_first_epoch_at_an_accuracy_is_each_seeds_own():
@@ -101,56 +110,66 @@ def test_the_first_epoch_at_an_accuracy_is_each_seeds_own():
 # ------------------------------------------------------------------------------ tables
 
 
-def test_recorded_and_ours_stand_side_by_side():
-    """Against numbers worked by hand: 0.92 +- 0.0158 (n = 5) beside 0.90 +- 0.01 (n = 5)."""
+def test_recorded_and_ours_are_side_by_side(section):
+    """Against numbers worked by hand: 0.92 +- 0.0158 (n = 5) beside 0.9348 +- 0.0092 (n = 5)."""
     finals = [0.90, 0.92, 0.94, 0.91, 0.93]
-    near = make_trial([f - 0.01 for f in finals], bests=finals, num_params=70_000)
-    far = make_trial([f - 0.05 for f in finals], bests=finals, num_params=70_001)
-    recorded = {
-        70_000: {'mean': 0.90, 'std': 0.01, 'n': 5},
-        70_001: {'mean': 0.89, 'std': 0.0, 'n': 5},
-    }
-    rows = recorded_rows([near, far], lambda trial: trial.num_params, recorded)
+    near = make_trial(
+        [f - 0.01 for f in finals],
+        bests=finals,
+        num_params=70_000,
+        fields={'optimizer.learning_rate': 5e-3},
+    )
+    far = make_trial(
+        [f - 0.05 for f in finals],
+        bests=finals,
+        num_params=70_001,
+        fields={'optimizer.learning_rate': 5e-4},
+    )
+    trials = {'auxnet2_learning_rates': [near, far]}
+    rows = search_rows(make_results(trials))['auxnet2_learning_rates']
     assert [row.is_near for row in rows] == [True, False]
-    _, _, first, second = cells(comparison_table(rows, 'key'))
-    # sqrt(0.0158114**2 / 5 + 0.01**2 / 5) = 0.0083666; 0.02 / 0.0083666 = 2.39;
+    headings, _, first, second = section(trials, '### Learning rate of AuxNet2')
+    assert headings[:4] == ['learning rate', 'parameters', 'recorded', 'ours']
+    # sqrt(0.0158114**2 / 5 + 0.00915**2 / 5) = 0.0081698; -0.0148 / 0.0081698 = -1.81;
     # Student's t is 2.7764 for n = 5: 2.7764 * 0.0158114 / sqrt(5) = 0.0196.
     ours = '92.00 +- 1.58 [90.04, 93.96] (n = 5)'
-    recorded = '90.00 +- 1.00 (n = 5)'
-    assert first == ['70000', '70,000', recorded, ours, '+2.00', '0.84', '+2.4', 'yes']
-    # 0.03 / (0.0158114 / sqrt(5)) = 4.24.
-    assert second[2:] == ['89.00 +- 0.00 (n = 5)', ours, '+3.00', '0.71', '+4.2', '**no**']
+    recorded = '93.48 +- 0.92 (n = 5)'
+    assert first == ['0.005', '70,000', recorded, ours, '-1.48', '0.82', '-1.8', 'yes']
+    # sqrt(0.0158114**2 / 5 + 0.01436**2 / 5) = 0.0095519; 0.057 / 0.0095519 = 5.97.
+    recorded = '86.30 +- 1.44 (n = 5)'
+    assert second == ['0.0005', '70,001', recorded, ours, '+5.70', '0.96', '+6.0', '**no**']
 
 
-def test_without_recorded_figures_ours_stand_alone():
-    rows = recorded_rows([around(0.8)], lambda trial: trial.widths, {})
-    heading, _, row = cells(comparison_table(rows, 'widths'))
-    assert heading == ['widths', 'parameters', 'ours, best epoch', 'ours, final epoch']
+def test_without_anything_recorded_ours_are_alone(section):
+    trials = {'auxnet1_widths': [around(0.8), make_trial([None, None])]}
+    headings, _, row, failed = section(trials, '### Layer widths of AuxNet1')
+    assert headings == ['widths', 'parameters', 'ours, best epoch', 'ours, final epoch']
     assert row[0] == '32, 32, 64, 256' and row[2].startswith('81.00') and row[3].startswith('80.00')
-    assert rows[0].is_near is None
-    failed = recorded_rows([make_trial([None, None])], lambda trial: trial.widths, {})
-    assert cells(comparison_table(failed, 'widths'))[2][2:] == ['-', '-']
+    assert failed[2:] == ['-', '-']
+    (row,) = recorded_rows(make_experiment('widths', [around(0.8)]), WIDTHS, {})
+    assert row.is_near is None and row.verdict == '-' and row.recorded_text == '-'
 
 
 def test_grids_have_a_line_per_hidden_size_and_mark_the_reported_setting():
-    def trial(hidden, rate, weight, mean):
+    def trial(hidden, rate, weight, mean, **options):
         fields = {'model.widths': [hidden], 'optimizer.learning_rate': rate}
-        return around(mean, fields={**fields, 'loss.aux_weight': weight})
+        return around(mean, fields={**fields, 'loss.aux_weight': weight}, **options)
 
     trials = [
-        trial(h, r, w, h / 1000 + r + w / 10)
-        for w in (0, 1)
+        trial(h, r, w, h / 1000 + 10 * r + w / 10)
+        for w in (0, 0.5)
         for h in (100, 300)
-        for r in (0.01, 0.1)
+        for r in (0.001, 0.01)
     ]
-    lines = cells(grid_table(make_experiment('deep_grid', trials), reported=trials[1]))
-    assert lines[0] == ['w', 'hidden size', 'learning rate 0.01', 'learning rate 0.1']
-    deviation = f'{100 * SPREAD.std(ddof=1):.2f}'
-    assert lines[2] == ['0', '100', f'11.00 +- {deviation}', f'**20.00 +- {deviation}**']
-    assert lines[5] == ['1', '300', f'41.00 +- {deviation}', f'50.00 +- {deviation}']
-    alone = [around(0.5, digits=False, fields={'model.widths': [100]})]
-    lines = cells(grid_table(make_experiment('shallow_grid', alone), reported=None))
-    assert lines[0][0] == 'hidden size' and lines[2][1] == f'50.00 +- {deviation}'
+    lines = grid_table(make_experiment('deep_grid', trials), 'deep')
+    assert lines[0] == ['w', 'hidden size', 'learning rate 0.001', 'learning rate 0.01']
+    std = f'{100 * SPREAD.std(ddof=1):.2f}'
+    assert lines[1] == ['0', '100', f'11.00 +- {std}', f'20.00 +- {std}']
+    assert lines[3] == ['0.5', '100', f'**16.00 +- {std}**', f'25.00 +- {std}']
+    assert lines[4] == ['0.5', '300', f'36.00 +- {std}', f'45.00 +- {std}']
+    alone = [trial(100, 1e-3, 0, 0.5, digits=False)]
+    lines = grid_table(make_experiment('shallow_grid', alone), 'shallow')
+    assert lines == [['hidden size', 'learning rate 0.001'], ['100', f'50.00 +- {std}']]
 
 
 def batches(by_size, **options):
@@ -159,11 +178,21 @@ def batches(by_size, **options):
     ]
 
 
-def test_batch_sizes_are_compared_with_the_one_recorded_figure():
-    experiment = make_experiment('shallow_batch_sizes', batches({1: 0.805, 5: 0.785}))
-    _, _, one, five = cells(batch_size_table(experiment, recorded_final('ShallowModel')))
+def test_batch_sizes_are_compared_with_the_one_recorded_accuracy(section):
+    trials = {'shallow_batch_sizes': batches({1: 0.805, 5: 0.785})}
+    _, _, one, five = section(trials, '### Batch size: ShallowModel')
     assert one[0] == '1' and one[1].startswith('80.50 +- ') and one[2].startswith('+2.00 [+0.')
     assert five[2].startswith('+0.00 [-') and five[4].startswith('+1.00 [-')
+    rows = search_rows(make_results(trials))['shallow_batch_sizes']
+    assert nearest(rows, FINAL).label == nearest(rows, BEST).label == '5'
+    assert nearest([], FINAL) is None
+
+
+def test_the_search_over_batch_sizes_that_is_not_recorded_has_its_time(section):
+    trials = {'auxnet2_batch_sizes': batches({25: 0.805, 1000: 0.785}, seconds=2)}
+    _, _, small, large = section(trials, '### Batch size of AuxNet2')
+    assert small[0] == '25' and small[1].startswith('81.50') and small[2].startswith('80.50')
+    assert large[0] == '1000' and large[3] == '50.00'  # 25 epochs of 2 seconds.
 
 
 def test_what_sharing_gains_is_paired_by_seed_and_batch_size():
@@ -171,7 +200,7 @@ def test_what_sharing_gains_is_paired_by_seed_and_batch_size():
     bests = list(0.925 - SPREAD)  # Those of the others are 0.01 above the final ones.
     separate = [make_trial(list(0.92 - SPREAD), bests, fields={'train.batch_size': 1})]
     separate += [make_trial([*(0.9 + SPREAD / 2)[:4], None], fields={'train.batch_size': 5})]
-    one, five = cells(sharing_table(shared, make_experiment('d', separate)))[2:]
+    one, five = sharing_by_batch_size(shared, make_experiment('d', separate))
     # The differences are 0.03 + 2 * SPREAD.
     half = 2.7764 * 2 * SPREAD.std(ddof=1) / 5**0.5
     expected = f'+3.00 [{100 * (0.03 - half):+.2f}, {100 * (0.03 + half):+.2f}]'
@@ -180,12 +209,10 @@ def test_what_sharing_gains_is_paired_by_seed_and_batch_size():
     assert five[:2] == ['5', '4'] and five[4].startswith('2.00 [')
 
 
-def test_what_ran_is_added_up():
-    two = make_experiment('a', [around(0.8), around(0.8)])
-    one = make_experiment('b', [make_trial([0.5])])
-    lines = cells(ran_table({'a': two, 'b': one}))
-    assert lines[2:] == [
-        ['a', '2', '10', '2.0', '1.0'],
-        ['b', '1', '1', '2.0', '1.0'],
+def test_what_ran_is_added_up(section):
+    trials = {'deep': [make_trial([0.5])], 'deep_grid': [around(0.8), around(0.8)]}
+    assert section(trials, '## What ran')[2:] == [
+        ['deep', '1', '1', '2.0', '1.0'],
+        ['deep_grid', '2', '10', '2.0', '1.0'],
         ['all', '3', '11', '4.0', '2.0'],
     ]

@@ -1,4 +1,4 @@
-"""The experiments of both reports: their configs, a quick form of them, and running them all."""
+"""The experiments of both papers: their configs, a quick form of them, and running them all."""
 
 import copy
 import runpy
@@ -89,7 +89,7 @@ def quick_config(config: ConfigDict, num_classes: int) -> ConfigDict:
 
 
 def majority_accuracies(config: Any, digits: Digits) -> dict[str, float]:
-    """Accuracy of always giving the commoner answer, on the test pairs of each seed.
+    """Accuracy of the majority-class baseline on the test pairs of each seed.
 
     Args:
       config: whose test pairs and seeds.
@@ -120,7 +120,7 @@ def reproduce(
     run: Callable[..., Any] = run_experiment,
     callbacks: Sequence[Callback] = (),
 ) -> dict[str, Path]:
-    """Runs every experiment in workdir/NAME and writes the majority's accuracy beside them.
+    """Runs every experiment in workdir/NAME and writes the baseline's accuracy beside them.
 
     Experiments of an earlier call go on, finished ones are skipped, and where one fails the others
     still run.

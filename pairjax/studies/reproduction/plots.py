@@ -1,0 +1,57 @@
+"""The plots of a reproduction."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pairjax.reporting.plots.sweeps import plot_models, plot_sweep, plot_widths
+from pairjax.studies.reproduction.results import NETWORKS, Reproduction
+from pairjax.studies.reproduction.rows import PaperRow
+
+ORDINALS = {1: 'first', 2: 'second'}
+
+
+def draw_plots(
+    papers: Sequence[int],
+    results: Reproduction,
+    searches: Mapping[str, Sequence[PaperRow]],
+    directory: Path,
+) -> None:
+    """Draws the networks' learning curves and each search that ran.
+
+    Args:
+      papers: whose networks are drawn, 1 and 2.
+      results: that hold their curves.
+      searches: as `rows.search_rows` returns them.
+      directory: of the plots, reproduction_NAME.png; made where it is missing.
+    """
+
+    def path(name: str) -> Path:
+        return directory / f'reproduction_{name}.png'
+
+    for paper in papers:
+        finished = {model: name for model, name in NETWORKS[paper].items() if name in results}
+        if finished:
+            title = f'Networks of the {ORDINALS[paper]} report'
+            curves = {model: results[name].trials[0].metrics for model, name in finished.items()}
+            plot_models(curves, title, path(title.lower().replace(' ', '_')))
+    for model, network in (NETWORKS[1] | NETWORKS[2]).items():
+        if rows := searches.get(name := f'{network}_widths'):
+            plot_widths(_points(rows), f'{model}, {rows[0].epoch}', path(name))
+        full_name = 'AuxNet2 (32, 32, 64, 256)' if model == 'AuxNet2' else model
+        for what in ('learning rate', 'batch size'):
+            if rows := searches.get(name := f'{network}_{what.replace(" ", "_")}s'):
+                points = [{**point, 'x': float(point['label'])} for point in _points(rows)]
+                plot_sweep(points, what, f'{full_name}, {rows[0].epoch}', path(name))
+
+
+def _points(rows: Sequence[PaperRow]) -> list[dict[str, Any]]:
+    return [
+        {
+            'label': row.label,
+            'values': row.values.tolist(),
+            'recorded_mean': row.recorded and row.recorded['mean'],
+            'recorded_std': row.recorded and row.recorded['std'],
+        }
+        for row in rows
+    ]
