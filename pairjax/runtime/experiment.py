@@ -1,4 +1,4 @@
-"""An experiment in its workdir: resume, train what is left, summarise."""
+"""Runs an experiment in its workdir: resumes it, trains what is left, writes the summary."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from pairjax.runtime.multihost import (
 )
 from pairjax.runtime.plan import Plan, make_plan
 from pairjax.runtime.resume import resume_epochs
-from pairjax.runtime.scheduling import DeviceGroup, Size, choose_device_groups
+from pairjax.runtime.scheduling import DeviceGroup, ProgramSize, choose_device_groups
 from pairjax.runtime.sharding import allowed_devices, choose_layout
 from pairjax.runtime.train_loop import train_programs
 from pairjax.system import write_json
@@ -29,47 +29,48 @@ from pairjax.workdir.workdir import FAILURES, open_workdir, read_summary
 def run_experiment(
     config: Any, workdir: Path, overwrite: bool = False, callbacks: Sequence[Callback] = ()
 ) -> dict[str, Any]:
-    """Trains every trial with every seed, or goes on where an earlier call stopped.
+    """Trains every trial with every seed, resuming from checkpoints in the workdir.
 
-    Several processes share the runs; the first alone reads and writes the workdir, and what it
-    finds there, decides and returns goes to all of them.
+    Several processes divide the runs among them. Only process 0 reads and writes the workdir; it
+    broadcasts what it reads to the others.
 
     Args:
-      config: a config as configs/*.py make it.
-      workdir: where config.json, metrics.jsonl, checkpoints/ and summary.json go.
-      overwrite: start afresh in a used workdir.
-      callbacks: are told in process 0 how it goes on.
+      config: an experiment config, such as `get_config()` of a file in configs/ returns.
+      workdir: directory of config.json, metrics.jsonl, checkpoints/ and summary.json.
+      overwrite: delete an earlier experiment in the workdir and train from scratch.
+      callbacks: called in process 0 as training proceeds.
 
-    Returns: what summary.json holds.
-    Raises: UserError, also when programs failed and the others are done; Interrupted when a signal
-      asked to stop and the state is saved.
+    Returns: the content of summary.json, in every process.
+    Raises: UserError, also where programs failed (after the others are trained); Interrupted after
+      SIGINT or SIGTERM, once checkpoints are saved.
     """
-    told = CallbackList(callbacks if is_primary() else ())
+    callback_list = CallbackList(callbacks if is_primary() else ())
     plan = raise_on_all(lambda: make_plan(config))
     assert_equal_across_processes(experiment_fields(plan))
     if plan.shared_images:
-        told.on_message(
-            f'{plan.shared_images} of {plan.data["test_pool"]} test images are in the train pool, '
-            'too: what networks remember of them counts as test accuracy'
+        callback_list.on_message(
+            f'{plan.shared_images} of {plan.data["test_pool"]} test images are also in the train '
+            'pool, so test accuracy is optimistic'
         )
     allowed_devices(plan.config.runs)
     trials = [trial.hyperparameters for trial in plan.trials]
-    with context_on_primary(lambda: locked(workdir)) as doubt:
-        if doubt:
-            told.on_message(doubt)
+    with context_on_primary(lambda: locked(workdir)) as lock_warning:
+        if lock_warning:
+            callback_list.on_message(lock_warning)
         on_primary(
             lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
         )
         try:
-            return run_plan(plan, workdir, told)
+            return run_plan(plan, workdir, callback_list)
         finally:
-            told.on_experiment_end()
+            callback_list.on_experiment_end()
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:
-    """What has to be the same wherever a part of the experiment runs, by name."""
+    """The fields of config and data that must be equal in all processes, by dotted name."""
     fields = {**flatten(plan.config.to_dict()), **flatten(plan.data, 'data: ')}
-    return {n: v for n, v in fields.items() if n not in ('data.dir', 'data.download')}
+    del fields['data.dir'], fields['data.download']
+    return fields
 
 
 def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
@@ -83,9 +84,9 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
         return summary
     if unfinished:
         callbacks.on_message(f'compiling {len(unfinished)} of {num_programs} programs')
-    # Finished programs count, too: rounding depends on how many runs a device trains, and a
-    # resumed experiment must end with the same bits.
-    sizes = [Size(len(plan.runs(n)), plan.num_epochs(n)) for n in range(num_programs)]
+    # Finished programs are included: rounding depends on how many runs a device trains, and a
+    # resumed experiment must reproduce the uninterrupted one bit for bit.
+    sizes = [ProgramSize(len(plan.runs(n)), plan.num_epochs(n)) for n in range(num_programs)]
     groups = choose_device_groups(sizes, plan.config.runs)
     failures = train_programs(plan, unfinished, groups, workdir, callbacks)
 
@@ -100,46 +101,46 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
     if failures:
         number, reason = next(iter(failures.items()))
         raise UserError(
-            f'{len(failures)} of {num_programs} programs failed, the first '
-            f'{plan.program_name(number)}: {reason}; more in {workdir / FAILURES}, and the same '
-            'command tries them again'
+            f'{len(failures)} of {num_programs} programs failed, first '
+            f'{plan.program_name(number)}: {reason}; see {workdir / FAILURES} for details, and run '
+            'the same command again to retry them'
         )
     return summary
 
 
 def existing_summary(workdir: Path) -> dict[str, Any] | None:
-    """The summary that an earlier call wrote, or None."""
+    """summary.json as an earlier call wrote it, or None."""
     return read_summary(workdir) if (workdir / 'summary.json').exists() else None
 
 
 def sort_lines(plan: Plan, metrics: Metrics) -> list[dict[str, Any]]:
     """Sorts metrics.jsonl by program, epoch and run, and returns its lines.
 
-    Programs that train side by side append in turns.
+    Programs that train concurrently interleave their lines.
     """
-    places = {
-        (trial.index, seed): (number, place)
+    positions = {
+        (trial.index, seed): (number, run)
         for number in range(len(plan.programs))
-        for place, (trial, seed) in enumerate(plan.runs(number))
+        for run, (trial, seed) in enumerate(plan.runs(number))
     }
 
-    def place(line):
-        number, run = places[line['trial'], line['seed']]
+    def sort_key(line):
+        number, run = positions[line['trial'], line['seed']]
         return number, line['epoch'], run
 
     records = metrics.read()
-    ordered = sorted(records, key=place)
+    ordered = sorted(records, key=sort_key)
     if ordered != records:
         metrics.replace(ordered)
     return ordered
 
 
 def max_devices_in_use(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
-    """The most devices that can train at the same time; a program with few runs leaves some idle.
+    """The largest number of devices in use at once; a program with few runs leaves some idle.
 
     Args:
-      plan: of the experiment.
-      groups: of equally many devices, each training one program at a time.
+      plan: the experiment's plan.
+      groups: device groups of equal size, each training one program at a time.
     """
     sizes = [
         choose_layout(
@@ -153,11 +154,12 @@ def max_devices_in_use(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
 def summarize_experiment(
     plan: Plan, failures: Mapping[int, str], records: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What summary.json holds, without the number of devices.
+    """The content of summary.json, except for the number of devices.
 
     Args:
-      plan: of the experiment.
-      failures: by number of the program, why it failed; its trials have no seeds.
+      plan: the experiment's plan.
+      failures: the reason for each failed program, by program number; lines of its trials are
+        left out.
       records: the lines of metrics.jsonl.
     """
     reasons = {t.index: reason for n, reason in failures.items() for t in plan.programs[n]}

@@ -1,4 +1,4 @@
-"""Many experiments, one after another, each in a workdir of its own below a common one."""
+"""Runs several experiments in turn, each in a subdirectory of one workdir."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -20,40 +20,40 @@ def run_experiments(
     run: Callable[..., Any] = run_experiment,
     callbacks: Sequence[Callback] = (),
 ) -> dict[str, Path]:
-    """Runs each experiment in workdir/NAME, or goes on where an earlier call stopped.
+    """Runs each experiment in workdir/NAME, resuming unfinished and skipping finished ones.
 
-    A failure is noted and the next experiment runs; a finished experiment is skipped.
+    An experiment that fails is reported, and the next one runs.
 
     Args:
       experiments: (name, config) of each.
-      workdir: the directory of their workdirs.
+      workdir: parent directory of the experiments' workdirs.
       run: takes config, workdir and callbacks, as `run_experiment` does.
-      callbacks: are told in process 0 how they go on.
+      callbacks: called in process 0 as training proceeds.
 
-    Returns: the workdirs of the finished ones by name.
-    Raises: Interrupted when a signal asked to stop and the state is saved.
+    Returns: the workdirs of the finished experiments by name.
+    Raises: Interrupted after SIGINT or SIGTERM, once checkpoints are saved.
     """
-    told = CallbackList(callbacks if is_primary() else ())
+    callback_list = CallbackList(callbacks if is_primary() else ())
     experiments = list(experiments)
     workdirs = {}
     with StopRequest() as stop:
         for number, (name, config) in enumerate(experiments, 1):
-            where = f'{name} ({number}/{len(experiments)})'
+            label = f'{name} ({number}/{len(experiments)})'
             if any_process(stop.requested):
-                raise Interrupted(f'stopped before {where}')
+                raise Interrupted(f'stopped before {label}')
             try:
                 if on_primary(partial(is_finished, config, workdir / name)):
-                    told.on_message(f'{where}: finished before')
+                    callback_list.on_message(f'{label}: finished before')
                 else:
-                    told.on_message(where)
+                    callback_list.on_message(label)
                     run(config, workdir / name, callbacks=callbacks)
                 workdirs[name] = workdir / name
             except Interrupted:
                 raise
-            # Whatever ends one experiment, hours of others need not be lost with it.
+            # One failed experiment must not cost the hours of training of the others.
             except Exception as error:
                 kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
-                told.on_message(f'{where} failed: {kind}{error}')
+                callback_list.on_message(f'{label} failed: {kind}{error}')
     return workdirs
 
 

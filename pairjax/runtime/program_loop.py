@@ -12,7 +12,7 @@ from pairjax.runtime.multihost import (
 )
 from pairjax.runtime.shared_state import SharedState
 from pairjax.runtime.trainer import Trainer
-from pairjax.workdir.checkpoints import Checkpoints, check_origin
+from pairjax.workdir.checkpoints import Checkpoints, check_seeds_and_epoch
 from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import checkpoint_directory
 
@@ -50,7 +50,7 @@ def restore(
     def load():
         state = checkpoints.restore(trainer.expected_state)
         seeds = [seed for _, seed in shared.plan.runs(number)]
-        check_origin(state, seeds, epoch, checkpoints.directory)
+        check_seeds_and_epoch(state, seeds, epoch, checkpoints.directory)
         return state
 
     with shared.recording:

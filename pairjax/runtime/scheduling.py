@@ -1,4 +1,4 @@
-"""Splits the devices into groups, so that several small programs train side by side.
+"""Splits the devices into groups, so that several small programs train concurrently.
 
 Five runs on two devices take as long as six, and on sixteen devices eleven are idle.
 """
@@ -25,24 +25,24 @@ class DeviceGroup(NamedTuple):
     share: float
 
 
-class Size(NamedTuple):
-    """The amount of training in a program."""
+class ProgramSize(NamedTuple):
+    """How much training a program takes."""
 
     num_runs: int
     num_epochs: int
 
 
-def choose_device_groups(programs: Sequence[Size], runs: Any) -> list[DeviceGroup]:
+def choose_device_groups(programs: Sequence[ProgramSize], runs: Any) -> list[DeviceGroup]:
     """Splits the devices that config.runs allows into the fewest groups that are fast.
 
-    An accelerator trains many runs at once, so there, as with several processes, there is one
+    On accelerators, which train many runs at once, and with several processes there is a single
     group of all devices.
 
     Args:
-      programs: those to train, in their order.
+      programs: the sizes of the programs to train, in order.
       runs: config.runs.
 
-    Raises: UserError where more devices are asked for than there are.
+    Raises: UserError where config.runs.devices exceeds the number of devices.
     """
     devices = allowed_devices(runs)
     most = len(devices) if jax.process_count() == 1 and devices[0].platform == 'cpu' else 1

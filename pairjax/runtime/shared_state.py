@@ -16,7 +16,7 @@ class SharedState:
     Attributes:
       plan: of the experiment.
       workdir: where records and checkpoints go.
-      callbacks: are told how training goes on.
+      callbacks: called as training proceeds.
       stop: whether a signal has asked to stop.
       recording: held while lines are appended and while Orbax saves or restores, which it cannot
         do twice at a time.

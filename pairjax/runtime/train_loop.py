@@ -1,4 +1,4 @@
-"""Trains the programs of an experiment, on one device group or on several side by side."""
+"""Trains the programs of an experiment, on one device group or on several concurrently."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -29,14 +29,14 @@ def train_programs(
     """Trains programs, in each group one after another; a failed one does not stop the others.
 
     Args:
-      plan: of the experiment.
-      epochs: by number of the program, the epoch to resume after.
-      groups: where to train; more than one only in a single process.
-      workdir: where records and checkpoints go.
-      callbacks: are told how training goes on.
+      plan: the experiment's plan.
+      epochs: the epoch to resume after, by program number.
+      groups: the device groups to train on; more than one only in a single process.
+      workdir: directory of metrics.jsonl and checkpoints/.
+      callbacks: called as training proceeds.
 
-    Returns: by number, why a program failed.
-    Raises: UserError for what would stop every program; Interrupted.
+    Returns: the reason for each failed program, by program number.
+    Raises: UserError for an error that would stop every program; Interrupted.
     """
     with StopRequest() as stop:
         shared = SharedState(plan, workdir, callbacks, stop)
@@ -60,14 +60,14 @@ def train_side_by_side(
     epochs: Mapping[int, int],
     groups: list[DeviceGroup],
 ) -> None:
-    """`train_on_group` in a thread per group; when all have ended, raises what one raised."""
+    """Runs `train_on_group` in a thread per group; re-raises an exception when all have ended."""
     with ThreadPoolExecutor(len(groups)) as executor:
-        # With every core at work, compiling ahead would gain nothing and take memory.
+        # All cores are busy: compiling ahead would save no time and cost memory.
         ended = [
             executor.submit(train_on_group, shared, numbers, epochs, group, ahead=False)
             for group in groups
         ]
-        # Signal handlers run in this thread alone, and only while it runs.
+        # Python runs signal handlers only in the main thread, and not while it blocks.
         while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
             pass
     for future in ended:
@@ -81,14 +81,14 @@ def train_on_group(
     group: DeviceGroup,
     ahead: bool,
 ) -> None:
-    """Trains one program after another until none is left or training is to stop.
+    """Trains one program after another until none is left or a stop is requested.
 
     Args:
-      shared: of the experiment.
-      numbers: of the programs, shared by all groups.
-      epochs: by number of the program, the epoch to resume after.
-      group: where to train.
-      ahead: whether the next program compiles while one trains.
+      shared: state shared by all groups.
+      numbers: program numbers; an iterator that all groups take from.
+      epochs: the epoch to resume after, by program number.
+      group: the devices to train on.
+      ahead: whether to compile the next program while one trains.
     """
     try:
         for number, compiled in compile_in_turn(shared, numbers, group, ahead):
@@ -109,9 +109,9 @@ def train_on_group(
 def compile_in_turn(
     shared: SharedState, numbers: Iterator[int], group: DeviceGroup, ahead: bool
 ) -> Iterator[tuple[int, Callable[[], Trainer]]]:
-    """Yields each program with a function that returns its trainer or raises why it has none.
+    """Yields each program number with a function that returns its trainer or raises.
 
-    With `ahead` the next program compiles while one trains; more would only take memory.
+    With `ahead` the next program compiles while one trains; only one, to save memory.
     """
     with ThreadPoolExecutor(1) as executor:
         upcoming = []
@@ -133,7 +133,7 @@ def compile_in_turn(
 
 
 def stopping_place(shared: SharedState) -> str:
-    """How far an interrupted experiment got, for people."""
+    """How far an interrupted experiment got, as a sentence."""
     reached, plan = shared.reached, shared.plan
     halfway = {n: e for n, e in reached.items() if e < plan.num_epochs(n)}
     latest = halfway or dict(list(reached.items())[-1:])
