@@ -64,8 +64,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f'{path} cannot be written ({error.strerror or error}); choose another '
-            '--workdir or make room there; what was saved before is intact'
+            f'{path} cannot be written ({error.strerror or error}); free disk space '
+            'or choose another --workdir; files saved earlier are intact'
         ) from error
 
 
@@ -85,18 +85,18 @@ def replacing(path: Path, suffix: str = 'tmp') -> Iterator[BinaryIO]:
         with temporary.open('wb') as file:
             yield file
             file.flush()
-            # Otherwise a power cut could leave the new name with nothing behind it.
+            # Without fsync a power failure after the rename could leave an empty file.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        # What was begun takes no room; the first error is the one to tell.
+        # A partial file must not fill the disk, and the first error is the one to report.
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a text file atomically; raises UserError where the disk does not take it."""
+    """Writes a text file atomically; raises UserError if it cannot be written."""
     with writing(path), replacing(path) as file:
         file.write(text.encode())
 

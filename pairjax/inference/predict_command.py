@@ -128,6 +128,6 @@ def _open_csv(out: Path | None) -> Iterator[TextIO]:
         sys.exit(1)
     except OSError as error:
         raise UserError(
-            f'--out={out or "standard output"} cannot be written ({error.strerror}); name another '
-            'file or make room there'
+            f'--out={out or "standard output"} cannot be written ({error.strerror}); free disk '
+            'space or name another file'
         ) from None

@@ -20,7 +20,7 @@ from pairjax.training import train_step
 from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
 from pairjax.training.state import RunState
 from pairjax.trials import TRACED_FIELDS, TracedHyperparameters, Trial, trial_name
-from pairjax.workdir.checkpoints import Checkpoints, check_origin
+from pairjax.workdir.checkpoints import Checkpoints, check_seeds_and_epoch
 from pairjax.workdir.schema import DATA, check_shape
 from pairjax.workdir.workdir import checkpoint_directory, read_config
 
@@ -116,7 +116,7 @@ class SavedExperiment(NamedTuple):
         if epoch is None:
             return None
         state = checkpoints.restore(_abstract_state(config, self.data, len(runs)))
-        check_origin(state, seeds, epoch, directory)
+        check_seeds_and_epoch(state, seeds, epoch, directory)
         return RestoredRuns(self.workdir, runs, epoch, self.data['num_classes'], state)
 
     def restore_trial(self, index: int, seeds: Sequence[int] | None = None) -> RestoredRuns:

@@ -1,4 +1,4 @@
-"""Orbax checkpoints of stacked runs: atomic, newest first, checked before use."""
+"""Saves and restores stacked runs with Orbax: atomic writes, verified by a digest."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ from pairjax.system import writing
 from pairjax.workdir.workdir import saved_epoch, saved_epochs
 
 DIGEST = 'digest'
-# Arrays of earlier versions by their path, and their path now.
+# Renamed arrays: path in checkpoints of earlier versions -> current path.
 RENAMED = {'deviation': 'std'}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 
@@ -27,23 +27,22 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 class Checkpoints:
     """The checkpoints of one program, one directory per saved epoch.
 
-    A state is saved as a flat dictionary of NumPy arrays named by their path
-    (`params/encoder/...`), so that it can be read on any number of devices,
-    with a digest of them all, since Orbax does not notice every changed bit.
+    A state is saved as a flat dictionary of NumPy arrays keyed by tree path
+    (`params/encoder/...`), so that it can be restored on any number of devices,
+    with a digest of all arrays, since Orbax does not detect every flipped bit.
     Orbax writes to a temporary directory and renames it when complete. It reads
-    JSON, and TensorStore zarr arrays: nothing in a checkpoint is ever executed.
+    only JSON and TensorStore zarr arrays: restoring executes no code from a checkpoint.
 
-    One process saves and restores, also where an experiment has several. Orbax's version 1 saves
-    only in all processes together, so saving goes through its earlier API and restoring through
-    version 1; checkpoints that version 1 saved are restored, too.
+    Only process 0 saves and restores. Orbax's v1 API can only save from all processes together,
+    so saving uses the older API and restoring the v1 API, which reads checkpoints of both.
     """
 
-    def __init__(self, directory: Path, keep: int = 1):
-        """Makes the directory where it is missing; `save` keeps the newest `keep` checkpoints.
+    def __init__(self, directory: Path, max_to_keep: int = 1):
+        """Creates the directory if missing; `save` keeps the newest `max_to_keep` checkpoints.
 
-        Raises: UserError where the directory cannot be made.
+        Raises: UserError if the directory cannot be created.
         """
-        self.directory, self._keep = Path(directory).absolute(), keep
+        self.directory, self._max_to_keep = Path(directory).absolute(), max_to_keep
         with writing(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
 
@@ -61,14 +60,14 @@ class Checkpoints:
             shutil.rmtree(self.directory / str(epoch))
 
     def save(self, epoch: int, state: Any, description: dict[str, Any]) -> None:
-        """Saves the state after an epoch, and deletes checkpoints that are not to be kept.
+        """Saves the state after an epoch and deletes all but the newest checkpoints.
 
         Args:
           epoch: its number.
           state: a tree of host arrays.
-          description: what the state is of, JSON.
+          description: JSON metadata: the trials, seeds and data of the state.
 
-        Raises: UserError where it cannot be written; earlier checkpoints are intact then.
+        Raises: UserError if it cannot be written; earlier checkpoints stay intact.
         """
         arrays = _flatten(state)
         options = orbax.options.MultiprocessingOptions(
@@ -83,38 +82,38 @@ class Checkpoints:
             with orbax.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
                 checkpointer.save(
                     self.directory / str(epoch),
-                    # Orbax's version 1 looks for its arrays under this name.
+                    # Orbax's v1 API expects the arrays under this name.
                     args=orbax.args.Composite(
                         state=orbax.args.PyTreeSave({**arrays, DIGEST: _digest(arrays)})
                     ),
                     force=True,
                     custom_metadata={'description': json.dumps(description)},
                 )
-            self._delete(saved_epochs(self.directory)[: -self._keep])
-        except Exception as error:  # Orbax has no common base for what it raises.
+            self._delete(saved_epochs(self.directory)[: -self._max_to_keep])
+        except Exception as error:  # Orbax's exceptions have no common base class.
             raise UserError(
                 f'checkpoint {self.directory}/{epoch} cannot be written ({_first_line(error)}); '
-                'make room there and start again; what was saved before is intact'
+                'free disk space and start again; earlier checkpoints are intact'
             ) from error
 
     def restore(self, expected: Any) -> Any:
-        """The newest state as host arrays in the tree of `expected`.
+        """Restores the newest state as host arrays, in the tree structure of `expected`.
 
         Args:
-          expected: the tree with leaves that have shape and dtype.
+          expected: a tree whose leaves have shape and dtype, such as jax.ShapeDtypeStruct.
 
-        Raises: UserError where the checkpoint cannot be read or is of another shape.
+        Raises: UserError if the checkpoint cannot be read or has other names, shapes or dtypes.
         """
-        where = self.directory / str(self.latest_epoch)
+        path = self.directory / str(self.latest_epoch)
         try:
-            with _loading():
-                loaded = ocp.load(where)
+            with _this_process_context():
+                loaded = ocp.load(path)
             # Checkpoints of earlier versions have no digest.
             digest = loaded.pop(DIGEST, None)
             if digest is not None and bytes(digest) != bytes(_digest(loaded)):
-                raise ValueError('it holds other bits than were saved')
+                raise ValueError('its arrays do not match their digest')
         except Exception as error:  # as in `save`
-            raise _unreadable(where, error) from error
+            raise _unreadable(path, error) from error
         loaded = {RENAMED.get(name, name): leaf for name, leaf in loaded.items()}
         wanted = {name: (leaf.shape, leaf.dtype) for name, leaf in _flatten(expected).items()}
         found = {
@@ -123,38 +122,38 @@ class Checkpoints:
         for name in sorted(set(wanted) | set(found)):
             if wanted.get(name) != found.get(name):
                 raise UserError(
-                    f'checkpoint {where} is of another model or setting: {name} is '
-                    f'{_describe(found.get(name))} there and {_describe(wanted.get(name))} by the '
-                    'config; use the workdir that it came from, or start afresh with --overwrite'
+                    f'checkpoint {path} does not match the config: {name} is '
+                    f'{_describe(found.get(name))} in the checkpoint but '
+                    f'{_describe(wanted.get(name))} in the model; put it back into its own '
+                    'workdir, or train from scratch with --overwrite'
                 )
         leaves = [loaded[name] for name in _flatten(expected)]
         return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
 def _this_process() -> dict[str, Any]:
-    """Options with which Orbax waits for no other process of a multihost experiment."""
+    """Options that keep Orbax from waiting for the other processes of a multihost run."""
     return {'primary_host': jax.process_index(), 'active_processes': {jax.process_index()}}
 
 
-def _loading() -> ocp.Context:
+def _this_process_context() -> ocp.Context:
     context = ocp.Context()
     for name, value in _this_process().items():
         setattr(context.multiprocessing, name, value)
     return context
 
 
-def check_origin(state: Any, seeds: Sequence[int], epoch: int, directory: Path) -> None:
-    """Raises UserError where a restored RunState is of other seeds or another epoch than expected.
+def check_seeds_and_epoch(state: Any, seeds: Sequence[int], epoch: int, directory: Path) -> None:
+    """Raises UserError unless a restored RunState has the expected seeds and epoch.
 
-    A checkpoint that was renamed, or copied from another workdir, has the right shapes all the
-    same.
+    Shapes alone do not tell: a checkpoint renamed or copied from another workdir may have them.
     """
     found = sorted(set(state.epoch.tolist()))
     if found != [epoch] or state.seed.tolist() != list(seeds):
         raise UserError(
             f'checkpoint {directory}/{epoch} is of epoch {", ".join(map(str, found))} and seeds '
             f'{shown(state.seed.tolist())}, not of epoch {epoch} and seeds {shown(list(seeds))}; '
-            'put it back where it came from, or start afresh with --overwrite'
+            'put it back into its own workdir, or train from scratch with --overwrite'
         )
 
 
@@ -163,15 +162,15 @@ def _flatten(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
 
 
-def _unreadable(where: Path, error: Exception) -> UserError:
+def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
-        f'checkpoint {where} cannot be read ({_first_line(error)}); if that is so again, delete '
-        'it, and launch/main.py goes on from an earlier one or the seeds, to the same results'
+        f'checkpoint {path} cannot be read ({_first_line(error)}); if this persists, delete it: '
+        'launch/main.py then resumes from an earlier one or from scratch, with the same results'
     )
 
 
 def _digest(arrays: dict[str, Any]) -> np.ndarray:
-    """16 bytes that change when any name, shape, type or bit of the arrays does."""
+    """16-byte hash of the names, shapes, dtypes and values of the arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -193,9 +192,9 @@ def _first_line(error: BaseException) -> str:
         error = error.__cause__ or error.__context__
         texts.append(str(error))
     for reason in map(os.strerror, DISK_ERRORS):
-        # Somewhere among names of files and settings; of all that is said people need this.
+        # Orbax buries the reason from the operating system in long messages.
         if any(reason in text for text in texts):
             return reason
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    # TensorStore repeats the path and says last what happened.
+    # TensorStore repeats the path and puts the reason last.
     return line if len(line) <= 200 else f'...{line[-150:]}'

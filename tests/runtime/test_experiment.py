@@ -233,7 +233,7 @@ def test_a_checkpoint_of_another_shape_is_refused(config, tmp_path, finished):
     saved = json.loads((workdir / 'config.json').read_text())
     saved['config']['train']['num_epochs'] = 4
     (workdir / 'config.json').write_text(json.dumps(saved))
-    with pytest.raises(UserError, match=r'program_0000/3 is of another model.*float32'):
+    with pytest.raises(UserError, match=r'program_0000/3 does not match the config.*float32'):
         run_experiment(config, workdir)
 
 

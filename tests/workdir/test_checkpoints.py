@@ -28,7 +28,7 @@ NUM_RUNS = 2
 CHILD = """
 import os, sys
 import test_checkpoints as t
-checkpoints = t.Checkpoints(sys.argv[1], keep=2)
+checkpoints = t.Checkpoints(sys.argv[1], max_to_keep=2)
 state = checkpoints.restore(t.abstract_state())
 with open(sys.argv[2], 'wb') as file:
     file.write(t.bytes_of(state))
@@ -78,9 +78,9 @@ def bytes_of(state):
     return b''.join(parts)
 
 
-def saved(directory, epochs=(1,), keep=1):
+def saved(directory, epochs=(1,), max_to_keep=1):
     """The directory, with random_state(epoch) saved for each epoch."""
-    checkpoints = Checkpoints(directory, keep)
+    checkpoints = Checkpoints(directory, max_to_keep)
     for epoch in epochs:
         checkpoints.save(epoch, random_state(epoch), {'seeds': [0, 1], 'epoch': epoch})
     return directory
@@ -94,7 +94,7 @@ def save_as_version_1(directory, epoch, state, **others):
 
 
 def restored(directory, expected=None):
-    checkpoints = Checkpoints(directory, keep=9)
+    checkpoints = Checkpoints(directory, max_to_keep=9)
     return checkpoints.restore(expected or abstract_state())
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_saved_at_first(tmp_path):
 
 @pytest.mark.parametrize(('keep', 'left'), [(1, ['11']), (2, ['11', '9']), (5, ['11', '2', '9'])])
 def test_the_newest_are_kept(tmp_path, keep, left):
-    directory = saved(tmp_path, epochs=(2, 9, 11), keep=keep)
+    directory = saved(tmp_path, epochs=(2, 9, 11), max_to_keep=keep)
     # By number: as text, 9 would come after 11.
     assert sorted(path.name for path in directory.iterdir()) == left
     checkpoints = Checkpoints(directory, keep)
@@ -173,7 +173,7 @@ def test_a_save_that_was_interrupted_leaves_the_earlier_state(interrupted, tmp_p
     directory = tmp_path / 'copy'
     shutil.copytree(interrupted[0], directory)
     assert len(list(directory.iterdir())) == 2  # Epoch 1, and something half done.
-    checkpoints = Checkpoints(directory, keep=2)
+    checkpoints = Checkpoints(directory, max_to_keep=2)
     assert checkpoints.latest_epoch == 1
     assert bytes_of(checkpoints.restore(abstract_state())) == bytes_of(random_state(1))
     checkpoints.save(2, random_state(2), {})
@@ -193,24 +193,26 @@ def change(state, leaf):
 def test_another_shape_is_named_with_its_leaf(tmp_path):
     other = change(abstract_state(), jax.ShapeDtypeStruct((3,), jnp.int32))
     message = refusal_of(saved(tmp_path), other)
-    assert 'epoch is int32[2] there and int32[3] by the config' in message
+    assert 'epoch is int32[2] in the checkpoint but int32[3] in the model' in message
 
 
 def test_another_type_is_named_with_its_leaf(tmp_path):
     other = change(abstract_state(), jax.ShapeDtypeStruct((2,), jnp.float32))
     message = refusal_of(saved(tmp_path), other)
-    assert 'epoch is int32[2] there and float32[2] by the config' in message
+    assert 'epoch is int32[2] in the checkpoint but float32[2] in the model' in message
 
 
 def test_a_leaf_that_is_missing_or_too_many_is_named(tmp_path):
     more = change(abstract_state(), {'more': jax.ShapeDtypeStruct((2,), jnp.int32)})
     message = refusal_of(saved(tmp_path), more)
-    assert 'epoch is int32[2] there and absent by the config' in message
+    assert 'epoch is int32[2] in the checkpoint but absent in the model' in message
     without = change(abstract_state(), None)
-    assert 'epoch is int32[2] there and absent by the config' in refusal_of(tmp_path, without)
+    assert 'epoch is int32[2] in the checkpoint but absent in the model' in refusal_of(
+        tmp_path, without
+    )
     checkpoints = Checkpoints(tmp_path / 'less')
     checkpoints.save(1, change(random_state(1), None), {})
-    assert 'epoch is absent there and int32[2] by' in refusal_of(tmp_path / 'less')
+    assert 'epoch is absent in the checkpoint but int32[2] in' in refusal_of(tmp_path / 'less')
 
 
 def test_arrays_of_earlier_versions_are_restored_under_their_names_now(tmp_path):
@@ -241,7 +243,7 @@ def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('which', ['manifest.ocdbt', '_METADATA', 'd/*'])
 def test_a_damaged_file_is_one_sentence_and_an_earlier_epoch_can_be_gone_back_to(tmp_path, which):
-    saved(tmp_path, epochs=(1, 2), keep=2)
+    saved(tmp_path, epochs=(1, 2), max_to_keep=2)
     found = [path for path in (tmp_path / '2').rglob(which) if path.is_file()]
     assert found
     for path in found:
@@ -284,7 +286,7 @@ def test_what_earlier_versions_saved_is_read(tmp_path):
     assert bytes_of(restored(tmp_path)) == bytes_of(random_state(2))
     wrong = checkpoints_module._digest(_flatten(random_state(4)))
     save_as_version_1(tmp_path, 3, random_state(3), digest=wrong)
-    assert 'holds other bits than were saved' in refusal_of(tmp_path)
+    assert 'do not match their digest' in refusal_of(tmp_path)
 
 
 def test_what_is_saved_can_be_read_by_earlier_versions(tmp_path):

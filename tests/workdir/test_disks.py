@@ -43,12 +43,12 @@ def test_full_while_metrics_and_checkpoints_are_written(launcher, left_alone, st
     never = '--config.checkpoint.every_seconds=1000'
     sentence = launcher.refusal(workdir, never, before=limit)
     assert f'{workdir}/metrics.jsonl cannot be written (File too large)' in sentence
-    assert 'make room there; what was saved before is intact' in sentence
+    assert 'files saved earlier are intact' in sentence
     limit = no_file_above(size_of(workdir, 'metrics.jsonl') + 5000)
     sentence = launcher.refusal(workdir, before=limit)
     assert f'checkpoint {workdir}/checkpoints/program_000' in sentence
     assert 'cannot be written (' in sentence and 'File too large' in sentence
-    assert 'make room there and start again; what was saved before is intact' in sentence
+    assert 'free disk space and start again; earlier checkpoints are intact' in sentence
     launcher.finish(workdir)
     assert_same_outcome(workdir, left_alone[1])
 
@@ -149,7 +149,7 @@ def test_a_damaged_checkpoint_is_named_and_can_be_deleted(launcher, left_alone, 
     for damage in (cut_in_half, flip_a_bit):
         damage(largest)
         sentence = launcher.refusal(workdir)
-        assert f'checkpoint {newest} cannot be read (' in sentence and 'delete it, and' in sentence
+        assert f'checkpoint {newest} cannot be read (' in sentence and 'delete it: ' in sentence
         largest.write_bytes(whole)
     shutil.rmtree(newest)  # As the sentence says.
     launcher.finish(workdir)

@@ -36,7 +36,7 @@ from pairjax.runtime.trainer import epoch_records
 from pairjax.training import train_step
 from pairjax.training.evaluate import Correct
 from pairjax.trials import traced_hyperparameters
-from pairjax.workdir.checkpoints import Checkpoints, check_origin
+from pairjax.workdir.checkpoints import Checkpoints, check_seeds_and_epoch
 
 PARTS = ('config.json', 'summary.json', 'metrics.jsonl')
 
@@ -372,7 +372,7 @@ def restored(workdir, shapes, seeds=(0, 1, 0, 1)):
     if epoch is None:
         raise UserError('no checkpoint')
     state = checkpoints.restore(shapes)
-    check_origin(state, seeds, epoch, program(workdir))
+    check_seeds_and_epoch(state, seeds, epoch, program(workdir))
     return state
 
 
