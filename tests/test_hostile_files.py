@@ -377,7 +377,7 @@ def test_classes_may_have_gaps_but_not_be_one_alone(tmp_path):
     labels = np.array([0, 7, 7, 0, 7, 0])
     found = load_with(tmp_path, train_labels=labels, test_labels=labels[:5])
     assert found.num_classes == 8  # An empty class is one that nothing belongs to.
-    with pytest.raises(UserError, match='holds class 7 alone'):
+    with pytest.raises(UserError, match='holds only class 7'):
         load_with(tmp_path, train_labels=labels * 0 + 7)
 
 

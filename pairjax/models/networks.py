@@ -1,8 +1,8 @@
-"""The networks of both reports, and PairNet.
+"""The models of the two EPFL papers, and PairNet.
 
-Every model is called on images (batch, 2, 14, 14), already standardised, and
-returns a `PairOutput`. To add one: a class with the attributes of `PairModel`
-and a line in `MODELS` of registry.py.
+Every model takes standardised images (batch, 2, 14, 14) and returns a
+`PairOutput`. To add one, write a subclass of `PairModel` and list it in
+`MODELS` of registry.py.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from pairjax.models.layers import Branches, ConvReluPool, Dropout, Encoder, Head
 class PairOutput(NamedTuple):
     """A model's logits for a batch of pairs, float32.
 
-    main_logits: (batch, 2), of "the relation does not hold" and "it holds"; None from a model
-    without a main head. digit_logits_a, digit_logits_b: (batch, classes) of the first and the
-    second images; None from a model without digit heads.
+    main_logits: (batch, 2), class 1 where the relation holds; None without a main head.
+    digit_logits_a, digit_logits_b: (batch, classes), of the first and the second image of each
+    pair; None without digit heads.
     """
 
     main_logits: jax.Array | None
@@ -29,7 +29,7 @@ class PairOutput(NamedTuple):
 
 
 class PairModel(nnx.Module):
-    """Base class of all models: declares its widths by name and which options apply to it."""
+    """Base class of all models; class attributes name the widths and say which options apply."""
 
     width_names: ClassVar[tuple[str, ...]]
     has_convolutions: ClassVar[bool] = True
@@ -38,16 +38,16 @@ class PairModel(nnx.Module):
     has_dropout: ClassVar[bool] = True
 
     def __init__(self, model: Any, num_classes: int, rngs: nnx.Rngs):
-        """Takes config.model, the number of classes, and where parameters are drawn from."""
+        """Takes config.model, the number of digit classes and the rngs of the parameters."""
         raise NotImplementedError
 
     def __call__(self, images: jax.Array, dropout: Dropout | None = None) -> PairOutput:
-        """Takes standardised images (batch, 2, 14, 14) float32; dropout None outside training."""
+        """Takes standardised images (batch, 2, 14, 14) float32, and dropout in training only."""
         raise NotImplementedError
 
 
 class Convolution(NamedTuple):
-    """One block of an encoder: output channels, side of the kernel, padding and pool in pixels."""
+    """Arguments of one `ConvReluPool`: output channels, and kernel, padding and pool sizes."""
 
     channels: int
     kernel_size: int
@@ -58,12 +58,13 @@ class Convolution(NamedTuple):
 def make_encoder(
     model: Any, channels: int, convolutions: Sequence[Convolution], rngs: nnx.Rngs
 ) -> Encoder:
-    """An encoder of blocks with the options of config.model.
+    """Builds an encoder, with batch normalisation if config.model asks for it.
 
     Args:
-      model: config.model; its normalization is read.
-      channels: of the images.
-      convolutions: from images to features.
+      model: config.model, of which only `normalization` is used.
+      channels: number of image channels.
+      convolutions: the blocks, first to last.
+      rngs: random streams for the initial parameters.
     """
     batch_norm = model.normalization == 'batch'
     inputs = [channels, *(block.channels for block in convolutions)]
@@ -76,13 +77,13 @@ def make_encoder(
 
 
 def three_blocks(widths: Sequence[int]) -> list[Convolution]:
-    """The first report's encoder of BasicNet1, AuxNet1 and AuxNet2: 14x14 -> widths[2]."""
+    """The encoder of BasicNet1, AuxNet1 and AuxNet2: (14, 14) images -> (widths[2],) features."""
     c1, c2, c3 = widths
     return [Convolution(c1, 3, 0, 2), Convolution(c2, 3, 1, 2), Convolution(c3, 2, 1, 3)]
 
 
 class BasicNet1(PairModel):
-    """First report: both images as two channels of one, no digit heads."""
+    """Paper 1: the two images as the two channels of one CNN, no digit heads."""
 
     width_names = ('conv1', 'conv2', 'conv3', 'hidden')
     has_branches = False
@@ -97,19 +98,19 @@ class BasicNet1(PairModel):
         return PairOutput(self.main_head(self.encoder(images), dropout))
 
 
-class TwoBranches(PairModel):
-    """An encoder and a digit head for each image, shared or not, and a main head that compares.
+class TwoBranchModel(PairModel):
+    """An encoder and a digit head per image, with shared weights or not, and a main head.
 
-    A subclass says with `branch_layers` what a branch is. Its main head reads the two feature
-    vectors, or where `reads_digits` is set the logits of the two digit heads.
+    A subclass defines the layers of a branch in `branch_layers`. The main head takes both feature
+    vectors or, with `reads_digits`, the logits of both digit heads.
     """
 
     reads_digits: ClassVar[bool] = False
-    # Whether the hidden layers of the digit head are also those of the main head.
+    # Whether the main head has hidden layers, of the same widths as the digit heads.
     has_hidden_main_layers: ClassVar[bool] = True
 
     def branch_layers(self, widths: Sequence[int]) -> tuple[list[Convolution], Sequence[int], int]:
-        """Convolutions, widths of the hidden layers of a head, and features between the two."""
+        """Returns encoder blocks, hidden widths of the heads, and the number of features."""
         raise NotImplementedError
 
     def __init__(self, model, num_classes, rngs):
@@ -122,7 +123,7 @@ class TwoBranches(PairModel):
         )
         num_inputs = 2 * (num_classes if self.reads_digits else num_features)
         main_hidden = hidden if self.has_hidden_main_layers else ()
-        # Other values of config.model.head compare without parameters.
+        # The other values of config.model.head decide from the digit logits, without parameters.
         learned = model.head == 'learned'
         self.main_head = Head((num_inputs, *main_hidden, 2), rngs) if learned else None
 
@@ -135,8 +136,8 @@ class TwoBranches(PairModel):
         return PairOutput(self.main_head(inputs, dropout), *digits)
 
 
-class AuxNet2(TwoBranches):
-    """First report: digit heads and a main head side by side on the feature vectors."""
+class AuxNet2(TwoBranchModel):
+    """Paper 1: digit heads and a main head, all on the feature vectors."""
 
     width_names = ('conv1', 'conv2', 'conv3', 'hidden')
 
@@ -146,13 +147,13 @@ class AuxNet2(TwoBranches):
 
 
 class AuxNet1(AuxNet2):
-    """First report: AuxNet2 with a main head that sees only the two digits' logits."""
+    """Paper 1: AuxNet2 with the main head on the digit logits instead of the features."""
 
     reads_digits = True
 
 
-class AuxNet3(TwoBranches):
-    """First report: AuxNet2 with two convolutions and heads one layer deeper."""
+class AuxNet3(TwoBranchModel):
+    """Paper 1: AuxNet2 with two convolutions and one more hidden layer in each head."""
 
     width_names = ('conv1', 'conv2', 'hidden1', 'hidden2')
 
@@ -162,7 +163,7 @@ class AuxNet3(TwoBranches):
 
 
 class ShallowModel(PairModel):
-    """Second report: one hidden layer on the 392 pixels of both images."""
+    """Paper 2: one hidden layer on the 392 pixels of both images."""
 
     width_names = ('hidden',)
     has_convolutions = False
@@ -177,8 +178,8 @@ class ShallowModel(PairModel):
         return PairOutput(self.main_head(images.reshape(len(images), -1)))
 
 
-class DeepModel(TwoBranches):
-    """Second report: a digit classifier per branch, then one layer on ReLU of their logits."""
+class DeepModel(TwoBranchModel):
+    """Paper 2: a digit classifier per branch, then ReLU and one dense layer on both logits."""
 
     width_names = ('hidden',)
     has_dropout = False
@@ -195,8 +196,8 @@ class DeepModel(TwoBranches):
         return PairOutput(self.main_head(jax.nn.relu(jnp.concatenate(digits, axis=1))), *digits)
 
 
-class PairNet(TwoBranches):
-    """A digit classifier of four convolutions on images 14, 6, 6 and 6 wide, with 3x3 features."""
+class PairNet(TwoBranchModel):
+    """Digit classifiers of four 3x3 convolutions and one dense layer, on 3x3 feature maps."""
 
     width_names = ('conv1', 'conv2', 'conv3', 'conv4')
     reads_digits = True

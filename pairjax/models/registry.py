@@ -1,4 +1,4 @@
-"""Builds the network of config.model, checks its options, counts its parameters."""
+"""The model registry: builds a model from config.model, checks its options, counts parameters."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ MODELS: dict[str, type[PairModel]] = {
 
 
 def check_model_config(config: Any) -> None:
-    """Raises UserError where config.model or config.loss sets what the model does not have."""
+    """Raises UserError if config.model or config.loss sets an option the model does not support."""
     model, name = config.model, config.model.name
     if name not in MODELS:
         raise unknown_name('model.name', name, MODELS)
@@ -39,7 +39,7 @@ def check_model_config(config: Any) -> None:
     if not cls.has_branches and not model.weight_sharing:
         raise UserError(
             f'model.weight_sharing=False does not apply to {name}, which has no second '
-            'branch; leave it True'
+            'branch; set it to True'
         )
     if not cls.has_digit_heads and config.loss.aux_weight != 0:
         raise UserError(
@@ -50,7 +50,7 @@ def check_model_config(config: Any) -> None:
     if model.head == 'argmax' and config.loss.main_weight != 0:
         raise UserError(
             f'loss.main_weight={config.loss.main_weight} cannot train model.head=argmax, whose '
-            'answer has no gradient; set it to 0 or take model.head=probability'
+            'output has no gradient; set it to 0 or use model.head=probability'
         )
     if not cls.has_dropout and model.dropout_rate != 0:
         raise UserError(
@@ -60,7 +60,7 @@ def check_model_config(config: Any) -> None:
 
 
 def _check_options(model: Any, cls: type[PairModel]) -> None:
-    """Raises UserError where the model lacks what its options change."""
+    """Checks the options of convolutions and digit heads; see `check_model_config`."""
     if model.normalization not in NORMALIZATIONS:
         raise unknown_name('model.normalization', model.normalization, NORMALIZATIONS)
     if model.head not in HEADS:
@@ -68,17 +68,17 @@ def _check_options(model: Any, cls: type[PairModel]) -> None:
     if model.normalization != 'none' and not cls.has_convolutions:
         raise UserError(
             f'model.normalization={model.normalization} does not apply to {model.name}, which has '
-            'no convolutions; leave it none'
+            "no convolutions; set it to 'none'"
         )
     if model.head != 'learned' and not cls.has_digit_heads:
         raise UserError(
-            f'model.head={model.head} needs digit heads, which {model.name} does not have; leave '
-            'it learned'
+            f'model.head={model.head} needs digit heads, which {model.name} does not have; set '
+            "it to 'learned'"
         )
 
 
 def build_model(model: Any, num_classes: int, rngs: nnx.Rngs) -> PairModel:
-    """The network that config.model describes, initialised from rngs."""
+    """Builds the model that config.model describes, with parameters initialised from rngs."""
     return MODELS[model.name](model, num_classes, rngs)
 
 

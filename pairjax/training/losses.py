@@ -1,4 +1,4 @@
-"""The weighted main plus auxiliary cross-entropy."""
+"""The training loss: weighted sum of main and auxiliary cross-entropies."""
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +8,12 @@ from pairjax.models.networks import PairOutput
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
-    """Mean cross-entropy, float32 scalar.
+    """Mean softmax cross-entropy, float32 scalar.
 
     Args:
       logits: (..., classes).
       labels: (...,) int32.
-      smoothing: the fraction of each target that is spread evenly over all classes (C. Szegedy et
+      smoothing: label smoothing, the fraction of each target spread over all classes (Szegedy et
         al., "Rethinking the Inception Architecture for Computer Vision", 2016).
     """
     if not smoothing:
@@ -32,16 +32,15 @@ def pair_loss(
 ) -> jax.Array:
     """main_weight * CE(main) + aux_weight * (CE(digit_a) + CE(digit_b)) / 2, a mean over pairs.
 
-    The first report sums three cross-entropies, which is weights 1 and 2; the
-    second weighs (1 - w, w).
+    Paper 1 sums the three cross-entropies: weights 1 and 2. Paper 2 uses weights 1 - w and w.
 
     Args:
       output: the model's logits for a batch of pairs.
-      classes: (batch, 2) int32, the two images' classes.
+      classes: (batch, 2) int32, the digit labels of both images.
       targets: (batch,) int32, 1 where the relation holds.
       main_weight: scalar.
       aux_weight: scalar; must be 0 for a model without digit heads.
-      label_smoothing: of every target, see `cross_entropy`.
+      label_smoothing: `smoothing` of all three cross-entropies.
     """
     loss = main_weight * cross_entropy(output.main_logits, targets, label_smoothing)
     if output.digit_logits_a is not None:

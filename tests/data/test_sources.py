@@ -146,7 +146,7 @@ BAD_ARRAYS = {
     'beyond float32': ({'train_images': IMAGES + 1e300}, 'infinite'),
     'negative label': ({'train_labels': np.arange(12) - 1}, 'from -1 to 10'),
     'huge label': ({'test_labels': np.full(5, 2**40)}, str(2**40)),
-    'real labels': ({'train_labels': np.arange(12.0)}, 'whole number'),
+    'real labels': ({'train_labels': np.arange(12.0)}, 'integer'),
     'labels one-hot': ({'train_labels': np.eye(12, dtype=int)}, '(12, 12)'),
     'counts disagree': ({'train_labels': np.arange(11)}, '12 images'),
 }

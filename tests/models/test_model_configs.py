@@ -146,7 +146,7 @@ def test_parameters_start_as_pytorchs_defaults(name, widths):
         (
             {'name': 'ShallowModel', 'widths': (9,), 'weight_sharing': False},
             0,
-            ('weight_sharing=False does not apply to ShallowModel', 'leave it True'),
+            ('weight_sharing=False does not apply to ShallowModel', 'set it to True'),
         ),
         ({'name': 'ShallowModel', 'widths': (9,)}, 0, ('dropout_rate=0.5 does not apply',)),
         ({'name': 'DeepModel', 'widths': (9,)}, 1, ('dropout_rate=0.5 does not apply to Deep',)),
