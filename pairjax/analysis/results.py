@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from pairjax.analysis.statistics import PairedComparison, compare_paired
+from pairjax.analysis.statistics import PairedComparison, compare_paired, describe
 from pairjax.errors import UserError
 from pairjax.trials import trial_names
 from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.schema import SETTING, STATISTICS, mismatch
 from pairjax.workdir.workdir import read_config, read_summary
 
 FINAL = 'final_test_accuracy'
@@ -177,7 +179,8 @@ class ExperimentResult:
 def read_experiment(workdir: Path) -> ExperimentResult:
     """Reads a finished workdir.
 
-    Raises: UserError where it is no workdir, is not finished, or a file is missing or damaged.
+    Raises: UserError where it is no workdir, is not finished, a file is missing or damaged, or
+      summary.json contradicts itself.
     """
     if not workdir.is_dir():
         raise UserError(f'{workdir} is no directory; name a workdir that launch/main.py has made')
@@ -188,10 +191,49 @@ def read_experiment(workdir: Path) -> ExperimentResult:
             'goes on with it'
         )
     summary = read_summary(workdir)
+    contradiction = _contradiction(summary)
+    if contradiction:
+        raise UserError(
+            f'{path} contradicts itself ({contradiction}); delete it, and the command that began '
+            'the training writes it anew from metrics.jsonl'
+        )
     names = trial_names(summary['trials'])
     log = MetricsFrame(workdir)
     trials = [TrialResult(i, names[i], t, log) for i, t in enumerate(summary['trials'])]
     return ExperimentResult(workdir, summary, saved['config'], saved['versions'], trials)
+
+
+def _contradiction(summary: Mapping[str, Any]) -> str | None:
+    """What in summary.json cannot be true together, in words; None where all can."""
+    trials, selected = summary['trials'], summary['selected_trial']
+    if not trials or (selected is not None and selected >= len(trials)):
+        return f'selected_trial is {selected} of {len(trials)} trials'
+    fields = trials[0]['hyperparameters'].keys()
+    for index, trial in enumerate(trials):
+        where, seeds = f'trials[{index}]', trial['seeds']
+        if trial['hyperparameters'].keys() != fields:
+            return f'{where}.hyperparameters are other fields than those of the first'
+        found = mismatch(list(trial['hyperparameters'].values()), [SETTING], where)
+        if found:
+            return found
+        if len(set(seeds)) < len(seeds) or set(trial['failed_seeds']) - set(seeds):
+            return f'{where}.seeds or failed_seeds'
+        for name in (*STATISTICS, 'final_digit_accuracy'):
+            if trial[name] is not None and not _is_statistic(trial[name], len(seeds)):
+                return f'{where}.{name}'
+    return None
+
+
+def _is_statistic(found: Mapping[str, Any], num_seeds: int) -> bool:
+    """Whether these are fractions, one per seed, with their own mean, std and interval."""
+    values = found['values']
+    if len(values) != num_seeds or not all(0 <= v <= 1 for v in values if v is not None):
+        return False
+    one, two = (
+        np.array([s['mean'], s['std'], *(s['ci95'] or ())], np.float64)
+        for s in (found, describe(values))
+    )
+    return one.shape == two.shape and np.allclose(one, two, rtol=0, atol=1e-9, equal_nan=True)
 
 
 def check_same_data(experiments: Iterable[ExperimentResult]) -> None:

@@ -21,7 +21,6 @@ from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
 from pairjax.training.state import RunState
 from pairjax.trials import TRACED_FIELDS, TracedHyperparameters, Trial, trial_name
 from pairjax.workdir.checkpoints import Checkpoints, check_seeds_and_epoch
-from pairjax.workdir.schema import DATA, check_shape
 from pairjax.workdir.workdir import checkpoint_directory, read_config
 
 
@@ -154,7 +153,6 @@ def read_saved_experiment(workdir: Path, fetch: bool = True) -> SavedExperiment:
     saved = read_config(workdir)
     offline = {} if fetch else {'data.download': False}
     config, data = validate({**upgrade(saved['config']), **offline}), saved['data']
-    check_shape(data, DATA, workdir / 'config.json')
     trials, _ = plan.trials_in_range(config, plan.checked_trials(config), data['num_classes'])
     return SavedExperiment(workdir, config, data, plan.group_trials(trials))
 

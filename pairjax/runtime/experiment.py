@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pairjax.analysis.results import read_experiment
 from pairjax.analysis.summary import summarize
 from pairjax.config import flatten
 from pairjax.errors import UserError
@@ -23,7 +24,7 @@ from pairjax.runtime.train_loop import train_programs
 from pairjax.system import write_json
 from pairjax.workdir.lock import locked
 from pairjax.workdir.metrics_log import Metrics
-from pairjax.workdir.workdir import FAILURES, open_workdir, read_summary
+from pairjax.workdir.workdir import FAILURES, open_workdir
 
 
 def run_experiment(
@@ -110,7 +111,7 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
 
 def existing_summary(workdir: Path) -> dict[str, Any] | None:
     """summary.json as an earlier call wrote it, or None."""
-    return read_summary(workdir) if (workdir / 'summary.json').exists() else None
+    return read_experiment(workdir).summary if (workdir / 'summary.json').exists() else None
 
 
 def sort_lines(plan: Plan, metrics: Metrics) -> list[dict[str, Any]]:

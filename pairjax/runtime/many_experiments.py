@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pairjax.analysis.results import read_experiment
 from pairjax.config import flatten, upgrade, validate
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback, CallbackList
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.multihost import any_process, is_primary, on_primary
 from pairjax.runtime.preemption import Interrupted, StopRequest
-from pairjax.workdir.workdir import read_config, read_summary
 
 
 def run_experiments(
@@ -64,6 +64,7 @@ def is_finished(config: Any, workdir: Path) -> bool:
     """
     if not (workdir / 'summary.json').exists():
         return False
-    if any(trial.get('failure') for trial in read_summary(workdir)['trials']):
+    result = read_experiment(workdir)
+    if any(trial.failure for trial in result.trials):
         return False
-    return upgrade(read_config(workdir)['config']) == flatten(validate(config))
+    return upgrade(result.config) == flatten(validate(config))

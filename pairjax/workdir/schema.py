@@ -2,11 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pairjax.analysis.statistics import describe
 from pairjax.errors import UserError, shown
 
 # A schema is a range for the whole numbers in it, float for every finite number, another type,
@@ -17,7 +15,12 @@ SIZE = range(1, 2**31)
 POOL = range(1, 10**9)
 DATA = {'source': str, 'train_pool': POOL, 'test_pool': POOL, 'num_classes': SIZE}
 SETTING = (str, bool, float, [(str, bool, float)])
-STATISTIC = {'values': [(None, float)]}
+STATISTIC = {
+    'values': [(None, float)],
+    'mean': (None, float),
+    'std': (None, float),
+    'ci95': (None, [float]),
+}
 STATISTICS = (
     'final_test_accuracy',
     'best_epoch_test_accuracy',
@@ -50,6 +53,8 @@ LINE = {
     **dict.fromkeys(('test_accuracy', 'test_digit_accuracy'), (None, float)),
     **dict.fromkeys(('train_seconds', 'compile_seconds', 'whole_pool_seconds?'), float),
 }
+# Of config.json; `config.validate` checks the config in it.
+CONFIG_FILE = {'format?': COUNT, 'config': {}, 'data': DATA, 'versions': {}}
 # The fields that the HTML report reads of a config; it shows the rest as they are.
 REPORTED_CONFIG = {
     'seed': COUNT,
@@ -81,20 +86,20 @@ def mismatch(value: Any, shape: Any, where: str = 'it') -> str | None:
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return f'{where} is no object'
-        return _first(
-            f'{where} lacks {name}'
-            if name not in value
-            else mismatch(value[name], inner, f'{where}.{name}'.removeprefix('it.'))
-            for name, inner in (
-                (name.removesuffix('?'), shape[name])
-                for name in shape
-                if name[-1] != '?' or name[:-1] in value
-            )
-        )
+        for field, inner in shape.items():
+            name = field.removesuffix('?')
+            if name in value:
+                found = mismatch(value[name], inner, f'{where}.{name}'.removeprefix('it.'))
+            else:
+                found = f'{where} lacks {name}' if name == field else None
+            if found:
+                return found
+        return None
     if isinstance(shape, list):
         if not isinstance(value, list):
             return f'{where} is no list'
-        return _first(mismatch(v, shape[0], f'{where}[{i}]') for i, v in enumerate(value))
+        found = (mismatch(v, shape[0], f'{where}[{i}]') for i, v in enumerate(value))
+        return next(filter(None, found), None)
     if isinstance(shape, range):
         fits = type(value) is int and value in shape
     elif shape is float:
@@ -105,10 +110,6 @@ def mismatch(value: Any, shape: Any, where: str = 'it') -> str | None:
     return None if fits else f'{where} is {shown(value)}'
 
 
-def _first(mismatches: Iterable[str | None]) -> str | None:
-    return next((text for text in mismatches if text), None)
-
-
 def check_shape(value: Any, shape: Any, path: Path) -> None:
     """Raises UserError where the content of a file is not what pairjax writes there."""
     difference = mismatch(value, shape)
@@ -117,58 +118,3 @@ def check_shape(value: Any, shape: Any, path: Path) -> None:
             f'{path} was not written by pairjax ({difference}); put an intact copy back, or name '
             'another workdir'
         )
-
-
-def check_summary(summary: Any, path: Path) -> None:
-    """Raises UserError where summary.json lacks something or contradicts itself.
-
-    A statistic's mean, std and interval must be those of its values, one per seed.
-    """
-    check_shape(summary, SUMMARY, path)
-    difference = _contradiction(summary)
-    if difference:
-        raise UserError(
-            f'{path} contradicts itself ({difference}); delete it, and the command that began the '
-            'training writes it anew from metrics.jsonl'
-        )
-
-
-def _contradiction(summary: dict[str, Any]) -> str | None:
-    trials, selected = summary['trials'], summary['selected_trial']
-    if not trials or (selected is not None and selected >= len(trials)):
-        return f'selected_trial is {selected} of {len(trials)} trials'
-    fields = trials[0]['hyperparameters'].keys()
-    for index, trial in enumerate(trials):
-        where, seeds = f'trials[{index}]', trial['seeds']
-        if trial['hyperparameters'].keys() != fields:
-            return f'{where}.hyperparameters are other fields than those of the first'
-        found = mismatch(list(trial['hyperparameters'].values()), [SETTING], where)
-        if found:
-            return found
-        if len(set(seeds)) < len(seeds) or set(trial['failed_seeds']) - set(seeds):
-            return f'{where}.seeds or failed_seeds'
-        for name in (*STATISTICS, 'final_digit_accuracy'):
-            if trial[name] is not None and not _is_statistic(trial[name], len(seeds)):
-                return f'{where}.{name}'
-    return None
-
-
-def _is_statistic(statistic: dict[str, Any], num_seeds: int) -> bool:
-    if len(statistic['values']) != num_seeds or not all(
-        0 <= v <= 1 for v in statistic['values'] if v
-    ):
-        return False
-    expected = describe(statistic['values'])
-    return all(_is_close(statistic.get(name), expected[name]) for name in ('mean', 'std', 'ci95'))
-
-
-def _is_close(found: Any, expected: Any) -> bool:
-    if isinstance(expected, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(expected)
-            and all(map(_is_close, found, expected))
-        )
-    if expected is None or type(found) not in (int, float):
-        return found is expected
-    return abs(found - expected) <= 1e-9

@@ -12,7 +12,7 @@ from pairjax import __version__
 from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError
 from pairjax.system import write_json, writing
-from pairjax.workdir.schema import check_summary, parse_json
+from pairjax.workdir.schema import CONFIG_FILE, SUMMARY, check_shape, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -136,23 +136,18 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
     Raises: UserError where it is missing, damaged or not of pairjax.
     """
-    remedy = 'put a copy back, or name another --workdir'
-    content = read_json(workdir / 'config.json', remedy)
-    for name in ('config', 'data', 'versions'):
-        if not isinstance(content.get(name), dict):
-            raise UserError(
-                f'{workdir / "config.json"} was not written by pairjax (it has no {name}); name '
-                'another workdir'
-            )
+    path = workdir / 'config.json'
+    content = read_json(path, 'put a copy back, or name another --workdir')
+    check_shape(content, CONFIG_FILE, path)
     return content
 
 
 def read_summary(workdir: Path) -> dict[str, Any]:
-    """summary.json of a workdir.
+    """summary.json of a workdir; `analysis.results` also checks that it is consistent.
 
-    Raises: UserError where it is missing, damaged or contradicts itself.
+    Raises: UserError where it is missing, damaged or not of pairjax.
     """
     path = workdir / 'summary.json'
     summary = read_json(path)
-    check_summary(summary, path)
+    check_shape(summary, SUMMARY, path)
     return summary

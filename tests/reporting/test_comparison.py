@@ -56,7 +56,7 @@ def workdir(tmp_path):
     def make(name, *trials, selected=0, **data):
         directory = tmp_path / name
         directory.mkdir(parents=True)
-        config = {'config': {}, 'data': {}, 'versions': {}}
+        config = {'config': {}, 'data': DATA, 'versions': {}}
         (directory / 'config.json').write_text(json.dumps(config))
         summary = {'name': 'x', 'data': DATA | data, 'trials': trials, 'selected_trial': selected}
         summary['timing'] = dict.fromkeys(CLOCK, 1.0)

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from made_results import make_trial, save_experiment
+from made_results import DATA, make_trial, save_experiment
 from rich.console import Console
 
 from pairjax.config import default_config, validate
@@ -36,7 +36,7 @@ class Runs:
         if workdir.name in self.errors:
             raise self.errors[workdir.name]
         save_experiment(workdir, [make_trial([0.5, 0.6])] * 2)
-        content = {'config': validate(config).to_dict(), 'data': {}, 'versions': {}}
+        content = {'config': validate(config).to_dict(), 'data': DATA, 'versions': {}}
         write_json(workdir / 'config.json', content)
         summary = read_json(workdir / 'summary.json')
         summary['trials'][1]['failure'] = self.failure

@@ -13,7 +13,7 @@ from pairjax.inference.predictor import restore_runs
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import is_finished
 from pairjax.system import write_json
-from pairjax.workdir.workdir import FORMAT, read_config, read_summary
+from pairjax.workdir.workdir import FORMAT, read_config, read_json
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def make_old(small_sweep, tmp_path):
             group, _, last = name.partition('.')
             saved['config'][group][last] = value
         del saved['format'], saved['config']['train']['evaluate_all_every']
-        summary = read_summary(workdir)
+        summary = read_json(workdir / 'summary.json')
         for trial in summary['trials']:
             trial['hyperparameters'] |= {**REMOVED_FIELDS, **in_use}
         saved['trials'] = [trial['hyperparameters'] for trial in summary['trials']]
@@ -54,7 +54,8 @@ def test_a_workdir_with_removed_fields_off_goes_on(make_old, small_sweep):
     assert json.loads((workdir / 'config.json').read_text())['config'] == json.loads(
         json.dumps(config.to_dict())
     )
-    assert not REMOVED_FIELDS.keys() & read_summary(workdir)['trials'][0]['hyperparameters'].keys()
+    trials = read_json(workdir / 'summary.json')['trials']
+    assert not REMOVED_FIELDS.keys() & trials[0]['hyperparameters'].keys()
 
 
 def test_a_workdir_with_a_removed_field_in_use_is_refused_and_still_compared(make_old, small_sweep):

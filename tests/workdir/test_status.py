@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import make_shallow_config
 from failing import failing_trainer
+from made_results import DATA
 from processes import HOLD
 from rich.console import Console
 
@@ -39,7 +40,7 @@ def make_workdir(workdir, num_seeds=2, num_epochs=4, widths=WIDTHS, rates=(1e-3,
     config.name, config.num_seeds, config.train.num_epochs = 'mine', num_seeds, num_epochs
     config.sweep.product = (('model.widths', widths), ('optimizer.learning_rate', rates))
     trials = [trial.hyperparameters for trial in expand_trials(validate(config))]
-    open_workdir(workdir, validate(config).to_dict(), {}, False, trials)
+    open_workdir(workdir, validate(config).to_dict(), DATA, False, trials)
     return workdir
 
 

@@ -10,7 +10,8 @@ from pairjax.errors import UserError
 from pairjax.system import write_json
 from pairjax.workdir.workdir import OWN_FILES, open_workdir, read_json
 
-DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'fingerprint': 'abc'}
+DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'num_classes': 10}
+DATA['fingerprint'] = 'abc'
 
 
 def open_with(workdir, data=DATA, overwrite=False, **fields):
