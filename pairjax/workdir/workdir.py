@@ -10,7 +10,7 @@ from typing import Any
 
 from pairjax import __version__
 from pairjax.config import flatten, upgrade
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 from pairjax.system import write_json, writing
 from pairjax.workdir.schema import CONFIG_FILE, SUMMARY, check_shape, parse_json
 
@@ -134,10 +134,16 @@ def open_workdir(
 def read_config(workdir: Path) -> dict[str, Any]:
     """config.json of a workdir: config, data and versions.
 
-    Raises: UserError where it is missing, damaged or not of pairjax.
+    Raises: UserError where it is missing, damaged, not of pairjax or of a newer version.
     """
     path = workdir / 'config.json'
     content = read_json(path, 'put a copy back, or name another --workdir')
+    found = content.get('format')
+    if isinstance(found, int) and found > FORMAT:
+        raise UserError(
+            f'{path} has format {shown(found)}, but pairjax {__version__} reads formats up to '
+            f'{FORMAT}; install the version of pairjax that wrote it, or name another --workdir'
+        )
     check_shape(content, CONFIG_FILE, path)
     return content
 

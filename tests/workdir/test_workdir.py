@@ -8,7 +8,7 @@ import pytest
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.system import write_json
-from pairjax.workdir.workdir import OWN_FILES, open_workdir, read_json
+from pairjax.workdir.workdir import FORMAT, OWN_FILES, open_workdir, read_config, read_json
 
 DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'num_classes': 10}
 DATA['fingerprint'] = 'abc'
@@ -30,6 +30,18 @@ def refusal_of(workdir, **keywords):
         assert {p.name: p.read_bytes() for p in workdir.iterdir()} == before
     assert '\n' not in str(caught.value)
     return str(caught.value)
+
+
+def test_a_config_file_of_a_newer_format_is_refused_with_what_to_do(tmp_path):
+    open_with(tmp_path)
+    path = tmp_path / 'config.json'
+    path.write_text(json.dumps({'format': FORMAT + 1, 'anything': 'else'}))
+    message = refusal_of(tmp_path)
+    assert f'{path} has format {FORMAT + 1}' in message and f'up to {FORMAT}; ' in message
+    assert 'install the version of pairjax that wrote it' in message
+    assert refusal_of(tmp_path, overwrite=True) == message
+    with pytest.raises(UserError, match='has format'):
+        read_config(tmp_path)
 
 
 # ------------------------------------------------------------------ open_workdir
