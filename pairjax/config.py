@@ -1,11 +1,9 @@
 """The fields of a config: names, defaults, types and ranges."""
 
 import difflib
-import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
@@ -13,68 +11,77 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from pairjax.errors import UserError, shown
 
 
+class Field(NamedTuple):
+    """A config field: its default, and for a number the range it may take, both ends included."""
+
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    note: str = ''
+
+
+# The first report's protocol with its best network; configs change what differs from it.
+FIELDS = {
+    'name': Field('auxnet2'),
+    'seed': Field(0, 0, 2**31 - 1),
+    'num_seeds': Field(10, 1, 10**6),
+    'data.source': Field('bundled'),
+    'data.dir': Field(''),
+    'data.dataset': Field('mnist'),
+    'data.download': Field(False),
+    'data.num_train_pairs': Field(1000, 1, 10**7),
+    'data.num_validation_pairs': Field(500, 1, 10**7, 'validation pairs select trials'),
+    'data.num_test_pairs': Field(1000, 1, 10**7),
+    'data.standardize': Field(True),
+    'data.relation': Field('less_equal'),
+    'model.name': Field('AuxNet2'),
+    'model.widths': Field((32, 32, 64, 256)),
+    'model.weight_sharing': Field(True),
+    'model.dropout_rate': Field(0.5, 0, 0.996, 'rounded to 256ths; some units must stay'),
+    'model.normalization': Field('none'),
+    'model.head': Field('learned'),
+    'model.num_members': Field(1, 1, 1000, 'networks of a run, whose softmax is averaged'),
+    'loss.main_weight': Field(1.0, 0, 1e38),
+    'loss.aux_weight': Field(2.0, 0, 1e38),
+    'loss.label_smoothing': Field(0.0, 0, 0.99, 'the fraction of a target that all classes share'),
+    'optimizer.name': Field('adam'),
+    'optimizer.learning_rate': Field(5e-3, 0, 1e38),
+    'optimizer.weight_decay': Field(0.0, 0, 1e38),
+    'optimizer.b2': Field(0.999, 0, 0.999999),
+    'optimizer.schedule': Field('constant'),
+    'optimizer.warmup': Field(0.0, 0, 1, 'the fraction of all steps in which the rate rises'),
+    # How far each image is moved, 0 not at all; see data/augmentation.py.
+    'augment.rotation': Field(0.0, 0, 180, 'degrees'),
+    'augment.scale': Field(0.0, 0, 1, 'the logarithm of a factor'),
+    'augment.shear': Field(0.0, 0, 1),
+    'augment.shift': Field(0.0, 0, 7, 'pixels'),
+    'augment.gamma': Field(0.0, 0, 3, 'the logarithm of an exponent'),
+    'augment.undistorted': Field(0.0, 0, 1, 'the last fraction of epochs, not distorted'),
+    'train.num_epochs': Field(25, 1, 10**7),
+    'train.batch_size': Field(100, 1, 10**7),
+    'train.shuffle': Field(False),
+    # In epochs; the last one is always evaluated.
+    'train.evaluate_every': Field(1, 1, 10**7),
+    # Of the epochs evaluated: all sets; the others evaluate test pairs alone.
+    'train.evaluate_all_every': Field(1, 1, 10**7),
+    'runs.per_batch': Field(0, 0, 10**6, '0 chooses for the backend'),
+    'runs.devices': Field(0, 0, 10**6, '0 takes every device'),
+    'checkpoint.every_seconds': Field(30.0, 0, 1e9, '0 saves after every epoch'),
+    'checkpoint.keep': Field(1, 1, 10**6),
+    'sweep.product': Field(()),
+    'sweep.settings': Field(()),
+    'sweep.param_range': Field(()),
+}
+
+
 def default_config() -> ConfigDict:
-    """The first report's protocol with its best network; configs change what differs from it."""
-    return ConfigDict(
-        {
-            'name': 'auxnet2',
-            'seed': 0,
-            'num_seeds': 10,
-            'data': {
-                'source': 'bundled',
-                'dir': '',
-                'dataset': 'mnist',
-                'download': False,
-                'num_train_pairs': 1000,
-                'num_validation_pairs': 500,
-                'num_test_pairs': 1000,
-                'standardize': True,
-                'relation': 'less_equal',
-            },
-            'model': {
-                'name': 'AuxNet2',
-                'widths': (32, 32, 64, 256),
-                'weight_sharing': True,
-                'dropout_rate': 0.5,
-                'normalization': 'none',
-                'head': 'learned',
-                'num_members': 1,
-            },
-            'loss': {'main_weight': 1.0, 'aux_weight': 2.0, 'label_smoothing': 0.0},
-            'optimizer': {
-                'name': 'adam',
-                'learning_rate': 5e-3,
-                'weight_decay': 0.0,
-                'b2': 0.999,
-                'schedule': 'constant',
-                'warmup': 0.0,  # the fraction of all steps in which the rate rises
-            },
-            'augment': {  # how far each image is moved, 0 not at all; see data/augmentation.py
-                'rotation': 0.0,
-                'scale': 0.0,
-                'shear': 0.0,
-                'shift': 0.0,
-                'gamma': 0.0,
-                'undistorted': 0.0,  # the last fraction of epochs, with images as they are
-            },
-            'train': {
-                'num_epochs': 25,
-                'batch_size': 100,
-                'shuffle': False,
-                'evaluate_every': 1,  # epochs; the last one is always evaluated
-                'evaluate_all_every': 1,  # of those, all sets; test pairs alone in others
-            },
-            'runs': {'per_batch': 0, 'devices': 0},  # 0: chosen for the backend
-            'checkpoint': {'every_seconds': 30.0, 'keep': 1},
-            'sweep': {'product': (), 'settings': (), 'param_range': ()},
-        }
-    )
-
-
-@functools.cache
-def _default_fields() -> Mapping[str, Any]:
-    """The fields of default_config(), flat; a sweep checks thousands of configs."""
-    return MappingProxyType(flatten(default_config()))
+    """The defaults of `FIELDS`, nested."""
+    nested: dict[str, Any] = {}
+    for name, field in FIELDS.items():
+        *groups, last = name.split('.')
+        group = nested.setdefault(groups[0], {}) if groups else nested
+        group[last] = field.default
+    return ConfigDict(nested)
 
 
 # Fields of earlier versions, each with the value that turns it off.
@@ -89,46 +96,6 @@ REMOVED_FIELDS = {
 MOST_LEVELS = 8
 # Beyond this a whole number fits neither an array nor every reader of JSON.
 MOST_WHOLE = 2**63
-
-
-class Range(NamedTuple):
-    """The values that a number may take, both ends included."""
-
-    low: float
-    high: float
-    why: str = ''
-
-
-_RANGES = {
-    'seed': Range(0, 2**31 - 1),
-    'num_seeds': Range(1, 10**6),
-    'data.num_train_pairs': Range(1, 10**7),
-    'data.num_validation_pairs': Range(1, 10**7, 'trials are selected on validation pairs'),
-    'data.num_test_pairs': Range(1, 10**7),
-    'model.num_members': Range(1, 1000, 'networks of a run, whose softmax is averaged'),
-    'model.dropout_rate': Range(0.0, 0.996, 'a rate is rounded to 256ths and must keep some units'),
-    'loss.main_weight': Range(0.0, 1e38),
-    'loss.aux_weight': Range(0.0, 1e38),
-    'loss.label_smoothing': Range(0.0, 0.99, 'the fraction of a target that all classes share'),
-    'optimizer.learning_rate': Range(0.0, 1e38),
-    'optimizer.weight_decay': Range(0.0, 1e38),
-    'optimizer.b2': Range(0.0, 0.999999),
-    'optimizer.warmup': Range(0.0, 1.0, 'the fraction of all steps in which the rate rises'),
-    'augment.rotation': Range(0.0, 180.0, 'degrees'),
-    'augment.scale': Range(0.0, 1.0, 'the logarithm of a factor'),
-    'augment.shear': Range(0.0, 1.0),
-    'augment.shift': Range(0.0, 7.0, 'pixels'),
-    'augment.gamma': Range(0.0, 3.0, 'the logarithm of an exponent'),
-    'augment.undistorted': Range(0.0, 1.0, 'the last fraction of epochs, not distorted'),
-    'train.num_epochs': Range(1, 10**7),
-    'train.batch_size': Range(1, 10**7),
-    'train.evaluate_every': Range(1, 10**7),
-    'train.evaluate_all_every': Range(1, 10**7),
-    'runs.per_batch': Range(0, 10**6, '0 chooses for the backend'),
-    'runs.devices': Range(0, 10**6, '0 takes every device'),
-    'checkpoint.every_seconds': Range(0.0, 1e9, '0 saves after every epoch'),
-    'checkpoint.keep': Range(1, 10**6),
-}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -166,7 +133,8 @@ def upgrade(saved: Mapping[str, Any]) -> dict[str, Any]:
     Returns: flat fields.
     Raises: UserError naming a removed field that is in use.
     """
-    return {**_default_fields(), **dict(_without_removed(tuple(flatten(saved).items())))}
+    defaults = {name: field.default for name, field in FIELDS.items()}
+    return {**defaults, **dict(_without_removed(tuple(flatten(saved).items())))}
 
 
 def _without_removed(value: Any) -> Any:
@@ -192,16 +160,15 @@ def _is_removed(pair: Any) -> bool:
 
 def check_field_names(names: Sequence[str], prefix: str = '') -> None:
     """Raises UserError with "did you mean" for the first name that no config has."""
-    known = set(_default_fields())
-    groups = {name.rpartition('.')[0] for name in known} - {''}
+    groups = {name.rpartition('.')[0] for name in FIELDS} - {''}
     for name in names:
         if name in groups:
-            fields = ', '.join(sorted(k for k in known if k.startswith(f'{name}.')))
+            fields = ', '.join(sorted(k for k in FIELDS if k.startswith(f'{name}.')))
             raise UserError(f'{prefix}{name} is a group of fields; set one of {fields}')
-        if name not in known:
+        if name not in FIELDS:
             # People remember the last part alone: learning_rate for optimizer.learning_rate.
-            likely = [k for k in known if k.rpartition('.')[2] == name.rpartition('.')[2]]
-            likely += difflib.get_close_matches(name[:100], known, n=1)
+            likely = [k for k in FIELDS if k.rpartition('.')[2] == name.rpartition('.')[2]]
+            likely += difflib.get_close_matches(name[:100], FIELDS, n=1)
             hint = f'did you mean {prefix}{likely[0]}?' if likely else 'see default_config()'
             # In quotes only where it would not be seen, or would break the line.
             text = name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
@@ -217,12 +184,12 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
     Returns: the config, frozen.
     Raises: UserError naming the first field that is wrong and what would be right.
     """
-    flat, defaults = flatten(config), _default_fields()
+    flat = flatten(config)
     check_field_names(list(flat))
-    for name, default in defaults.items():
+    for name, field in FIELDS.items():
         if name not in flat:
             raise UserError(f'config field {name} is missing; start from default_config()')
-        _check_value(name, flat[name], default)
+        _check_value(name, flat[name], field)
     if not re.fullmatch(r'\w[\w.+-]{0,99}', flat['name']):
         raise UserError(
             f'name={shown(flat["name"])} names the workdir and must be 1 to 100 letters, digits, '
@@ -238,12 +205,14 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
     checked = default_config()
     # A config file may say 1 where a float is meant; the field keeps its type.
     checked.update_from_flattened_dict(
-        {k: float(v) if isinstance(defaults[k], float) else v for k, v in flat.items()}
+        {k: float(v) if isinstance(FIELDS[k].default, float) else v for k, v in flat.items()}
     )
     return FrozenConfigDict(checked)
 
 
-def _check_value(name: str, value: Any, default: Any) -> None:
+def _check_value(name: str, value: Any, field: Field) -> None:
+    """Raises UserError where a field cannot have this value."""
+    default = field.default
     if isinstance(default, bool | str):
         if type(value) is not type(default):
             raise UserError(f'{name}={shown(value)} must be of type {type(default).__name__}')
@@ -257,12 +226,18 @@ def _check_value(name: str, value: Any, default: Any) -> None:
                 f'{name}={shown(value)} must hold tuples, finite numbers, printable strings, True '
                 'and False, and no dictionaries or other objects'
             )
-        if name == 'model.widths':
-            _check_widths(value)
-        if name == 'sweep.param_range':
-            _check_param_range(value)
+        if name == 'model.widths' and not all(type(w) is int and 1 <= w <= 65536 for w in value):
+            raise UserError(f'{name}={shown(value)} must hold whole numbers from 1 to 65536')
+        if name == 'sweep.param_range' and value and not _is_range(value):
+            raise UserError(f'{name}={shown(value)} must be (low, high), or () for no bounds')
     else:
-        _check_number(name, value, default)
+        kind, types = ('a whole number', int) if type(default) is int else ('a number', int | float)
+        is_number = isinstance(value, types) and not isinstance(value, bool)
+        if not is_number or not field.low <= value <= field.high:
+            note = f' ({field.note})' if field.note else ''
+            raise UserError(
+                f'{name}={shown(value)} must be {kind} from {field.low:g} to {field.high:g}{note}'
+            )
 
 
 def _is_plain(value: Any) -> bool:
@@ -276,24 +251,6 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _check_param_range(bounds: tuple) -> None:
-    numbers = all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds)
-    if bounds and (len(bounds) != 2 or not numbers or not bounds[0] < bounds[1]):
-        raise UserError(
-            f'sweep.param_range={shown(bounds)} must be (low, high), or () for no bounds'
-        )
-
-
-def _check_widths(widths: tuple) -> None:
-    if not all(type(width) is int and 1 <= width <= 65536 for width in widths):
-        raise UserError(f'model.widths={shown(widths)} must hold whole numbers from 1 to 65536')
-
-
-def _check_number(name: str, value: Any, default: float) -> None:
-    kind = 'a whole number' if isinstance(default, int) else 'a number'
-    allowed = int if isinstance(default, int) else (int, float)
-    low, high, why = _RANGES[name]
-    right_type = isinstance(value, allowed) and not isinstance(value, bool)
-    if not right_type or not low <= value <= high:
-        note = f' ({why})' if why else ''
-        raise UserError(f'{name}={shown(value)} must be {kind} from {low:g} to {high:g}{note}')
+def _is_range(bounds: tuple) -> bool:
+    numbers = [b for b in bounds if isinstance(b, int | float) and not isinstance(b, bool)]
+    return len(bounds) == len(numbers) == 2 and bounds[0] < bounds[1]
