@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pairjax.errors import UserError
 from pairjax.system import writing
@@ -44,12 +44,18 @@ def locked(workdir: Path) -> Iterator[str]:
         workdir.mkdir(parents=True, exist_ok=True)
         file = path.open('ab', buffering=0)
     with file:
-        before = _holder(path)
-        doubt = ''
-        if not _lock(file, workdir, before):
+        before, doubt = _holder(path), ''
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if before and before.host != platform.node():
+                doubt = f'{before} did not say that it left {workdir}: if it still runs, stop it'
+        except BlockingIOError:
+            raise UserError(
+                f'{workdir} is in use by {before or "another process"}; wait until it has '
+                'finished, or name another --workdir'
+            ) from None
+        except (OSError, AttributeError):  # The file system or Windows has no locks.
             doubt = f'nothing can lock {workdir}: start one process at a time there'
-        elif before and before.host != platform.node():
-            doubt = f'{before} did not say that it left {workdir}: if it still runs, stop it'
         with writing(path):
             file.truncate(0)
             holder = {'host': platform.node(), 'process': os.getpid()}
@@ -61,22 +67,6 @@ def locked(workdir: Path) -> Iterator[str]:
                 file.truncate(0)
 
 
-def _lock(file: BinaryIO, workdir: Path, holder: Holder | None) -> bool:
-    """Takes the lock, and returns whether there is such a thing here."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        raise UserError(
-            f'{workdir} is in use by {holder or "another process"}; wait until it has finished, or '
-            'name another --workdir'
-        ) from None
-    except OSError:
-        return False
-
-
 def find_holder(workdir: Path) -> Holder | None:
     """Who writes to a workdir, or None where nobody does. Writes nothing and keeps nobody out.
 
@@ -86,7 +76,17 @@ def find_holder(workdir: Path) -> Holder | None:
     holder = _holder(path)
     if holder is None or holder.host != platform.node() or fcntl is None:
         return holder
-    return holder._replace(certain=True) if _lives(holder.process) and _is_held(path) else None
+    try:
+        with contextlib.suppress(PermissionError):  # It lives and is someone else's.
+            os.kill(holder.process, 0)
+        # Only of a living process, since to ask is to lock a free file for a moment.
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except ProcessLookupError:
+        return None
+    except BlockingIOError:
+        return holder._replace(certain=True)
+    return None
 
 
 def _holder(path: Path) -> Holder | None:
@@ -95,23 +95,3 @@ def _holder(path: Path) -> Holder | None:
         return Holder(str(content['host']), int(content['process']))
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # It is someone else's.
-        return True
-    return True
-
-
-def _is_held(path: Path) -> bool:
-    """Whether the file is locked; only asked of a living process, since asking locks a free one."""
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

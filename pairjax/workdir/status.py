@@ -1,10 +1,11 @@
 """How far the experiment in a workdir is; reads and never writes."""
 
-import collections
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from pairjax.config import upgrade, validate
 from pairjax.errors import UserError
@@ -19,6 +20,9 @@ from pairjax.workdir.workdir import (
     read_json,
     saved_epoch,
 )
+
+# Of metrics.jsonl.
+COLUMNS = ['trial', 'seed', 'epoch', 'train_loss', 'validation_accuracy', 'train_seconds']
 
 
 class TrialStatus(NamedTuple):
@@ -48,9 +52,9 @@ class ProgramStatus(NamedTuple):
     num_runs: int
     num_epochs: int
     epochs: int
-    seconds_per_epoch: float | None
-    saved_epoch: int | None
-    failure: str | None
+    seconds_per_epoch: float | None = None
+    saved_epoch: int | None = None
+    failure: str | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -96,51 +100,55 @@ def read_status(workdir: Path) -> Status:
 
     Raises: UserError where the workdir holds no experiment.
     """
-    saved, metrics = read_config(workdir), Metrics(workdir)
-    settings = trial_settings(workdir, saved)
+    saved, metrics, summary = read_config(workdir), Metrics(workdir), workdir / 'summary.json'
+    summarized = read_json(summary)['trials'] if summary.exists() else []
+    settings = trial_settings(workdir, saved, summarized)
     groups = group_by_structure(settings)
     program_of = {trial: number for number, group in enumerate(groups) for trial in group}
     holder = find_holder(workdir)  # Before the metrics: what ends in between has written them all.
-    failures = read_failures(workdir, program_of)
-    records, last_change = metrics.read(len(settings)), _modified(metrics.path)
-    lines: list[list[Mapping[str, Any]]] = [[] for _ in groups]
-    for record in records:
-        lines[program_of[record['trial']]].append(record)
-    under_way = program_of[records[-1]['trial']] if holder and records else None
-    if _modified(workdir / FAILURES) > last_change:
-        under_way = None  # What trained last has failed since.
+    failures = read_failure_log(workdir)
+    failures |= {program_of[i]: t['failure'] for i, t in enumerate(summarized) if t.get('failure')}
+    lines = pd.DataFrame(metrics.read(len(settings)), columns=COLUMNS)
+    last_change = _modified(metrics.path)
+    under_way = None
+    # Otherwise what trained last has failed since.
+    if holder and len(lines) and _modified(workdir / FAILURES) <= last_change:
+        under_way = program_of[lines.trial.iloc[-1]]
     names = trial_names([{'hyperparameters': setting} for setting in settings])
-    programs = [
-        program_status(
+    programs = []
+    for number, group in enumerate(groups):
+        program = program_status(
+            lines[lines.trial.isin(group)],
             {trial: names[trial] for trial in group},
-            lines[number],
             saved['config']['num_seeds'],
             settings[group[0]]['train.num_epochs'],
-            saved_epoch(checkpoint_directory(workdir, number)),
-            failures.get(number),
-            number == under_way,
         )
-        for number, group in enumerate(groups)
-    ]
-    finished = all(program.state == 'finished' for program in programs)
+        if program.state != 'finished' and number == under_way:
+            program = program._replace(state='under way')
+        elif program.state != 'finished' and number in failures:
+            program = program._replace(state='failed', failure=failures[number])
+        newest = saved_epoch(checkpoint_directory(workdir, number))
+        programs.append(program._replace(saved_epoch=newest))
     return Status(
         saved['config']['name'],
         holder,
-        finished and (workdir / 'summary.json').exists(),
+        summary.exists() and all(program.state == 'finished' for program in programs),
         time.time() - last_change if last_change else None,
         programs,
     )
 
 
-def trial_settings(workdir: Path, saved: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The hyperparameters of every trial, from what config.json holds or else from elsewhere.
+def trial_settings(
+    workdir: Path, saved: Mapping[str, Any], summarized: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The hyperparameters of every trial, from config.json, the summary's trials or the sweep.
 
     Raises: UserError where they could only be known by building the models.
     """
     if saved.get('trials'):
         return saved['trials']
-    if (workdir / 'summary.json').exists():
-        return [trial['hyperparameters'] for trial in read_json(workdir / 'summary.json')['trials']]
+    if summarized:
+        return [trial['hyperparameters'] for trial in summarized]
     config = validate(upgrade(saved['config']))
     if config.sweep.param_range:
         raise UserError(
@@ -150,68 +158,36 @@ def trial_settings(workdir: Path, saved: Mapping[str, Any]) -> list[dict[str, An
     return [trial.hyperparameters for trial in expand_trials(config)]
 
 
-def read_failures(workdir: Path, program_of: Mapping[int, int]) -> dict[int, str]:
-    """Why programs failed, by number, including those whose later attempts succeeded."""
-    failures = read_failure_log(workdir)
-    if (workdir / 'summary.json').exists():
-        for index, trial in enumerate(read_json(workdir / 'summary.json')['trials']):
-            if trial.get('failure'):
-                failures[program_of[index]] = trial['failure']
-    return failures
-
-
 def program_status(
-    names: Mapping[int, str],
-    lines: Sequence[Mapping[str, Any]],
-    num_seeds: int,
-    num_epochs: int,
-    saved: int | None,
-    failure: str | None,
-    under_way: bool,
+    lines: pd.DataFrame, names: Mapping[int, str], num_seeds: int, num_epochs: int
 ) -> ProgramStatus:
-    """Where a program is.
+    """Where a program is by its lines of metrics.jsonl: finished, begun or not begun.
 
     Args:
+      lines: a row each; those of the last epoch may not be all there yet.
       names: of its trials, by index.
-      lines: its lines of metrics.jsonl; those of the last epoch may not be all there yet.
       num_seeds, num_epochs: of each trial.
-      saved: epoch of its newest checkpoint.
-      failure: why it failed at some time.
-      under_way: whether it is what trains now, unless it is done.
     """
     num_runs = len(names) * num_seeds
-    per_epoch = collections.Counter(line['epoch'] for line in lines)
-    epochs = sum(count >= num_runs for count in per_epoch.values())
-    whole = [line for line in lines if line['epoch'] <= epochs]
-    by_trial: dict[int, list[Mapping[str, Any]]] = {index: [] for index in names}
-    for line in whole:
-        by_trial[line['trial']].append(line)
-    state = 'begun' if lines else 'not begun'
-    if epochs >= num_epochs:
-        state, failure = 'finished', None
-    elif under_way:
-        state, failure = 'under way', None
-    elif failure:
-        state = 'failed'
+    epochs = int((lines.epoch.value_counts() >= num_runs).sum())
+    whole = lines[lines.epoch <= epochs]
+    begun = 'begun' if len(lines) else 'not begun'
     return ProgramStatus(
-        state,
-        [trial_status(index, names[index], mine) for index, mine in by_trial.items()],
+        'finished' if epochs >= num_epochs else begun,
+        [trial_status(index, name, whole[whole.trial == index]) for index, name in names.items()],
         num_runs,
         num_epochs,
         epochs,
-        sum(line['train_seconds'] for line in whole) / epochs if epochs else None,
-        saved,
-        failure,
+        seconds_per_epoch=float(whole.train_seconds.sum()) / epochs if epochs else None,
     )
 
 
-def trial_status(index: int, name: str, lines: Sequence[Mapping[str, Any]]) -> TrialStatus:
+def trial_status(index: int, name: str, lines: pd.DataFrame) -> TrialStatus:
     """A trial from its lines of metrics.jsonl."""
-    known = [line for line in lines if line['validation_accuracy'] is not None]
-    latest = max((line['epoch'] for line in known), default=None)
-    accuracies = [line['validation_accuracy'] for line in known if line['epoch'] == latest]
-    failed = {line['seed'] for line in lines if line['train_loss'] is None}
-    return TrialStatus(index, name, accuracies, len(failed))
+    known = lines[lines.validation_accuracy.notna()]
+    latest = known[known.epoch == known.epoch.max()]
+    num_failed = lines[lines.train_loss.isna()].seed.nunique()
+    return TrialStatus(index, name, latest.validation_accuracy.tolist(), num_failed)
 
 
 def _modified(path: Path) -> float:
