@@ -22,6 +22,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f'{text[:200]}...'
 
 
+def describe_error(error: BaseException) -> str:
+    """An exception in one line, for use inside a sentence."""
+    text = ' '.join(str(error).split()).rstrip('.')
+    return f'{type(error).__name__}: {text}' if text else type(error).__name__
+
+
 def unknown_name(field: str, name: str, choices: Iterable[str]) -> UserError:
     """The error for a name that is not in a registry; suggests the closest name that is.
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pairjax.errors import UserError
+from pairjax.errors import UserError, describe_error
 from pairjax.system import cache_directory, gigabytes, machine_bytes, replacing
 
 ARRAY_NAMES = ('train_images', 'train_labels', 'test_images', 'test_labels')
@@ -114,53 +114,35 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         UserError: unreadable, damaged, truncated or too long, or not an idx file of
             unsigned bytes with that many dimensions.
     """
-    header_bytes = 4 + 4 * dimensions
+    magic, header_bytes = bytes([0, 0, _UNSIGNED_BYTE, dimensions]), 4 + 4 * dimensions
     try:
         with path.open('rb') as packed:
             is_packed = packed.read(2) == b'\x1f\x8b'
             packed.seek(0)
             with gzip.GzipFile(fileobj=packed) if is_packed else packed as file:
-                shape = _idx_shape(path, file.read(header_bytes), dimensions)
-                expected = header_bytes + math.prod(shape)
-                _check_size(path, expected, is_packed)
+                header = file.read(header_bytes)
+                if header[:4] != magic or len(header) < header_bytes:
+                    raise _damaged(
+                        path,
+                        f'begins with {header!r}, not with {magic!r} and sizes as an idx file of '
+                        f'{"images" if dimensions == 3 else "labels"} does',
+                    )
+                shape = tuple(np.frombuffer(header, '>u4', dimensions, offset=4).tolist())
+                num_values, most = math.prod(shape), path.stat().st_size
+                if num_values > most * (_MOST_UNPACKED if is_packed else 1) or 0 in shape:
+                    raise _damaged(path, f'is {most} bytes long, but its header says {shape}')
+                if num_values > machine_bytes():
+                    size = gigabytes(num_values)
+                    raise _damaged(path, f'unpacks to {size}, more than this machine has')
                 # One byte more than it should be: what follows is noticed but not unpacked, and
                 # gzip compares its checksum only once it has seen the end.
-                contents = file.read(math.prod(shape) + 1)
+                contents = file.read(num_values + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, f'cannot be read ({describe(error)})') from error
-    if header_bytes + len(contents) != expected:
-        is_long = 'more' if len(contents) > math.prod(shape) else header_bytes + len(contents)
-        raise _damaged(path, f'is {is_long} bytes long unpacked, but its header says {expected}')
+        raise _damaged(path, f'cannot be read ({describe_error(error)})') from error
+    if len(contents) != num_values:
+        what = 'more' if len(contents) > num_values else len(contents)
+        raise _damaged(path, f'holds {what} bytes of values, but its header says {shape}')
     return np.frombuffer(contents, np.uint8).reshape(shape)
-
-
-def _idx_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
-    """The sizes that an idx header gives; raises UserError as `read_idx` does."""
-    if header[:2] != bytes(2)[: len(header)]:
-        raise _damaged(path, f'is not an idx file (it begins with {header[:16]!r})')
-    if len(header) < 4 + 4 * dimensions:
-        raise _damaged(path, f'is cut off in its header ({len(header)} bytes)')
-    if header[2] != _UNSIGNED_BYTE:
-        raise _damaged(path, f'has the idx type code {header[2]}, not {_UNSIGNED_BYTE} (bytes)')
-    if header[3] != dimensions:
-        raise _damaged(
-            path,
-            f'has {header[3]} dimensions where {dimensions} were expected '
-            '(images have 3, labels 1)',
-        )
-    shape = tuple(np.frombuffer(header, '>u4', dimensions, offset=4).tolist())
-    if 0 in shape:
-        raise _damaged(path, f'holds nothing: its header gives the sizes {shape}')
-    return shape
-
-
-def _check_size(path: Path, expected: int, is_packed: bool) -> None:
-    """Raises UserError where a file cannot hold the bytes expected, or the memory cannot."""
-    size = path.stat().st_size
-    if expected > size * _MOST_UNPACKED if is_packed else expected != size:
-        raise _damaged(path, f'is {size} bytes long, but its header says {expected}')
-    if expected > machine_bytes():
-        raise _damaged(path, f'unpacks to {gigabytes(expected)}, more than this machine has')
 
 
 def mnist_paths(directory: Path, download: bool) -> list[Path]:
@@ -219,12 +201,6 @@ def prepared_tfds_directory(root: Path | None, dataset: str) -> Path:
     )
 
 
-def describe(error: Exception) -> str:
-    """An exception in one line, for use inside a sentence."""
-    text = ' '.join(str(error).split()).rstrip('.')
-    return f'{type(error).__name__}: {text}' if text else type(error).__name__
-
-
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     # A small file can unpack to any size.
     with zipfile.ZipFile(path) as archive:
@@ -258,7 +234,7 @@ def _fetch_mnist_file(name: str, directory: Path) -> Path:
             with urllib.request.urlopen(mirror + name, timeout=DOWNLOAD_TIMEOUT_SECONDS) as reply:
                 contents = reply.read(_DOWNLOAD_LIMIT_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            failures.append(f'{mirror}: {describe(error)}')
+            failures.append(f'{mirror}: {describe_error(error)}')
             continue
         md5 = hashlib.md5(contents, usedforsecurity=False).hexdigest()
         if md5 != MNIST_MD5[name]:
@@ -270,7 +246,7 @@ def _fetch_mnist_file(name: str, directory: Path) -> Path:
         except OSError as error:
             raise UserError(
                 f'data.dir: {name} cannot be stored in {directory} '
-                f'({describe(error)}); name a directory you can write to.'
+                f'({describe_error(error)}); name a directory you can write to.'
             ) from error
         return directory / name
     raise UserError(

@@ -14,7 +14,6 @@ import numpy as np
 from pairjax.data.files import (
     ARRAY_NAMES,
     cached_arrays,
-    describe,
     mnist_paths,
     prepared_tfds_directory,
     read_idx,
@@ -22,7 +21,7 @@ from pairjax.data.files import (
 )
 from pairjax.data.resize import check_image_shape, shrink
 from pairjax.data.tfds_features import check_tfds_features
-from pairjax.errors import UserError, unknown_name
+from pairjax.errors import UserError, describe_error, unknown_name
 from pairjax.system import cache_directory
 
 # Models have one logit per class; a larger label is surely a mistake in the file.
@@ -175,7 +174,7 @@ def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
     except Exception as error:
         raise UserError(
             f'{directory} is not a TFDS data set with the features image and label and the splits '
-            f'train and test ({describe(error)}); choose another or prepare it again.'
+            f'train and test ({describe_error(error)}); choose another or prepare it again.'
         ) from error
     if 'array_record' not in formats:
         raise UserError(
@@ -191,8 +190,8 @@ def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
             arrays += _read_tfds_split(builder.as_data_source(split))
         except Exception as error:
             raise UserError(
-                f'{directory}: the split {split} cannot be read ({describe(error)}); delete the '
-                'directory and prepare it again.'
+                f'{directory}: the split {split} cannot be read ({describe_error(error)}); delete '
+                'the directory and prepare it again.'
             ) from error
     return dict(zip(ARRAY_NAMES, arrays, strict=True))
 

@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from pairjax.data.files import describe
 from pairjax.data.resize import LUMINANCE, MIN_SOURCE_SIDE, SIDE, area_weights, shrink
-from pairjax.errors import UserError
+from pairjax.errors import UserError, describe_error
 
 # MNIST: digits in a box of 20 x 20, with their centre of mass in the middle of 28 x 28 pixels.
 BOX, FIELD = 20, 28
@@ -124,7 +123,9 @@ def read_grey(path: Path | str) -> np.ndarray:
     except Exception as error:
         empty = Path(path).is_file() and not Path(path).stat().st_size
         # The system's own errors say only what is wrong: no such file, permission denied.
-        reason = 'it is empty' if empty else getattr(error, 'strerror', None) or describe(error)
+        reason = (
+            'it is empty' if empty else getattr(error, 'strerror', None) or describe_error(error)
+        )
         raise UserError(
             f'{path} cannot be read as an image ({reason}); name an intact PNG, JPEG, TIFF or '
             'another format that Pillow reads'
