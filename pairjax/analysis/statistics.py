@@ -12,7 +12,6 @@ import numpy as np
 import scipy.special
 
 from pairjax.analysis.bootstrap import ROUNDING
-from pairjax.analysis.bootstrap import bootstrap_interval as bootstrap_interval
 from pairjax.analysis.bootstrap import std_ratio as std_ratio
 
 # Up to this many differences all sign flips are counted; beyond it they are drawn.

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -187,14 +188,13 @@ def _describe(shape_and_dtype) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    texts = [str(error)]
+    # Orbax buries the reason from the operating system in long messages and in causes.
+    text = ''.join(traceback.format_exception(error))
+    for reason in map(os.strerror, DISK_ERRORS):
+        if reason in text:
+            return reason
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
-        texts.append(str(error))
-    for reason in map(os.strerror, DISK_ERRORS):
-        # Orbax buries the reason from the operating system in long messages.
-        if any(reason in text for text in texts):
-            return reason
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     # TensorStore repeats the path and puts the reason last.
     return line if len(line) <= 200 else f'...{line[-150:]}'
