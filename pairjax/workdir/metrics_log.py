@@ -32,26 +32,24 @@ class Metrics:
             return []
         except OSError as error:
             raise UserError(f'{self.path} cannot be read ({error.strerror})') from None
-        records = [self._parse(number, line) for number, line in enumerate(lines, 1)]
-        for number, record in enumerate(records, 1):
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = parse_json(line)
+            except ValueError:
+                record = None
+            if mismatch(record, LINE):
+                raise UserError(
+                    f'{self.path}, line {number} is no record of a trial, seed and epoch; delete '
+                    'that line, and launch/main.py computes anew what it held, to the same numbers'
+                )
             if num_trials is not None and record['trial'] >= num_trials:
                 raise UserError(
                     f'{self.path}, line {number} is of trial {record["trial"]}, but the '
                     f'experiment has {num_trials} trials, numbered from 0; delete that line'
                 )
+            records.append(record)
         return records
-
-    def _parse(self, number: int, line: bytes) -> dict[str, Any]:
-        try:
-            record = parse_json(line)
-            if mismatch(record, LINE):
-                raise ValueError
-            return record
-        except (ValueError, TypeError):
-            raise UserError(
-                f'{self.path}, line {number} is no record of a trial, seed and epoch; delete that '
-                'line, and launch/main.py computes anew what it held, to the same numbers'
-            ) from None
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Appends lines and waits until the disk has them.
