@@ -87,11 +87,11 @@ class Page(HTMLParser):
         if tag not in ('meta', 'img', 'input', 'br'):
             self.open.append(tag)
         if tag == 'table':
-            self.tables.append({'caption': '', 'rows': [], 'attributes': [], 'marked': []})
+            self.tables.append({'caption': '', 'rows': [], 'attributes': [], 'highlighted': []})
         if tag == 'tr':
             table = self.tables[-1]
-            if dict(attrs).get('class') == 'marked':
-                table['marked'].append(len(table['rows']) - 1)  # The headings are no row.
+            if dict(attrs).get('class') == 'highlighted':
+                table['highlighted'].append(len(table['rows']) - 1)  # The headings are no row.
             table['rows'].append([])
             table['attributes'].append([])
         if tag in ('td', 'th'):

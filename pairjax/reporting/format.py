@@ -1,4 +1,4 @@
-"""Numbers as text: percentages, percentage points, intervals, lists of names."""
+"""Formats statistics, differences in percentage points, intervals and lists of names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ def format_statistic(
     """A statistic in percent: '93.46 +- 0.78 [92.00, 94.90]'.
 
     Args:
-      statistic: mean, std and ci95 as `describe` gives them, fractions; the text leaves out a std
-        or ci95 that is None.
-      decimals: of every number.
-      plus_minus: between mean and std.
+      statistic: mean, std and ci95 as fractions, see `analysis.statistics.describe`; std and ci95
+        are left out where None.
+      decimals: number of decimals.
+      plus_minus: the sign between mean and std.
 
-    Returns: the text; '-' without a mean.
+    Returns: the text; '-' if there is no mean.
     """
     if statistic is None or statistic['mean'] is None:
         return '-'
@@ -38,7 +38,7 @@ def format_difference(comparison: PairedComparison | IndependentComparison) -> s
 
 
 def format_ratio(ratio: float | None, low: float | None, high: float | None) -> str:
-    """A ratio with its interval: '1.17 [0.59, 2.67]'; '-' without a ratio."""
+    """A ratio with its interval: '1.17 [0.59, 2.67]'; '-' for None."""
     return '-' if ratio is None else f'{ratio:.2f} {span(low, high, ".2f")}'
 
 
@@ -50,17 +50,17 @@ def points(difference: float | None) -> str:
 def interval(
     comparison: PairedComparison | IndependentComparison,
 ) -> tuple[float, float] | tuple[None, None]:
-    """The 95 % interval of a difference, fractions; (None, None) where n allows none."""
+    """The 95 % interval of a difference as fractions; (None, None) where n is too small."""
     return comparison.ci95 or (None, None)
 
 
-def span(low: float | None, high: float | None, form: str) -> str:
-    """An interval in brackets, its ends in the format `form`; '[-]' without an end."""
-    return '[-]' if low is None or high is None else f'[{low:{form}}, {high:{form}}]'
+def span(low: float | None, high: float | None, format_spec: str) -> str:
+    """An interval such as '[0.59, 2.67]', bounds in `format_spec`; '[-]' if a bound is None."""
+    return '[-]' if low is None or high is None else f'[{low:{format_spec}}, {high:{format_spec}}]'
 
 
 def points_span(low: float | None, high: float | None) -> str:
-    """An interval of a difference of accuracies in percentage points: '[+0.25, +2.75]'."""
+    """The interval of a difference of accuracies in percentage points: '[+0.25, +2.75]'."""
     return '[-]' if low is None or high is None else f'[{points(low)}, {points(high)}]'
 
 
@@ -70,11 +70,11 @@ def paired_text(paired: PairedComparison) -> str:
 
 
 def mean_text(values: pd.Series) -> str:
-    """The mean of fractions in percent with its n: '93.46 % (n = 10)'; '-' without values."""
+    """The mean of fractions in percent with its n: '93.46 % (n = 10)'; '-' if empty."""
     return f'{100 * values.mean():.2f} % (n = {len(values)})' if len(values) else '-'
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names with commas; the first `most` of them and how many more there are."""
+    """Names joined by commas, beyond `most` of them shortened: 'a, b and 3 more'."""
     text = ', '.join(names[:most])
     return text if len(names) <= most else f'{text} and {len(names) - most} more'

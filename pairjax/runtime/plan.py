@@ -1,4 +1,4 @@
-"""From a config to an experiment ready to run: trials, programs, digits."""
+"""Builds the plan of an experiment from its config: trials, programs and data."""
 
 import hashlib
 import itertools
@@ -21,13 +21,14 @@ class Plan(NamedTuple):
     """An experiment ready to run.
 
     Attributes:
-      config: checked and frozen.
-      trials: of the sweep, within its bounds on the number of parameters.
-      num_params: of each trial's network.
-      programs: the trials grouped by structure; each group trains in one compiled program.
+      config: validated and frozen.
+      trials: the trials of the sweep whose number of parameters is in sweep.param_range.
+      num_params: the number of parameters of each trial's model.
+      programs: the trials grouped by structure, that is by all fields but the traced ones; each
+        group trains in one compiled program.
       pools: the images and labels.
       data: source, pool sizes and fingerprint of the images, for config.json.
-      shared_images: number of test images that are in the train pool, too.
+      shared_images: number of test images that are also in the train pool.
     """
 
     config: Any
@@ -44,7 +45,7 @@ class Plan(NamedTuple):
         return seeds_of(self.config)
 
     def program_config(self, number: int) -> FrozenConfigDict:
-        """The config of program `number`, without what its trials differ in."""
+        """The config of program `number`, without the traced fields, in which its trials differ."""
         return self.programs[number][0].structural_config
 
     def num_epochs(self, number: int) -> int:
@@ -52,18 +53,18 @@ class Plan(NamedTuple):
         return self.program_config(number).train.num_epochs
 
     def runs(self, number: int) -> list[tuple[Trial, int]]:
-        """Every (trial, seed) of program `number`, in the order in which they are stacked."""
+        """All (trial, seed) of program `number`, in the order of the stacked arrays."""
         return runs_of(self.programs[number], self.config)
 
     def program_name(self, number: int) -> str:
-        """The trials of a program for people, such as AuxNet2 (32, 32, 64, 256) 3/31."""
+        """The display name of a program, such as AuxNet2 (32, 32, 64, 256) 3/31."""
         trials = self.programs[number]
         name = trial_name({'hyperparameters': trials[0].hyperparameters})
-        several = f' x {len(trials)}' if len(trials) > 1 else ''
-        return f'{name}{several} {number + 1}/{len(self.programs)}'
+        count = f' x {len(trials)}' if len(trials) > 1 else ''
+        return f'{name}{count} {number + 1}/{len(self.programs)}'
 
     def description(self, number: int) -> dict[str, Any]:
-        """What a checkpoint of program `number` is of, for one found without its workdir."""
+        """Metadata saved with the checkpoints of program `number`: what they belong to."""
         return {
             'trials': [trial.hyperparameters for trial in self.programs[number]],
             'seeds': list(self.seeds),
@@ -72,19 +73,19 @@ class Plan(NamedTuple):
 
 
 def seeds_of(config: Any) -> range:
-    """The seeds that a config trains every trial with."""
+    """The seeds with which a config trains every trial."""
     return range(config.seed, config.seed + config.num_seeds)
 
 
 def runs_of(program: list[Trial], config: Any) -> list[tuple[Trial, int]]:
-    """Every (trial, seed) of a program, in the order in which they are stacked."""
+    """All (trial, seed) of a program, in the order of the stacked arrays."""
     return list(itertools.product(program, seeds_of(config)))
 
 
 def make_plan(config: Any) -> Plan:
-    """Checks a config and loads its digits.
+    """Validates a config and loads its data.
 
-    Raises: UserError for everything that can be known to be wrong before training.
+    Raises: UserError for every mistake that can be found before training.
     """
     config = validate(config)
     trials = checked_trials(config)
@@ -99,9 +100,9 @@ def make_plan(config: Any) -> Plan:
 
 
 def checked_trials(config: Any) -> list[Trial]:
-    """The trials of a checked config.
+    """The trials of a validated config.
 
-    Raises: UserError where a trial's network or optimizer does not exist.
+    Raises: UserError if the model or optimizer options of a trial are invalid.
     """
     trials = expand_trials(config)
     for trial in trials:
@@ -111,10 +112,10 @@ def checked_trials(config: Any) -> list[Trial]:
 
 
 def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> None:
-    """Raises UserError where the runs of one program can never be in memory together.
+    """Raises UserError if the runs of one program certainly exceed the machine's memory.
 
-    A run holds its parameters, two moments of each, and the indices of its pairs, in 4 bytes
-    each. Training takes more, so what passes may still not fit.
+    Counts parameters, Adam's two moments and pair indices, 4 bytes each. Training needs more, so
+    a program that passes may still run out of memory.
     """
     sizes: dict[tuple, int] = {}
     for trial, num in zip(trials, num_params, strict=True):
@@ -127,17 +128,17 @@ def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> Non
         raise UserError(
             f'the runs of one program need at least {gigabytes(largest)}, but this machine has '
             f'{gigabytes(limit)} of memory; choose fewer seeds (num_seeds={config.num_seeds}), '
-            'fewer trials that differ in traced numbers alone, or smaller model.widths'
+            'fewer trials of the same structure, or smaller model.widths'
         )
 
 
 def load_config_digits(data: Any) -> Digits:
-    """The digits that config.data names."""
+    """Loads the digits that config.data describes."""
     return load_digits(data.source, data.dir or None, dataset=data.dataset, download=data.download)
 
 
 def describe_data(source: str, digits: Digits) -> dict[str, Any]:
-    """Source, sizes, and a fingerprint that changes when any image or label does."""
+    """Source, pool sizes, and a fingerprint (hash) of all images and labels."""
     digest = hashlib.blake2b(digest_size=8)
     for array in digits:
         digest.update(str((array.shape, array.dtype)).encode())
@@ -154,11 +155,11 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
 def trials_in_range(
     config: Any, trials: list[Trial], num_classes: int
 ) -> tuple[list[Trial], list[int]]:
-    """The trials that sweep.param_range admits, and the number of parameters of each.
+    """The trials whose number of parameters is in sweep.param_range, and these numbers.
 
-    Raises: UserError where it admits none.
+    Raises: UserError if there are none.
     """
-    # Trials of one structure have one network, and a sweep may hold thousands of them.
+    # Counted once per structure, since a sweep may have thousands of trials.
     models = {trial.structure: trial.config.model for trial in trials}
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
     counts = [sizes[trial.structure] for trial in trials]
@@ -176,6 +177,6 @@ def trials_in_range(
 
 
 def group_trials(trials: list[Trial]) -> list[list[Trial]]:
-    """Groups trials of equal structure, in the order in which the structures first appear."""
+    """Groups trials by structure, in the order of first appearance."""
     groups = group_by_structure(trial.hyperparameters for trial in trials)
     return [[trials[index] for index in group] for group in groups]

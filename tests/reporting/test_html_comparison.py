@@ -30,7 +30,7 @@ def test_experiments_over_the_same_pairs_are_compared(tmp_path):
     headings, rows, _ = page.table('The selected trial of each experiment')
     cells = [dict(zip(headings, row, strict=True)) for row in rows]
     assert [c['experiment'] for c in cells] == ['one', 'two', 'three']
-    assert [c['final test %'] for c in cells] == [written(a), written(b), written(other[0])]
+    assert [c['test %, final epoch'] for c in cells] == [written(a), written(b), written(other[0])]
     assert 'four has no selected trial, because every run failed' in page.text
     assert re.search('three cannot be paired with one .*fingerprint', page.text)
     headings, ((arms, n, difference, *_),), table = page.table('Differences')
@@ -73,7 +73,7 @@ def test_a_trial_whose_program_failed_is_named_with_the_reason(tmp_path):
     assert 'learning_rate=0.001 was not trained: out of <memory>.' in page.text
     headings, (failed, trained), _ = page.table('Trials')
     cells = dict(zip(headings, failed, strict=True))
-    assert (cells['n'], cells['final test %'], cells['s/run']) == ('0', '-', '-')
+    assert (cells['n'], cells['test %, final epoch'], cells['s/run']) == ('0', '-', '-')
     assert dict(zip(headings, trained, strict=True))['n'] == '2'
     assert 'seeds of each0 to 1' in page.text.replace('\n', '')
 

@@ -221,7 +221,7 @@ def test_a_workdir_with_checkpoints_has_its_predictions_on_the_page(small_sweep)
 def missing_part(workdir, *words):
     """The page of a workdir whose predictions cannot be had: why, and that the rest is there."""
     page = page_of(workdir)
-    assert page.table('Trials')[1] and page.table('The whole config')[1]
+    assert page.table('Trials')[1] and page.table('Full config')[1]
     assert not gallery_of(page) and 'mistakes' not in page.text
     sentence = page.text.partition('Predictions of the selected trial')[2].partition('How to')[0]
     assert sentence.strip().endswith('.') and '\n' not in sentence.strip()

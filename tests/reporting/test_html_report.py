@@ -66,8 +66,12 @@ def test_the_page_itself_forbids_fetching_and_foreign_scripts(page):
 
 def test_every_trial_has_its_numbers(page):
     headings, rows, table = page.table('Trials')
-    columns = ['final test %', 'best epoch on test %', 'best validation epoch, test %']
-    columns += ['final validation %', 'final train %']
+    columns = [
+        'test %, final epoch',
+        'test %, best epoch on test',
+        'test %, best epoch on validation',
+    ]
+    columns += ['validation %, final epoch', 'train %, final epoch']
     for trial, (row, accuracies) in enumerate(zip(rows, ACCURACIES, strict=True)):
         valid = [a for seed, a in enumerate(accuracies) if (trial, seed) not in FAILED]
         cells = dict(zip(headings, row, strict=True))
@@ -75,15 +79,15 @@ def test_every_trial_has_its_numbers(page):
         assert cells['trial'].removesuffix(' (selected)') == name
         assert cells['parameters'] == f'{1000 + trial:,}' and cells['n'] == str(len(valid))
         assert {cells[column] for column in columns} == {written(valid)}
-        assert cells['digits, final test %'] == '-'
+        assert cells['digit test %, final epoch'] == '-'
         assert cells['s/run'] == f'{2 * (0.5 + trial):.2f}'
         assert cells['failed seeds'] == ('2' if trial == 1 else 'none')
         places = table['attributes'][trial + 1]
         values = [float(attributes.get('data-value', 'nan')) for attributes in places]
         values = dict(zip(headings, values, strict=True))
-        np.testing.assert_allclose(values['final test %'], np.mean(valid))
+        np.testing.assert_allclose(values['test %, final epoch'], np.mean(valid))
         assert values['parameters'] == 1000 + trial
-        assert np.isnan(values['trial']) and np.isnan(values['digits, final test %'])
+        assert np.isnan(values['trial']) and np.isnan(values['digit test %, final epoch'])
 
 
 def test_the_selected_trial_is_marked_and_named(page):
@@ -91,7 +95,7 @@ def test_the_selected_trial_is_marked_and_named(page):
              enumerate(ACCURACIES)]  # fmt: skip
     best = int(np.argmax(means))
     _, rows, table = page.table('Trials')
-    assert table['marked'] == [best]
+    assert table['highlighted'] == [best]
     assert [i for i, row in enumerate(rows) if '(selected)' in row[0]] == [best]
     valid = [a for seed, a in enumerate(ACCURACIES[best]) if (best, seed) not in FAILED]
     mean, interval = written(valid).split(' [')
@@ -99,8 +103,8 @@ def test_the_selected_trial_is_marked_and_named(page):
 
 
 def test_every_seed_has_its_row_and_failures_are_named(page):
-    headings, rows, _ = page.table('Each seed')
-    assert headings[:3] == ['trial', 'seed', 'final test %'] and len(rows) == 12
+    headings, rows, _ = page.table('Per seed')
+    assert headings[:3] == ['trial', 'seed', 'test %, final epoch'] and len(rows) == 12
     shown = {(int(row[0].split()[0]), int(row[1])): row[2] for row in rows}
     expected = {
         (trial, seed): 'failed' if (trial, seed) in FAILED else f'{100 * accuracy:.2f}'
@@ -116,10 +120,10 @@ def test_what_the_experiment_was_is_told(page):
         assert fact in page.text
     assert 'fingerprint abcdef' in page.text and 'pairjax 9.8.7, jax 6.5.4' in page.text
     assert 'the same 2,000 images' in page.text  # What the bundled digits leave out.
-    _, rows, _ = page.table('What differs')
+    _, rows, _ = page.table('Changed from')
     changed = {row[0]: row[1:] for row in rows}
     assert changed['num_seeds'] == ['4', '10'] and set(changed) == {'num_seeds', 'sweep.product'}
-    _, rows, _ = page.table('The whole config')
+    _, rows, _ = page.table('Full config')
     assert {row[0] for row in rows} == set(flatten(default_config()))
 
 

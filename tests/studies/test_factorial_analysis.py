@@ -128,7 +128,7 @@ def test_doubling_sets_n_against_twice_n(results):
     sizes = [(a.train_pairs, b.train_pairs) for a, b in train_size_pairs(DESIGN, factor=2)]
     assert sizes == [(250, 500), (500, 1000)] * 2
     row = analyse(DESIGN, results).doubling[0]
-    expected = results.test(row.a).mean() - results.test(row.b).mean()
+    expected = results.test_accuracy(row.a).mean() - results.test_accuracy(row.b).mean()
     assert row.paired.mean == pytest.approx(expected)
     assert (row.a.sharing, row.b.sharing) == ('shared', 'separate')
 
@@ -144,7 +144,7 @@ def test_spread_is_the_ratio_of_stds(results):
     rows = analyse(DESIGN, results).spread
     assert len(rows) == 6
     for row in rows:
-        a, b = (results.test(cell) for cell in (row.a, row.b))
+        a, b = (results.test_accuracy(cell) for cell in (row.a, row.b))
         assert row.ratio == pytest.approx(a.std() / b.std())
         assert row.low < row.ratio < row.high
 
@@ -165,7 +165,7 @@ def test_failed_seeds_are_left_out_where_results_are_read(tmp_path):
     run = train_nothing(gains(), failed=(2,))
     results = read_study(DESIGN, run_study(DESIGN, tmp_path, run))
     assert results.trials[SHARED[2.0]].failed_seeds == [2]
-    assert results.test(SHARED[2.0]).index.tolist() == [0, 1, 3, 4, 5]
+    assert results.test_accuracy(SHARED[2.0]).index.tolist() == [0, 1, 3, 4, 5]
     assert all(row.paired.n == 5 for row in analyse(DESIGN, results).sharing)
 
 

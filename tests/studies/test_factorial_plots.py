@@ -51,14 +51,16 @@ def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
     for axes, network in zip(panels, ('AuxNet2', 'DeepModel'), strict=True):
         shown = (network, 1000, 'learned')
         tests = [
-            results.test(cell)
+            results.test_accuracy(cell)
             for cell in results.trials
             if (cell.network, cell.train_pairs, cell.head) == shown
         ]
         assert np.allclose(dots_of(axes), np.sort(100 * np.concatenate(tests)))
         assert [t.get_text() for t in axes.get_xticklabels()] == ['0', '2']
     shared, ends = means_of(panels[0])['one shared branch']
-    statistics = [describe(results.test(c).tolist()) for c in cells_of('AuxNet2', 'shared')]
+    statistics = [
+        describe(results.test_accuracy(c).tolist()) for c in cells_of('AuxNet2', 'shared')
+    ]
     assert np.allclose(shared, [100 * statistic['mean'] for statistic in statistics])
     assert np.allclose(ends, [100 * np.array(statistic['ci95']) for statistic in statistics])
     assert len(means_of(panels[0])) == 3 and len(means_of(panels[1])) == 2
@@ -89,7 +91,7 @@ def test_train_pairs_have_a_panel_a_weight(results):
     for axes, weight in zip(panels, (0.0, 2.0), strict=True):
         means, _ = means_of(axes)['two branches of the same widths']
         cells = [DesignCell('AuxNet2', 'separate', weight, size) for size in (250, 500, 1000)]
-        assert np.allclose(means, [100 * results.test(cell).mean() for cell in cells])
+        assert np.allclose(means, [100 * results.test_accuracy(cell).mean() for cell in cells])
         assert len(dots_of(axes)) == 2 * 3 * 5  # One of the six seeds failed.
 
 

@@ -235,7 +235,7 @@ def test_widths_of_another_model_are_refused_by_the_parameters_path(tmp_path):
     learned = state.learned._replace(variables=variables)
     checkpoints.save(1, state.replace(learned=learned), {})
     name = jax.tree_util.keystr(path, simple=True, separator='/')
-    assert f'learned/variables/params/{name} is float32{list(wider.shape)} there' in refusal_of(
+    assert f'learned/variables/params/{name} is float32{list(wider.shape)} in' in refusal_of(
         tmp_path
     )
 

@@ -16,18 +16,18 @@ class TableCell(NamedTuple):
 
     text: str
     value: float | None = None
-    detail: str = ''  # Smaller, on a line below.
-    shade: int = 0  # How much it stands out, up to 4.
+    detail: str = ''  # Smaller text on a line below.
+    shade: int = 0  # Background shade, 0 to 4.
 
 
 class Table(NamedTuple):
-    """Rows under headings, sorted by a click on one; a number missing in its column comes last."""
+    """A table sorted by a click on a heading; missing numbers come last."""
 
     caption: str
     headings: Sequence[str]
     rows: Sequence[Sequence[TableCell]]
-    marked: int | None = None  # The row that stands out.
-    folded: bool = False  # Shown by a click on the caption.
+    highlighted: int | None = None  # Index of the highlighted row.
+    collapsed: bool = False  # Expands by a click on the caption.
 
     def is_number(self, column: int) -> bool:
         """Whether any cell of the column has a value."""

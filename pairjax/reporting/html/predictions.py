@@ -109,7 +109,7 @@ def distance_parts(predictions: PairPredictions) -> list[Plot | Table]:
     ]
     holds = f'{predictions.relation} holds in %'
     headings = ('|a - b|', 'pairs', holds, 'test accuracy %', 'n (seeds)')
-    table = Table('Accuracy by digit distance', headings, rows, folded=True)
+    table = Table('Accuracy by digit distance', headings, rows, collapsed=True)
     return [make_plot(draw_distances(distances, title), caption), table]
 
 
@@ -135,5 +135,5 @@ def reliability_parts(predictions: PairPredictions) -> list[Plot | Table]:
         for row in bins
     ]
     headings = ('confidence %', 'predictions', 'mean confidence %', 'accuracy %', 'n (seeds)')
-    table = Table('Accuracy by confidence', headings, rows, folded=True)
+    table = Table('Accuracy by confidence', headings, rows, collapsed=True)
     return [make_plot(draw_reliability(bins, title), caption), table]

@@ -28,9 +28,9 @@ from pairjax.workdir.schema import REPORTED_CONFIG, check_shape
 
 INTRODUCTION = (
     'Accuracies are percent of pairs (digits: of images): mean ± standard deviation over n seeds '
-    '[95 % interval of the mean]. Final is after the last epoch. Best epoch on test is the '
-    'maximum over epochs of each seed on the test pairs themselves, and so optimistic. The '
-    'selected trial has the best final validation accuracy. A click on a heading sorts.'
+    '[95 % interval of the mean]. The best epoch on test is chosen for each seed on the test pairs '
+    'themselves, so its accuracy is optimistic. The selected trial has the best validation '
+    'accuracy at the final epoch. Click a heading to sort by it.'
 )
 
 

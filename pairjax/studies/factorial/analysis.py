@@ -136,7 +136,12 @@ def effects(results: StudyResults, pairs: Iterable[CellPair]) -> list[Effect]:
 
     A pair is left out where a cell is missing or fewer than two seeds are common.
     """
-    return _family([(a, b, results.test(a), results.test(b)) for a, b in _finished(results, pairs)])
+    return _family(
+        [
+            (a, b, results.test_accuracy(a), results.test_accuracy(b))
+            for a, b in _finished(results, pairs)
+        ]
+    )
 
 
 def interactions(design: Design, results: StudyResults) -> list[Effect]:
@@ -150,7 +155,7 @@ def interactions(design: Design, results: StudyResults) -> list[Effect]:
         for weight in filter(None, design.aux_weights):
             corners = [cells[s][w] for s in ('shared', 'separate') for w in (weight, 0.0)]
             if all(cell in results.trials for cell in corners):
-                with_aux, without, *others = map(results.test, corners)
+                with_aux, without, *others = map(results.test_accuracy, corners)
                 gains = (with_aux - without).dropna(), (others[0] - others[1]).dropna()
                 series.append((corners[0], corners[2], *gains))
     return _family(series)
@@ -160,7 +165,9 @@ def spreads(results: StudyResults, pairs: Iterable[CellPair]) -> list[Spread]:
     """Ratios of the stds over the seeds that both cells have."""
     rows = []
     for a, b in _finished(results, pairs):
-        both = pd.concat([results.test(a), results.test(b)], axis='columns', join='inner')
+        both = pd.concat(
+            [results.test_accuracy(a), results.test_accuracy(b)], axis='columns', join='inner'
+        )
         rows.append(Spread(a, b, *std_ratio(*both.to_numpy().T)))
     return rows
 

@@ -145,7 +145,7 @@ def _draw_arm(
     """
     line_style, statistics = LINE_STYLE_OF[sharing], []
     for number, cell in enumerate(cells):
-        test = results.test(cell).tolist() if cell in results.trials else []
+        test = results.test_accuracy(cell).tolist() if cell in results.trials else []
         # Multiples of the golden ratio are even in [0, 1) and in no order.
         dots = scatter(number, np.arange(len(test)) * 0.6180339887 % 1)
         axes.plot(dots, 100 * np.array(test), '.', color=line_style.colour, **DOTS)

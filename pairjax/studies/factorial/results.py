@@ -1,4 +1,4 @@
-"""What the runs of the study reached, by cell of the design and by seed."""
+"""The results of the factorial study, by design cell and seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything that the document is made from.
+    """The results that study.md is written from.
 
     Attributes:
-      trials: the trained trials by cell.
-      num_pilot_runs: how many runs chose the learning rates.
+      trials: the trained trial of each cell; pilot trials are left out.
+      num_pilot_runs: number of pilot runs, which select the learning rates.
       data: source, pool sizes and fingerprint of the images.
     """
 
@@ -27,8 +27,8 @@ class StudyResults:
     num_pilot_runs: int
     data: Mapping[str, Any]
 
-    def test(self, cell: DesignCell) -> pd.Series:
-        """Final test accuracy by seed, fractions, without failed seeds; KeyError if not run."""
+    def test_accuracy(self, cell: DesignCell) -> pd.Series:
+        """Final test accuracies of a trained cell as fractions, by seed, without failed seeds."""
         return self.trials[cell].values('final_test_accuracy')
 
 
@@ -36,14 +36,14 @@ def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
     """Reads the finished parts of the study.
 
     Args:
-      design: what was varied.
-      workdirs: of the finished parts by name, as `running.run_study` returns them.
+      design: the factorial design.
+      workdirs: the workdirs of the finished parts by name, see `running.run_study`.
 
-    Raises: UserError where nothing is finished, or two parts were trained on different images.
+    Raises: UserError if no part is finished, or parts were trained on different images.
     """
     parts = {name: read_experiment(path) for name, path in workdirs.items()}
     if not parts:
-        raise UserError('no part of the study is finished, so there is nothing to write')
+        raise UserError('no part of the study is finished; run it to the end of one part first')
     check_same_data(parts.values())
     trials = {}
     for network in design.networks:

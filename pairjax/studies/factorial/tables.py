@@ -21,7 +21,7 @@ def p_value(p: float, equals: str = '') -> str:
 def effect_cells(results: StudyResults, effect: Effect) -> dict[str, str]:
     """Every cell that a table of effects can show, by heading."""
     a, b, paired, adjusted_p = effect
-    mean_a, mean_b = (f'{100 * results.test(cell).mean():.2f}' for cell in (a, b))
+    mean_a, mean_b = (f'{100 * results.test_accuracy(cell).mean():.2f}' for cell in (a, b))
     seeds = seeds_to_resolve(paired.std, RESOLUTION)
     return {
         'network': a.network,
@@ -56,7 +56,7 @@ def spread_rows(results: StudyResults, spreads: Iterable[Spread]) -> list[list[s
     """Network, the branches compared with, aux weight, both stds in percent, and their ratio."""
     rows = []
     for spread in spreads:
-        stds = [f'{100 * results.test(cell).std():.2f}' for cell in (spread.a, spread.b)]
+        stds = [f'{100 * results.test_accuracy(cell).std():.2f}' for cell in (spread.a, spread.b)]
         ratio = format_ratio(spread.ratio, spread.low, spread.high)
         names = [spread.a.network, spread.b.sharing, f'{spread.a.aux_weight:g}']
         rows.append([*names, *stds, ratio])
