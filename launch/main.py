@@ -13,9 +13,13 @@ from pairjax.runtime.callbacks import Callback
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'the experiment, a file in configs/')
 WORKDIR = flags.DEFINE_string('workdir', None, 'where everything goes; runs/<name> by default')
-OVERWRITE = flags.DEFINE_bool('overwrite', False, 'start afresh in a used workdir')
+OVERWRITE = flags.DEFINE_bool(
+    'overwrite', False, 'delete an earlier experiment in the workdir and train from scratch'
+)
 flags.adopt_module_key_flags(cluster)
-STATUS = flags.DEFINE_bool('status', False, 'say how far the experiment in --workdir is; no more')
+STATUS = flags.DEFINE_bool(
+    'status', False, 'show the progress of the experiment in --workdir and exit'
+)
 TENSORBOARD = flags.DEFINE_bool('tensorboard', False, 'write curves to WORKDIR/tensorboard, too')
 PROFILE = flags.DEFINE_string('profile', None, 'trace one epoch with the JAX profiler into this')
 

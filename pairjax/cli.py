@@ -61,7 +61,7 @@ def _print_resume_command(interruption: Interrupted) -> None:
         # --overwrite would discard what was just saved.
         arguments = [arg for arg in sys.argv if _flag_name(arg) not in ('overwrite', 'nooverwrite')]
         command = shlex.join([sys.executable, *arguments])
-        print(f'{interruption}; to go on: {command}', file=sys.stderr)
+        print(f'{interruption}; to resume: {command}', file=sys.stderr)
 
 
 def start_jax(num_devices: int = 0) -> 'ProgressDisplay':

@@ -160,11 +160,11 @@ def test_begun_afresh_and_interrupted_it_goes_on_to_the_same_results(shell, trai
     assert 'Traceback' not in finish(stopped, 130).err
     epoch = int(re.search(r'stopped and saved after epoch (\d+)', stopped.err)[1])
     assert 4 <= epoch < NUM_EPOCHS and not (workdir / 'summary.json').exists()
-    command = shlex.split(stopped.err.partition('to go on: ')[2].splitlines()[0])
-    # The same command, but it must not start afresh.
+    command = shlex.split(stopped.err.partition('to resume: ')[2].splitlines()[0])
+    # The same command, but it must not train from scratch.
     assert 'python' in command[0] and command[1:] == stopped.args[1:-1]
     resumed = finish(shell.start(Path(command[1]).stem, *command[2:]))
-    assert f'going on after epoch {epoch}\n' in resumed.out
+    assert f'resuming after epoch {epoch}\n' in resumed.out
     (lines, summary), (other_lines, other_summary) = map(results_of, (workdir, trained[0]))
     assert lines == other_lines and summary['trials'] == other_summary['trials']
     assert (workdir / 'notes.txt').read_text() == 'mine'

@@ -187,8 +187,8 @@ def read_experiment(workdir: Path) -> ExperimentResult:
     saved, path = read_config(workdir), workdir / 'summary.json'
     if not path.exists():
         raise UserError(
-            f'{path} does not exist yet: the training is not finished; the command that began it '
-            'goes on with it'
+            f'{path} does not exist yet: the training is not finished; run its command again to '
+            'resume it'
         )
     summary = read_summary(workdir)
     contradiction = _contradiction(summary)

@@ -150,7 +150,7 @@ def default_network(config: Any, display: ProgressDisplay) -> Path:
       config: as configs/*.py make it.
       display: shows a note and the progress of training.
 
-    Raises: UserError where it cannot be trained; Interrupted, and the next call goes on.
+    Raises: UserError where it cannot be trained; Interrupted, after which the next call resumes.
     """
     fields = validate(config).to_dict()
     key = hashlib.sha256(json.dumps([__version__, fields]).encode()).hexdigest()[:16]

@@ -50,7 +50,7 @@ def headline(status: Status, workdir: Path) -> str:
         if not status.holder.certain:
             state = f'in use by {who} by its lock file, which cannot be checked from here'
     else:
-        state = 'finished' if status.complete else 'stopped; the command that began it goes on'
+        state = 'finished' if status.complete else 'stopped; run its command again to resume'
     last = ''
     if not status.complete and status.seconds_since_epoch is not None:
         last = f'; last epoch written {duration(status.seconds_since_epoch)} ago'

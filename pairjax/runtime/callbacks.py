@@ -1,4 +1,4 @@
-"""What an experiment tells whoever follows it: progress display, TensorBoard, profiler, tests."""
+"""Callbacks of an experiment, for progress display, TensorBoard and profiling."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -7,28 +7,28 @@ from typing import Any
 
 
 class Callback:
-    """Follows an experiment; a subclass overrides the methods that it needs.
+    """Base class of callbacks; a subclass overrides the methods that it needs.
 
-    One thread at a time calls them, and where an experiment has several processes, process 0
-    alone. Several programs may train at the same time; each has a name of its own.
+    Called by one thread at a time, and in process 0 only. Several programs may train
+    concurrently; each has its own name.
     """
 
     def on_message(self, text: str) -> None:
-        """A sentence for the person who started the experiment."""
+        """Shows the user a sentence."""
 
     def on_experiment_start(self, plan: Any, workdir: Path) -> None:
-        """Before the first epoch; metrics.jsonl holds only lines that count.
+        """Before the first epoch, when metrics.jsonl has only lines up to the resumed epochs.
 
         Args:
           plan: the experiment's `Plan`.
-          workdir: where it is recorded.
+          workdir: the experiment's workdir.
         """
 
     def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Before a program trains.
 
         Args:
-          name: of the program.
+          name: the program's name.
           first_epoch: the epoch it resumes after, 0 for a fresh start.
           num_epochs: the epoch it trains to.
         """
@@ -37,20 +37,20 @@ class Callback:
         """After an epoch.
 
         Args:
-          name: of the program.
+          name: the program's name.
           epoch: its number, from 1.
-          records: the lines that it added to metrics.jsonl, one per run.
+          records: its lines of metrics.jsonl, one per run.
         """
 
     def on_program_end(self, name: str) -> None:
-        """After a program's last epoch, also where it failed or was interrupted."""
+        """After a program's last epoch, even if it failed or was interrupted."""
 
     def on_experiment_end(self) -> None:
-        """After the experiment, also where it failed or was interrupted."""
+        """After the experiment, even if it failed or was interrupted."""
 
 
 class CallbackList(Callback):
-    """Passes everything on to several callbacks in their order, one thread at a time."""
+    """Calls several callbacks in order, from one thread at a time."""
 
     def __init__(self, callbacks: Sequence[Callback]):
         self._callbacks = tuple(callbacks)

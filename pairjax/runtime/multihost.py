@@ -22,7 +22,7 @@ SMALLEST_PIECE, LARGEST_PIECE = 2**12, 2**26
 
 
 class Failure(NamedTuple):
-    """An exception as the other processes hear of it."""
+    """An exception as it is sent to the other processes."""
 
     is_user_error: bool
     sentence: str
@@ -143,7 +143,7 @@ def _sum_over_processes(values: np.ndarray) -> np.ndarray:
     except jax.errors.JaxRuntimeError as error:
         raise UserError(
             f'another process has ended or cannot be reached ({str(error).splitlines()[0]}); start '
-            'all processes again, and the same command goes on from what was saved'
+            'all processes again with the same command to resume from the checkpoints'
         ) from error
 
 

@@ -78,7 +78,7 @@ class Profile(Callback):
 
     @contextlib.contextmanager
     def _surviving(self) -> Iterator[None]:
-        """A profiler that fails costs no result: it is given up, and training goes on."""
+        """Turns the profiler off if it fails; training continues."""
         try:
             yield
         except Exception as error:

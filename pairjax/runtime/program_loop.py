@@ -1,4 +1,4 @@
-"""The epochs of one program: train, record, save, until the last epoch or a request to stop."""
+"""Trains one program: the loop over epochs, with records, checkpoints and stop requests."""
 
 import time
 from typing import Any
@@ -21,10 +21,10 @@ def train_program(shared: SharedState, number: int, epoch: int, trainer: Trainer
     """Trains all runs of a program and returns the epoch that it reached.
 
     Args:
-      shared: of the experiment.
-      number: of the program.
+      shared: state shared by all device groups.
+      number: program number.
       epoch: the epoch to resume after, 0 for a fresh start.
-      trainer: of the program, not yet started.
+      trainer: the program's trainer, not yet started.
     """
     plan, callbacks = shared.plan, shared.callbacks
     directory, name = checkpoint_directory(shared.workdir, number), plan.program_name(number)
@@ -33,7 +33,7 @@ def train_program(shared: SharedState, number: int, epoch: int, trainer: Trainer
     saved = None
     if epoch:
         saved = restore(shared, number, epoch, trainer, checkpoints)
-        callbacks.on_message(f'{name}: going on after epoch {epoch}')
+        callbacks.on_message(f'{name}: resuming after epoch {epoch}')
     raise_on_all(lambda: trainer.start(saved))
     callbacks.on_program_start(name, epoch, plan.num_epochs(number))
     try:

@@ -43,7 +43,7 @@ class Layout(NamedTuple):
 def allowed_devices(runs: Any) -> list[jax.Device]:
     """The devices of all processes that config.runs allows, in jax's order.
 
-    Raises: UserError where more devices are asked for than there are.
+    Raises: UserError if config.runs.devices exceeds the number of devices.
     """
     devices, num_processes = jax.devices(), jax.process_count()
     if 0 < runs.devices < num_processes:
@@ -69,12 +69,12 @@ def choose_layout(
     accelerator all at once.
 
     Args:
-      num_runs: of the program.
+      num_runs: number of runs of the program.
       runs: config.runs.
-      batch_size: of the training, in pairs.
-      devices: those to choose from; by default all that config.runs allows.
+      batch_size: training batch size in pairs.
+      devices: the devices to use; by default all that config.runs allows.
 
-    Raises: UserError where more devices are asked for than there are.
+    Raises: UserError if config.runs.devices exceeds the number of devices.
     """
     devices = allowed_devices(runs) if devices is None else list(devices)
     # Every process needs a device to take part.

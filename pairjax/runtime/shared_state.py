@@ -1,4 +1,4 @@
-"""What the device groups of an experiment share while they train."""
+"""State that the device groups of an experiment share while they train."""
 
 import threading
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from pairjax.runtime.preemption import StopRequest
 
 @dataclass
 class SharedState:
-    """What the threads of all device groups read and write.
+    """State shared by the threads of all device groups.
 
     Attributes:
-      plan: of the experiment.
-      workdir: where records and checkpoints go.
+      plan: the experiment's plan.
+      workdir: directory of metrics.jsonl and checkpoints/.
       callbacks: called as training proceeds.
-      stop: whether a signal has asked to stop.
+      stop: whether SIGINT or SIGTERM has been received.
       recording: held while lines are appended and while Orbax saves or restores, which it cannot
         do twice at a time.
       halted: set when a group ends with an error that ends the experiment, such as a full disk.
-      reached: by number of the program, the epoch that it reached.
-      failures: by number of the program, why it failed, one line.
+      reached: the last epoch trained, by program number.
+      failures: the reason for each failed program in one line, by program number.
     """
 
     plan: Plan

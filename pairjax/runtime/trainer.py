@@ -38,9 +38,9 @@ class Trainer:
         """Compiles program `number`; executes nothing, so that any thread may do it.
 
         Args:
-          plan: of the experiment.
-          number: of the program in it.
-          group: where it trains; by default on all devices that the config allows.
+          plan: the experiment's plan.
+          number: program number.
+          group: the devices to train on; by default all that the config allows.
         """
         self.runs = plan.runs(number)
         self.config = plan.program_config(number)

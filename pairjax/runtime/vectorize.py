@@ -147,7 +147,7 @@ def compile_programs(
 
     Args:
       config: of the program, see `Trial.structural_config`.
-      layout: how many runs lie where.
+      layout: how runs are divided over devices.
       pools: replicated `Pools`.
       seeds, hyperparameters: stacked, with `layout.padded` runs.
     """

@@ -43,9 +43,9 @@ def predict(config: Any, num_classes: int, state: RunState, images: jax.Array) -
     The logits of an ensemble are the logarithm of its members' mean softmax.
 
     Args:
-      config: of the run's program, see `Trial.structural_config`.
-      num_classes: of the digit heads.
-      state: of the run.
+      config: the config of the run's program, see `Trial.structural_config`.
+      num_classes: number of digit classes.
+      state: the run's state.
       images: raw, (batch, 2, 14, 14).
     """
     structure = model_structure(config, num_classes, training=False)
@@ -88,9 +88,9 @@ def count_correct(
     """Correct predictions of a run on given sets of pairs.
 
     Args:
-      config: of the run's program, see `Trial.structural_config`.
+      config: the config of the run's program, see `Trial.structural_config`.
       pools: the images and labels.
-      state: of the run.
+      state: the run's state.
       sets: each (n, 2) int32 or None; pairs of NO_PAIR count as wrong.
       first: int32 scalar; batches before this number are skipped and count as wrong.
     """

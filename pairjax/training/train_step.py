@@ -43,10 +43,10 @@ def init_state(
     """Draws a run's pairs and initial parameters.
 
     Args:
-      config: the program's, see `Trial.structural_config`.
+      config: the config of the run's program, see `Trial.structural_config`.
       pools: the images and labels.
       seed: int32 scalar.
-      hyperparameters: of the optimizer whose state is initialised.
+      hyperparameters: the run's traced hyperparameters, for the optimizer state.
     """
     pairs = draw_pairs(run_key(seed, Purpose.PAIRS), config.data, pools)
     mean, std = jnp.float32(0), jnp.float32(1)
@@ -120,9 +120,9 @@ def train_epoch(
     loss is the mean over its own pairs.
 
     Args:
-      config: the program's, see `Trial.structural_config`.
+      config: the config of the run's program, see `Trial.structural_config`.
       pools: the images and labels.
-      state: of the run.
+      state: the run's state.
       hyperparameters: the run's values of the traced fields.
 
     Returns: the next state, and the mean training loss over pairs, float32; NaN from the first

@@ -105,8 +105,8 @@ def open_workdir(
         present = [name for name in OWN_FILES if (workdir / name).exists()]
         if present and path.name not in present:
             raise UserError(
-                f'{workdir} holds {present[0]} but no config.json, so it is not ours to go on '
-                'with or to overwrite; name another --workdir'
+                f'{workdir} holds {present[0]} but no config.json, so pairjax did not '
+                'write it; name another --workdir'
             )
         saved = read_config(workdir) if present else None
         if overwrite:
@@ -124,8 +124,8 @@ def open_workdir(
         if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
             raise UserError(
                 f'{workdir} belongs to another experiment: {name} is {old.get(name)!r} '
-                f'there and {new.get(name)!r} now; name another --workdir, or start '
-                'afresh there with --overwrite'
+                f'there and {new.get(name)!r} now; name another --workdir, or train '
+                'from scratch there with --overwrite'
             )
     # Where the data lies now is worth knowing; the versions stay those of the first start.
     write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})

@@ -103,10 +103,10 @@ def test_the_table_has_a_row_per_trial_with_its_own_n(tmp_path):
     first, second = ([cell.strip() for cell in row] for row in rows)
     # Student's t is 4.3027 for n = 3: 0.1 * 4.3027 / sqrt(3) = 0.2484.
     final, best_validation = '50.00 +- 10.00 [25.16, 74.84]', '40.00 +- 10.00 [15.16, 64.84]'
-    name = '0 AuxNet2 (4, 4, 4, 8)'
+    # The star marks the selected trial: a trial with failed seeds is not selected.
+    name = '0* AuxNet2 (4, 4, 4, 8)'
     assert first == [name, '12,345', '3', final, final, best_validation, '6.00']
-    # The star marks the trial that validation selects.
-    assert second == ['1* AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '6.00']
+    assert second == ['1 AuxNet2 (4, 4, 4, 8) not shared', '12,345', '1', *['60.00'] * 3, '6.00']
 
 
 def test_the_accuracy_over_all_pairs_is_a_column_where_a_trial_has_one(tmp_path):

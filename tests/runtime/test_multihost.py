@@ -177,7 +177,7 @@ def test_a_signal_to_one_stops_all_and_another_number_goes_on(fleet, alone, tmp_
     assert 0 < lines < 20 * NUM_EPOCHS and lines % 10 == 0
     assert not (workdir / 'summary.json').exists()
     processes = finish(fleet.train(count, workdir))
-    assert 'going on after epoch' in processes[0].out
+    assert 'resuming after epoch' in processes[0].out
     assert results_of(workdir) == results_of(alone)
 
 

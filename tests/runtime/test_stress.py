@@ -126,10 +126,10 @@ def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_
         first, second = err.splitlines()
         assert first == 'stopping after this epoch; once more stops at once'
         place = r'epoch \d+ of program \d'
-        words = rf'stopped and saved after {place}( and {place})? of 4; to go on: '
+        words = rf'stopped and saved after {place}( and {place})? of 4; to resume: '
         assert re.match(words, second)
-        command = shlex.split(second.partition('to go on: ')[2])
+        command = shlex.split(second.partition('to resume: ')[2])
         assert command[1:] == process.args[1:]
     out, _ = launcher.finish(tmp_path)
-    assert 'going on after epoch' in out
+    assert 'resuming after epoch' in out
     assert_same_outcome(tmp_path, left_alone[1])

@@ -192,7 +192,7 @@ runpy.run_path({str(ROOT / 'launch' / 'reproduce.py')!r}, run_name='__main__')
 
     stopped = launch('--report=1')
     assert stopped.returncode == 130 and 'Traceback' not in stopped.stderr
-    assert re.search(r'stopped and saved after epoch 3; to go on: .*--report=1', stopped.stderr)
+    assert re.search(r'stopped and saved after epoch 3; to resume: .*--report=1', stopped.stderr)
     failed = launch('--quick', '--report=2')
     assert failed.returncode == 1 and 'Traceback' not in failed.stderr
     assert (
