@@ -39,7 +39,7 @@ def show_status(status: Status, workdir: Path, console: Console) -> None:
     for program in failed[:MOST_ROWS]:
         say(f'{program.trials[0].name} failed: {program.failure}')
     if failed:
-        say(f'more in {workdir / "failures.log"}; the command that began it tries them again')
+        say(f'see {workdir / "failures.log"}; run the same command again to retry them')
 
 
 def headline(status: Status, workdir: Path) -> str:
