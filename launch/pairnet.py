@@ -5,9 +5,9 @@ from pathlib import Path
 
 from absl import flags
 
-from pairjax.cli import check_all_finished, run_main, start_jax
-from pairjax.runtime import cluster
+from pairjax.cli import check_all_finished, define_study_flags, run_main, start_jax, study_flags
 
+define_study_flags('runs/pairnet_study', 'pairnet.md')
 NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
 NUM_SEEDS = flags.DEFINE_integer(
     'num_seeds', 20, 'seeds of pairnet and pairnet_ensemble', lower_bound=2
@@ -15,11 +15,6 @@ NUM_SEEDS = flags.DEFINE_integer(
 NUM_VALIDATION_PAIRS = flags.DEFINE_integer(
     'num_validation_pairs', 500, 'of the ablation; many tell its arms apart', lower_bound=1
 )
-DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
-WORKDIR = flags.DEFINE_string('workdir', 'runs/pairnet_study', 'where the workdirs go')
-OUT = flags.DEFINE_string('out', 'docs', 'where pairnet.md goes')
-flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
@@ -30,18 +25,19 @@ def main() -> None:
     from pairjax.studies.pairnet.augmentation_examples import distorted_examples, one_of_each_class
     from pairjax.studies.pairnet.document import write_pairnet
 
+    settings, parent, out, _ = study_flags()
     configs = Path(__file__).parents[1] / 'configs'
     experiments = []
     for name in NAMES:
         config = runpy.run_path(str(configs / f'{name}.py'))['get_config']()
-        config.data.source, config.data.dir = DATA_SOURCE.value, DATA_DIR.value
+        config.update_from_flattened_dict(settings)
         if name in ('pairnet', 'pairnet_ensemble'):
             config.num_seeds = NUM_SEEDS.value
         if name == 'pairnet_ablation':
             config.data.num_validation_pairs = NUM_VALIDATION_PAIRS.value
         experiments.append((name, config))
     display = start_jax()
-    workdirs = run_experiments(experiments, Path(WORKDIR.value), callbacks=[display])
+    workdirs = run_experiments(experiments, parent, callbacks=[display])
 
     def write() -> Path:
         config = experiments[0][1]
@@ -49,7 +45,7 @@ def main() -> None:
         originals = one_of_each_class(digits)
         white = digits.train_images.max()
         distorted = distorted_examples(originals, white, config.augment)
-        return write_pairnet(workdirs, Path(OUT.value), originals, distorted)
+        return write_pairnet(workdirs, out, originals, distorted)
 
     if workdirs:
         path = on_primary(write)

@@ -10,8 +10,8 @@ OUT = flags.DEFINE_string('out', 'report.html', 'the page, one file that needs n
 
 
 def main(workdirs: list[str]) -> None:
-    # pandas and matplotlib are imported only now, so that a mistyped flag is reported at once.
-    from pairjax.inference.selected_predictions import predict_selected
+    # jax, pandas and matplotlib are imported only now, so that a mistyped flag is reported at once.
+    from pairjax.inference.pair_predictions import predict_selected
     from pairjax.reporting.html.report import read_experiments, write_report
 
     results = read_experiments([Path(workdir) for workdir in workdirs])

@@ -4,26 +4,13 @@ from pathlib import Path
 
 from absl import flags
 
-from pairjax.cli import check_all_finished, run_main, start_jax
-from pairjax.runtime import cluster
+from pairjax.cli import check_all_finished, define_study_flags, run_main, start_jax, study_flags
 
+define_study_flags('runs/reproduction', 'reproduction.md', quick='three minutes, to see it work')
 REPORT = flags.DEFINE_enum('report', 'all', ['1', '2', 'all'], 'which report')
-QUICK = flags.DEFINE_bool('quick', False, 'three minutes, to see that everything works')
 NUM_SEEDS = flags.DEFINE_integer(
-    'num_seeds',
-    None,
-    "seeds of every trial; the configs' by default, 2 with --quick",
-    lower_bound=1,
+    'num_seeds', None, "of every trial; the configs' by default, 2 with --quick", lower_bound=1
 )
-DATA_SOURCE = flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
-DATA_DIR = flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
-WORKDIR = flags.DEFINE_string(
-    'workdir', 'runs/reproduction', "where the experiments' workdirs go; with --quick in quick/"
-)
-OUT = flags.DEFINE_string(
-    'out', None, 'where reproduction.md goes; docs, with --quick WORKDIR/quick'
-)
-flags.adopt_module_key_flags(cluster)
 
 
 def main() -> None:
@@ -32,17 +19,15 @@ def main() -> None:
     from pairjax.studies.reproduction import running
     from pairjax.studies.reproduction.document import write_reproduction
 
+    settings, workdir, out, quick = study_flags()
     reports = (1, 2) if REPORT.value == 'all' else (int(REPORT.value),)
-    settings = {'data.source': DATA_SOURCE.value, 'data.dir': DATA_DIR.value}
-    num_seeds = NUM_SEEDS.value or (running.QUICK_SEEDS if QUICK.value else None)
+    num_seeds = NUM_SEEDS.value or (running.QUICK_SEEDS if quick else None)
     if num_seeds is not None:
         settings['num_seeds'] = num_seeds
-    workdir = Path(WORKDIR.value) / 'quick' if QUICK.value else Path(WORKDIR.value)
-    out = Path(OUT.value or (workdir if QUICK.value else 'docs'))
     display = start_jax()
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
-    workdirs = running.reproduce(configs, workdir, QUICK.value, callbacks=[display])
-    document = on_primary(lambda: write_reproduction(reports, workdirs, workdir, out, QUICK.value))
+    workdirs = running.reproduce(configs, workdir, quick, callbacks=[display])
+    document = on_primary(lambda: write_reproduction(reports, workdirs, workdir, out, quick))
     display.on_message(f'what was recorded and what came out: {document}')
     check_all_finished(configs, workdirs)
 

@@ -2,11 +2,11 @@
 
 import functools
 import io
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import app, flags, logging
@@ -15,6 +15,9 @@ from ml_collections import ConfigDict, config_flags
 from pairjax.config import check_field_names, validate
 from pairjax.errors import UserError
 from pairjax.runtime.preemption import Interrupted
+
+# Flags that functions here define are the calling script's, and in its --help.
+flags.disclaim_key_flags()
 
 if TYPE_CHECKING:
     from pairjax.reporting.progress import ProgressDisplay
@@ -82,6 +85,38 @@ def start_jax(num_devices: int = 0) -> 'ProgressDisplay':
     return ProgressDisplay(make_console(quiet=not multihost.is_primary()))
 
 
+def define_study_flags(workdir: str, document: str, quick: str | None = None) -> None:
+    """Defines the flags that studies share, as flags of the calling script.
+
+    Args:
+      workdir: the default of --workdir.
+      document: the name of the file that the study writes.
+      quick: what --quick means; without it there is no such flag.
+    """
+    from pairjax.runtime import cluster
+
+    flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
+    flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
+    flags.DEFINE_string('workdir', workdir, "where the experiments' workdirs go")
+    flags.DEFINE_string('out', None, f'where {document} goes, docs by default')
+    if quick:
+        text = f'{quick}; all goes to WORKDIR/quick, the document too unless --out says where'
+        flags.DEFINE_bool('quick', False, text)
+    flags.adopt_module_key_flags(cluster)
+
+
+def study_flags() -> tuple[dict[str, str], Path, Path, bool]:
+    """What the flags of `define_study_flags` say.
+
+    Returns: config fields by dotted name that say which digits; the directory of the experiments'
+      workdirs; that of the document; whether to run in short.
+    """
+    values, quick = flags.FLAGS, flags.FLAGS.get_flag_value('quick', False)
+    workdir = Path(values.workdir, 'quick') if quick else Path(values.workdir)
+    out = Path(values.out or (workdir if quick else 'docs'))
+    return {'data.source': values.data_source, 'data.dir': values.data_dir}, workdir, out, quick
+
+
 def check_all_finished(names: Iterable[str], finished: Container[str]) -> None:
     """Raises UserError that names the experiments that did not finish."""
     missing = [name for name in names if name not in finished]
@@ -104,11 +139,8 @@ def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
 
     Returns: the name of the script and, with `positional`, the positional arguments.
     """
-    path = _config_path(argv[1:])
     try:
         _check_overrides(argv[1:])
-        if path is not None and not os.path.isfile(path.partition(':')[0]):
-            raise UserError(f'--config={path} does not exist; the experiments are in configs/')
         flags.FLAGS.set_gnu_getopt(positional)  # Flags may follow positional arguments.
         rest = flags.FLAGS(argv)
         if len(rest) > 1 and not positional:
@@ -117,7 +149,8 @@ def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
     except Exception as error:  # A config file is code and may raise anything.
         text = _sentence(error)
         if not isinstance(error, flags.Error | UserError):
-            text = f'--config={path} cannot be used ({type(error).__name__}: {text})'
+            config = next((arg for arg in argv if _flag_name(arg) == 'config'), '--config')
+            text = f'{config} cannot be used ({type(error).__name__}: {text})'
         print(f'error: {text}', file=sys.stderr)
         sys.exit(1)
 
@@ -125,13 +158,6 @@ def parse_flags(argv: Sequence[str], positional: bool = False) -> Sequence[str]:
 def _flag_name(arg: str) -> str | None:
     """The `name` of --name=value or --name; None for an argument that is not a flag."""
     return arg.lstrip('-').partition('=')[0] if arg.startswith('-') else None
-
-
-def _config_path(args: Sequence[str]) -> str | None:
-    for arg, following in zip(args, [*args[1:], None], strict=False):
-        if _flag_name(arg) == 'config':
-            return arg.partition('=')[2] if '=' in arg else following
-    return None
 
 
 def _check_overrides(args: Sequence[str]) -> None:
@@ -159,5 +185,7 @@ def config_from_flag(flag: Any) -> Any:
         )
     if not isinstance(flag.value, Mapping | ConfigDict):
         path = config_flags.get_config_filename(flags.FLAGS[flag.name])
+        if not Path(path.partition(':')[0]).is_file():
+            raise UserError(f'--config={path} does not exist; the experiments are in configs/')
         raise UserError(f'--config={path}: get_config() must return default_config(), changed')
     return validate(flag.value)

@@ -8,7 +8,7 @@ import scipy.stats
 
 from pairjax.analysis.summary import summarize
 from pairjax.config import default_config, validate
-from pairjax.inference.selected_predictions import predict_selected
+from pairjax.inference.pair_predictions import predict_selected
 from pairjax.reporting.html.report import read_experiments, render_report
 from pairjax.trials import expand_trials
 

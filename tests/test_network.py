@@ -17,7 +17,7 @@ from pairjax.data import files
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
 from pairjax.inference import evaluate_workdir
-from pairjax.inference.selected_predictions import predict_selected
+from pairjax.inference.pair_predictions import predict_selected
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.console import show_evaluation, show_results
 from pairjax.reporting.html.report import read_experiments, write_report

@@ -3,7 +3,7 @@
 import csv
 import itertools
 import os
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -110,54 +110,45 @@ def predict_pairs(
     """
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(COLUMNS)
-    num_pairs = num_failed = 0
-    images, inverted = {'': MISSING}, set()
-    for batch in _read_ahead(listed, read, predictor.batch_size):
-        for name, image in zip(batch.new, batch.results, strict=True):
-            images[name] = image
-            if isinstance(image, PreparedImage) and image.inverted:
-                inverted.add(name)
-        rows = _prediction_columns(predictor, [[images[name] for name in p] for p in batch.pairs])
-        writer.writerows((*pair, *row) for pair, row in zip(batch.pairs, rows, strict=True))
+    num_pairs, num_failed, inverted = 0, 0, set()
+    for pairs, images in _read_ahead(listed, read, predictor.batch_size):
+        inverted |= {n for n, i in images.items() if isinstance(i, PreparedImage) and i.inverted}
+        images[''] = MISSING
+        rows = _prediction_columns(predictor, [[images[name] for name in pair] for pair in pairs])
+        writer.writerows((*pair, *row) for pair, row in zip(pairs, rows, strict=True))
         advance(len(rows))
         num_pairs += len(rows)
         num_failed += sum(row[-1] != '' for row in rows)
-        for name in batch.evicted:
-            del images[name]
     return PairCounts(num_pairs, num_failed, len(inverted))
 
 
-class _Batch(NamedTuple):
-    """Pairs to predict for together.
-
-    Attributes:
-      pairs: of names.
-      new, results: names that were not cached, and what is being read for them.
-      evicted: names that leave the cache after this batch.
-    """
-
-    pairs: list[tuple[str, str]]
-    new: list[str]
-    results: Iterator[PreparedImage | str]
-    evicted: list[str]
-
-
-def _read_ahead(listed: PairList, read: Callable, size: int) -> Iterator[_Batch]:
-    """Batches whose images are being read since BATCHES_AHEAD batches before."""
+def _read_ahead(
+    listed: PairList, read: Callable, size: int
+) -> Iterator[tuple[list[tuple[str, str]], dict[str, PreparedImage | str]]]:
+    """Batches of pairs with the images that they name, read since BATCHES_AHEAD batches before."""
     waiting, pairs_left = deque(), iter(listed.pairs)
-    cached: OrderedDict[str, None] = OrderedDict()  # Least recently used first.
+    # By name, an image in a list that is empty until it has been read; least recently used first.
+    cached: dict[str, list] = {}
+
+    def next_batch():
+        pairs, images, results = waiting.popleft()
+        for image, result in results:
+            image.append(result)
+        return pairs, {name: image for name, (image,) in images.items()}
+
     while pairs := list(itertools.islice(pairs_left, size)):
         names = dict.fromkeys(name for pair in pairs for name in pair if name)
         new = [name for name in names if name not in cached]
-        cached |= names
-        for name in names:
-            cached.move_to_end(name)
-        evicted = [cached.popitem(last=False)[0] for _ in range(len(cached) - CACHED_IMAGES)]
+        images = {name: cached.pop(name, []) for name in names}
+        cached |= images
+        for name in list(itertools.islice(cached, max(0, len(cached) - CACHED_IMAGES))):
+            del cached[name]
         results = read([os.path.join(listed.folder, name) for name in new])
-        waiting.append(_Batch(pairs, new, results, evicted))
+        waiting.append((pairs, images, zip([images[name] for name in new], results, strict=True)))
         if len(waiting) > BATCHES_AHEAD:
-            yield waiting.popleft()
-    yield from waiting
+            yield next_batch()
+    while waiting:
+        yield next_batch()
 
 
 def _prediction_columns(

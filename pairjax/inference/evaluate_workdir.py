@@ -4,18 +4,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pairjax.data import pairs
 from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.inference.restore import (
-    RestoredRuns,
-    SavedExperiment,
-    apply_to_runs,
-    read_saved_experiment,
-)
+from pairjax.inference.restore import load_trained_digits, restore_runs_of
+from pairjax.runtime.plan import Plan, read_plan
+from pairjax.runtime.trainer import epoch_records
 from pairjax.training.evaluate import Correct, count_correct
 from pairjax.training.state import Purpose, RunState, run_key
+
+_FIELDS = ('trial', 'seed', 'epoch', 'test_accuracy', 'test_digit_accuracy')
 
 
 def evaluate_workdir(
@@ -35,53 +36,37 @@ def evaluate_workdir(
       or a model without digit heads.
     Raises: UserError where something is missing, damaged or does not fit.
     """
-    saved = read_saved_experiment(workdir)
-    digits = _load_digits(saved, source, directory)
+    plan = read_plan(workdir)
+    digits = _load_digits(plan, workdir, source, directory)
     pools, rows = pairs.make_pools(digits), []
-    for number, program in enumerate(saved.programs):
-        data = program[0].structural_config.data
+    for number in range(len(plan.programs)):
+        config = plan.program_config(number)
         pairs.check_test_pool(
-            data.num_test_pairs, len(digits.test_labels), source or saved.config.data.source
+            config.data.num_test_pairs, len(digits.test_labels), source or plan.config.data.source
         )
-        pairs.check_data_config(data, saved.data['train_pool'], saved.data['test_pool'])
-        restored = saved.restore_program(number)
+        pairs.check_data_config(config.data, plan.data['train_pool'], plan.data['test_pool'])
+        restored = restore_runs_of(plan, workdir, number)
         if restored is not None:
-            rows += _evaluate_program(restored, pools, saved.config.runs.per_batch)
+            correct = restored.apply(partial(_count_on_test_pairs, config), pools)
+            losses = np.where(restored.state.failed, np.nan, 0.0)
+            records = epoch_records(restored.runs, restored.epoch, losses, correct, config.data)
+            rows += [{name: record[name] for name in _FIELDS} for record in records]
     if not rows:
         raise UserError(f'{workdir} holds no checkpoint yet; train first with launch/main.py')
     return rows
 
 
-def _load_digits(saved: SavedExperiment, source: str | None, directory: str | None) -> Digits:
+def _load_digits(plan: Plan, workdir: Path, source: str | None, directory: str | None) -> Digits:
     if source is None and directory is None:
-        return saved.load_digits()
-    source = source or saved.config.data.source
-    digits = load_digits(source, directory, dataset=saved.config.data.dataset)
-    if digits.num_classes != saved.data['num_classes']:
+        return load_trained_digits(plan, workdir)
+    source = source or plan.config.data.source
+    digits = load_digits(source, directory, dataset=plan.config.data.dataset)
+    if digits.num_classes != plan.data['num_classes']:
         raise UserError(
             f'--data_source={source} has digits of {digits.num_classes} classes, but the networks '
-            f'were trained on {saved.data["num_classes"]}; name digits of as many classes'
+            f'were trained on {plan.data["num_classes"]}; name digits of as many classes'
         )
     return digits
-
-
-def _evaluate_program(restored: RestoredRuns, pools: Pools, per_batch: int) -> list[dict[str, Any]]:
-    config = restored.config
-    correct = apply_to_runs(partial(_count_on_test_pairs, config), pools, restored, per_batch)
-    failed = restored.state.failed | ~correct.finite
-    num_pairs = config.data.num_test_pairs
-    return [
-        {
-            'trial': trial.index,
-            'seed': seed,
-            'epoch': restored.epoch,
-            'test_accuracy': None if failed[i] else int(correct.main.test[i]) / num_pairs,
-            'test_digit_accuracy': None
-            if failed[i] or correct.digits is None
-            else int(correct.digits.test[i]) / (2 * num_pairs),
-        }
-        for i, (trial, seed) in enumerate(restored.runs)
-    ]
 
 
 def _count_on_test_pairs(config: Any, pools: Pools, state: RunState) -> Correct:

@@ -181,11 +181,9 @@ def _border_value(grey: np.ndarray) -> float:
 
 
 def _padded_to_square(grey: np.ndarray) -> np.ndarray:
-    side = max(grey.shape)
-    square = np.full((side, side), _border_value(grey), np.float32)
-    top, left = ((side - length) // 2 for length in grey.shape)
-    square[top : top + grey.shape[0], left : left + grey.shape[1]] = grey
-    return square
+    missing = [max(grey.shape) - length for length in grey.shape]
+    widths = [(short // 2, short - short // 2) for short in missing]
+    return np.pad(grey, widths, constant_values=_border_value(grey))
 
 
 def _centred(grey: np.ndarray, threshold: float) -> np.ndarray:
@@ -199,7 +197,7 @@ def _centred(grey: np.ndarray, threshold: float) -> np.ndarray:
     height, width = (max(1, round(BOX * length / max(ink.shape))) for length in ink.shape)
     box = area_weights(ink.shape[0], height) @ ink @ area_weights(ink.shape[1], width).T
     field = np.zeros((FIELD, FIELD), np.float32)
-    centres = (_centre(box.sum(axis=axis, dtype=np.float64)) for axis in (1, 0))
+    centres = ndimage.center_of_mass(box.astype(np.float64))
     top, left = (
         min(max(round(FIELD / 2 - centre), 0), FIELD - length)
         for centre, length in zip(centres, box.shape, strict=True)
@@ -209,12 +207,7 @@ def _centred(grey: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _cropped(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    rows, columns = (np.flatnonzero(wanted.any(axis=axis)) for axis in (1, 0))
-    return values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _centre(masses: np.ndarray) -> float:
-    return float(masses @ np.arange(len(masses)) / masses.sum())
+    return values[ndimage.find_objects(wanted.astype(np.uint8))[0]]
 
 
 def _digit_mask(ink: np.ndarray) -> np.ndarray:

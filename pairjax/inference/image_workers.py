@@ -23,11 +23,17 @@ SECONDS_TO_FINISH = 1.0
 
 
 def read_or_explain(read: Callable[[str], PreparedImage], path: str) -> PreparedImage | str:
-    """The image, or the sentence of the UserError that `read` raises for it."""
+    """The image, or one sentence why `read` raises for it; the other images are read all the same.
+
+    What is no UserError is a bug in pairjax, or the memory is full.
+    """
     try:
         return read(path)
     except UserError as error:
         return str(error)
+    except Exception as error:
+        text = ' '.join(str(error).split())
+        return f'{path} cannot be prepared ({type(error).__name__}: {text}); please report this'
 
 
 @contextlib.contextmanager
@@ -57,7 +63,8 @@ def image_workers(
                 pool = ProcessPoolExecutor(count, context, _initialize_worker, (in_workers,))
                 stack.callback(pool.shutdown, cancel_futures=True)
                 stack.callback(here.close)
-                # A terminal sends Ctrl-C to the workers, too, but only this process answers it.
+                # A terminal sends Ctrl-C to the workers, too, but only this process answers it. Not
+                # earlier: the resource tracker, which starts with the pool, would unblock it.
                 with _sigint_blocked():
                     for _ in range(count):
                         pool.submit(os.getpid)
@@ -82,18 +89,17 @@ def image_workers(
 @contextlib.contextmanager
 def _worker_environment() -> Iterator[None]:
     """Environment of the processes that start in this block."""
-    before = {name: os.environ.get(name) for name in ('OPENBLAS_NUM_THREADS', 'PYTHONWARNINGS')}
+    before = dict(os.environ)
     # One worker per core: its NumPy must not wait for the cores of the others.
     os.environ['OPENBLAS_NUM_THREADS'] = '1'
     # multiprocessing cleans up after a parent that was killed, and would warn of what it cleans.
-    ignored = filter(None, (before['PYTHONWARNINGS'], 'ignore:resource_tracker'))
+    ignored = filter(None, (before.get('PYTHONWARNINGS'), 'ignore:resource_tracker'))
     os.environ['PYTHONWARNINGS'] = ','.join(ignored)
     try:
         yield
     finally:
-        for name, value in before.items():
-            del os.environ[name]
-            os.environ |= {} if value is None else {name: value}
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

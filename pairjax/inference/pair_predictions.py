@@ -9,10 +9,29 @@ import jax
 import jax.numpy as jnp
 
 from pairjax.analysis.error_analysis import DigitPredictions, PairPredictions
+from pairjax.analysis.results import ExperimentResult
 from pairjax.data.pairs import Pools, make_pools, pair_targets
-from pairjax.inference.restore import apply_to_runs, read_saved_experiment
+from pairjax.errors import UserError
+from pairjax.inference.restore import load_trained_digits, restore_trial
+from pairjax.runtime.plan import read_plan
+from pairjax.runtime.vectorize import configure_jax
 from pairjax.training import evaluate
 from pairjax.training.state import RunState
+
+
+def predict_selected(result: ExperimentResult) -> PairPredictions | str:
+    """The selected trial's predictions of its test pairs, or a sentence why there are none."""
+    trial, checkpoints = result.selected_trial, result.workdir / 'checkpoints'
+    if trial is None:
+        return 'Every run failed, so there is no network to evaluate.'
+    if not checkpoints.is_dir():
+        return f'{checkpoints} does not exist, so there is no network to evaluate.'
+    configure_jax()
+    seeds = [seed for seed in trial.seeds if seed not in trial.failed_seeds]
+    try:
+        return predict_test_pairs(result.workdir, trial.index, seeds)
+    except UserError as error:
+        return f'The networks cannot be evaluated: {str(error).rstrip(".")}.'
 
 
 def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairPredictions:
@@ -25,11 +44,11 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
 
     Raises: UserError where digits or checkpoints are gone, damaged or others; nothing is fetched.
     """
-    saved = read_saved_experiment(workdir, fetch=False)
-    digits, restored = saved.load_digits(), saved.restore_trial(index, seeds)
+    plan = read_plan(workdir, fetch=False)
+    digits = load_trained_digits(plan, workdir)
+    restored = restore_trial(plan, workdir, index, seeds)
     config = restored.config
-    predict_run, per_batch = partial(_predict_one_run, config), saved.config.runs.per_batch
-    predictions = apply_to_runs(predict_run, make_pools(digits), restored, per_batch)
+    predictions = restored.apply(partial(_predict_one_run, config), make_pools(digits))
     return PairPredictions(
         seeds=restored.seeds,
         epoch=restored.epoch,
@@ -56,10 +75,7 @@ def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, An
         }
 
     # In the batches of evaluation: no more memory, and the same logits.
-    pairs, size = state.pairs.test, evaluate.EVALUATION_BATCH_SIZE
-    padded = jnp.pad(pairs, ((0, -len(pairs) % size), (0, 0)))
-    batches = jax.lax.map(predict_batch, padded.reshape(-1, size, 2))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(pairs)], batches)
+    return evaluate.over_batches(predict_batch, state.pairs.test)
 
 
 def _digit_predictions(output: Any, classes: jax.Array) -> DigitPredictions | None:

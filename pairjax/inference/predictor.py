@@ -13,10 +13,10 @@ from pairjax import __version__
 from pairjax.analysis.results import ExperimentResult, read_experiment
 from pairjax.config import validate
 from pairjax.errors import UserError
-from pairjax.inference.restore import RestoredRuns, read_saved_experiment
+from pairjax.inference.restore import RestoredRuns, restore_trial
 from pairjax.reporting.progress import ProgressDisplay
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.plan import load_config_digits
+from pairjax.runtime.plan import load_config_digits, read_plan
 from pairjax.runtime.vectorize import compiler_options
 from pairjax.system import cache_directory
 from pairjax.training.evaluate import predict
@@ -50,14 +50,13 @@ def restore_runs(
 
     Raises: UserError where there is no such trained run.
     """
-    saved = read_saved_experiment(workdir)
+    plan = read_plan(workdir)
+    num_trials = len(plan.trials)
     finished = read_experiment(workdir) if (workdir / 'summary.json').exists() else None
-    index = _selected_trial(workdir, finished, saved.num_trials) if trial is None else trial
-    if not 0 <= index < saved.num_trials:
-        raise UserError(
-            f'--trial={index} does not exist; {workdir} has 0 to {saved.num_trials - 1}'
-        )
-    restored = saved.restore_trial(index)
+    index = _selected_trial(workdir, finished, num_trials) if trial is None else trial
+    if not 0 <= index < num_trials:
+        raise UserError(f'--trial={index} does not exist; {workdir} has 0 to {num_trials - 1}')
+    restored = restore_trial(plan, workdir, index)
     failed = {s for s, bad in zip(restored.seeds, restored.state.failed, strict=True) if bad}
     failed |= set(finished.trials[index].failed_seeds) if finished else set()
     seeds = _selected_seeds(workdir, restored.seeds, failed, seed, ensemble)
@@ -112,7 +111,7 @@ class Predictor:
         """
         self.restored, self.batch_size = restored, batch_size
         self._black, self._white = _pixel_range(restored.config.data)
-        predict_one = partial(predict, restored.config, restored.num_classes)
+        predict_one = partial(predict, restored.config, restored.plan.data['num_classes'])
 
         def predict_mean(state, images):
             output = jax.vmap(predict_one, in_axes=(0, None))(state, images)

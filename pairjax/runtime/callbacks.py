@@ -1,7 +1,7 @@
 """Callbacks of an experiment, for progress display, TensorBoard and profiling."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,32 +49,17 @@ class Callback:
         """After the experiment, even if it failed or was interrupted."""
 
 
-class CallbackList(Callback):
-    """Calls several callbacks in order, from one thread at a time."""
+class CallbackList:
+    """Has `Callback`'s methods, which call several callbacks in order, one thread at a time."""
 
     def __init__(self, callbacks: Sequence[Callback]):
         self._callbacks = tuple(callbacks)
         self._lock = threading.Lock()
 
-    def _call(self, method: str, *arguments: Any) -> None:
-        with self._lock:
-            for callback in self._callbacks:
-                getattr(callback, method)(*arguments)
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def call(*arguments: Any) -> None:
+            with self._lock:
+                for callback in self._callbacks:
+                    getattr(callback, method)(*arguments)
 
-    def on_message(self, text: str) -> None:
-        self._call('on_message', text)
-
-    def on_experiment_start(self, plan: Any, workdir: Path) -> None:
-        self._call('on_experiment_start', plan, workdir)
-
-    def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
-        self._call('on_program_start', name, first_epoch, num_epochs)
-
-    def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
-        self._call('on_epoch_end', name, epoch, records)
-
-    def on_program_end(self, name: str) -> None:
-        self._call('on_program_end', name)
-
-    def on_experiment_end(self) -> None:
-        self._call('on_experiment_end')
+        return call

@@ -18,7 +18,7 @@ from pairjax.runtime.multihost import (
 )
 from pairjax.runtime.plan import Plan, make_plan
 from pairjax.runtime.resume import resume_epochs
-from pairjax.runtime.scheduling import DeviceGroup, ProgramSize, choose_device_groups
+from pairjax.runtime.scheduling import DeviceGroup, choose_device_groups
 from pairjax.runtime.sharding import allowed_devices, choose_layout
 from pairjax.runtime.train_loop import train_programs
 from pairjax.system import write_json
@@ -79,15 +79,15 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
     metrics, num_programs = Metrics(workdir), len(plan.programs)
     epochs = on_primary(lambda: resume_epochs(plan, workdir, metrics))
     unfinished = {n: epoch for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)}
-    summary = None if unfinished else on_primary(lambda: existing_summary(workdir))
+    finished = not unfinished and on_primary((workdir / 'summary.json').exists)
     on_primary(lambda: callbacks.on_experiment_start(plan, workdir))
-    if summary is not None:
-        return summary
+    if finished:
+        return on_primary(lambda: read_experiment(workdir).summary)
     if unfinished:
         callbacks.on_message(f'compiling {len(unfinished)} of {num_programs} programs')
     # Finished programs are included: rounding depends on how many runs a device trains, and a
     # resumed experiment must reproduce the uninterrupted one bit for bit.
-    sizes = [ProgramSize(len(plan.runs(n)), plan.num_epochs(n)) for n in range(num_programs)]
+    sizes = [(len(plan.runs(n)), plan.num_epochs(n)) for n in range(num_programs)]
     groups = choose_device_groups(sizes, plan.config.runs)
     failures = train_programs(plan, unfinished, groups, workdir, callbacks)
 
@@ -109,28 +109,17 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
     return summary
 
 
-def existing_summary(workdir: Path) -> dict[str, Any] | None:
-    """summary.json as an earlier call wrote it, or None."""
-    return read_experiment(workdir).summary if (workdir / 'summary.json').exists() else None
-
-
 def sort_lines(plan: Plan, metrics: Metrics) -> list[dict[str, Any]]:
-    """Sorts metrics.jsonl by program, epoch and run, and returns its lines.
+    """Sorts metrics.jsonl by program, epoch, trial and seed, and returns its lines.
 
     Programs that train concurrently interleave their lines.
     """
-    positions = {
-        (trial.index, seed): (number, run)
-        for number in range(len(plan.programs))
-        for run, (trial, seed) in enumerate(plan.runs(number))
-    }
+    records, program_of = metrics.read(), plan.program_of
 
-    def sort_key(line):
-        number, run = positions[line['trial'], line['seed']]
-        return number, line['epoch'], run
+    def place(line):
+        return program_of[line['trial']], line['epoch'], line['trial'], line['seed']
 
-    records = metrics.read()
-    ordered = sorted(records, key=sort_key)
+    ordered = sorted(records, key=place)
     if ordered != records:
         metrics.replace(ordered)
     return ordered

@@ -9,7 +9,7 @@ import functools
 import pickle
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,14 +19,6 @@ from pairjax.errors import UserError
 
 # Bytes per collective, a power of two in this range: each size compiles a program of its own.
 SMALLEST_PIECE, LARGEST_PIECE = 2**12, 2**26
-
-
-class Failure(NamedTuple):
-    """An exception as it is sent to the other processes."""
-
-    is_user_error: bool
-    sentence: str
-    trace: str
 
 
 def is_primary() -> bool:
@@ -45,18 +37,15 @@ def all_gather_objects(action: Callable[[], Any]) -> list[Any]:
     """
     if jax.process_count() == 1:
         return [action()]
-    value = error = failure = None
+    value = error = retold = None
     try:
         value = action()
     except Exception as raised:
-        error = raised
-        failure = Failure(
-            isinstance(error, UserError), _sentence(error), ''.join(traceback.format_exc())
-        )
-    outcomes = _exchange((value, failure))
+        error, retold = raised, _retold(raised)
+    outcomes = _exchange((value, retold))
     for process, (_, failure) in enumerate(outcomes):
         if failure is not None:
-            raise error if process == jax.process_index() else _retold(process, failure)
+            raise error if process == jax.process_index() else failure
     return [value for value, _ in outcomes]
 
 
@@ -99,18 +88,14 @@ def assert_equal_across_processes(fields: Mapping[str, Any]) -> None:
                 )
 
 
-def _sentence(error: Exception) -> str:
+def _retold(error: Exception) -> Exception:
+    """This process's exception as the other processes raise it; unlike any other it can pickle."""
     text = str(error).strip()
-    return text if isinstance(error, UserError) else f'{type(error).__name__}: {text}'
-
-
-def _retold(process: int, failure: Failure) -> Exception:
-    """Another process's exception, to be raised on this one."""
-    if failure.is_user_error:
-        return UserError(failure.sentence)
-    error = RuntimeError(f'in process {process}: {failure.sentence}')
-    error.add_note(failure.trace)
-    return error
+    if isinstance(error, UserError):
+        return UserError(text)
+    retold = RuntimeError(f'in process {jax.process_index()}: {type(error).__name__}: {text}')
+    retold.add_note(traceback.format_exc())
+    return retold
 
 
 def _exchange(message: Any) -> list[Any]:

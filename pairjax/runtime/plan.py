@@ -2,23 +2,37 @@
 
 import hashlib
 import itertools
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from pairjax.config import validate
+from pairjax.config import upgrade, validate
 from pairjax.data.pairs import Pools, check_data_config, make_pools
+from pairjax.data.resize import SIDE
 from pairjax.data.sources import Digits, count_shared_images, load_digits
 from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
 from pairjax.system import gigabytes, machine_bytes
 from pairjax.training.optimizers import check_optimizer_config
-from pairjax.trials import Trial, expand_trials, group_by_structure, trial_name
+from pairjax.training.state import RunState
+from pairjax.training.train_step import init_state
+from pairjax.trials import (
+    TRACED_FIELDS,
+    TracedHyperparameters,
+    Trial,
+    expand_trials,
+    group_by_structure,
+    trial_name,
+)
+from pairjax.workdir.workdir import read_config
 
 
 class Plan(NamedTuple):
-    """An experiment ready to run.
+    """An experiment ready to run, or one that was run, without its pools.
 
     Attributes:
       config: validated and frozen.
@@ -26,7 +40,7 @@ class Plan(NamedTuple):
       num_params: the number of parameters of each trial's model.
       programs: the trials grouped by structure, that is by all fields but the traced ones; each
         group trains in one compiled program.
-      pools: the images and labels.
+      pools: the images and labels; None in a plan that `read_plan` returns.
       data: source, pool sizes and fingerprint of the images, for config.json.
       shared_images: number of test images that are also in the train pool.
     """
@@ -35,7 +49,7 @@ class Plan(NamedTuple):
     trials: list[Trial]
     num_params: list[int]
     programs: list[list[Trial]]
-    pools: Pools
+    pools: Pools | None
     data: dict[str, Any]
     shared_images: int
 
@@ -43,6 +57,11 @@ class Plan(NamedTuple):
     def seeds(self) -> range:
         """The seeds of every trial."""
         return seeds_of(self.config)
+
+    @property
+    def program_of(self) -> dict[int, int]:
+        """By index of a trial, the number of its program."""
+        return {trial.index: n for n, trials in enumerate(self.programs) for trial in trials}
 
     def program_config(self, number: int) -> FrozenConfigDict:
         """The config of program `number`, without the traced fields, in which its trials differ."""
@@ -54,7 +73,7 @@ class Plan(NamedTuple):
 
     def runs(self, number: int) -> list[tuple[Trial, int]]:
         """All (trial, seed) of program `number`, in the order of the stacked arrays."""
-        return runs_of(self.programs[number], self.config)
+        return list(itertools.product(self.programs[number], self.seeds))
 
     def program_name(self, number: int) -> str:
         """The display name of a program, such as AuxNet2 (32, 32, 64, 256) 3/31."""
@@ -71,15 +90,26 @@ class Plan(NamedTuple):
             'data': self.data,
         }
 
+    def abstract_state(self, number: int) -> RunState:
+        """Shapes and types of the stacked runs of program `number`, as checkpoints have them."""
+        num_runs = len(self.runs(number))
+        num_images = self.data['train_pool'] + self.data['test_pool']
+        pools = Pools(
+            jax.ShapeDtypeStruct((num_images, SIDE, SIDE), np.float32),
+            jax.ShapeDtypeStruct((num_images,), np.int32),
+            self.data['train_pool'],
+            self.data['num_classes'],
+        )
+        seeds = jax.ShapeDtypeStruct((num_runs,), np.int32)
+        traced = jax.ShapeDtypeStruct((num_runs,), np.float32)
+        hyper = TracedHyperparameters(*[traced] * len(TRACED_FIELDS))
+        init = jax.vmap(partial(init_state, self.program_config(number)), in_axes=(None, 0, 0))
+        return jax.eval_shape(init, pools, seeds, hyper)
+
 
 def seeds_of(config: Any) -> range:
     """The seeds with which a config trains every trial."""
     return range(config.seed, config.seed + config.num_seeds)
-
-
-def runs_of(program: list[Trial], config: Any) -> list[tuple[Trial, int]]:
-    """All (trial, seed) of a program, in the order of the stacked arrays."""
-    return list(itertools.product(program, seeds_of(config)))
 
 
 def make_plan(config: Any) -> Plan:
@@ -97,6 +127,22 @@ def make_plan(config: Any) -> Plan:
     data = describe_data(config.data.source, digits)
     pools, shared = make_pools(digits), count_shared_images(digits)
     return Plan(config, trials, num_params, group_trials(trials), pools, data, shared)
+
+
+def read_plan(workdir: Path, fetch: bool = True) -> Plan:
+    """The plan of a trained experiment by its config.json, without the images.
+
+    Args:
+      workdir: what launch/main.py made.
+      fetch: whether images may be downloaded later where the config allows it.
+
+    Raises: UserError where it is missing, damaged or does not fit this version.
+    """
+    saved = read_config(workdir)
+    offline = {} if fetch else {'data.download': False}
+    config, data = validate({**upgrade(saved['config']), **offline}), saved['data']
+    trials, num_params = trials_in_range(config, checked_trials(config), data['num_classes'])
+    return Plan(config, trials, num_params, group_trials(trials), None, data, 0)
 
 
 def checked_trials(config: Any) -> list[Trial]:

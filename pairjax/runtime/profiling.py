@@ -22,8 +22,8 @@ class Profile(Callback):
         """Takes where the trace goes and what is called with each message about it."""
         self._directory, self._say = directory, say
         self._trace = contextlib.ExitStack()
-        self._tracing = self._done = False
-        self._name = ''
+        self._traced: str | None = None  # The program whose epoch is being traced.
+        self._done = False
         self._num_epochs: dict[str, int] = {}
 
     def on_experiment_start(self, plan: Any, workdir: Path) -> None:
@@ -42,31 +42,27 @@ class Profile(Callback):
 
     def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Begins the trace after the first epoch, and ends it after the program's second."""
-        if self._tracing:
-            if name != self._name:
-                return
+        if self._traced == name:
             with self._surviving():
                 self._trace.close()
                 self._say(
-                    f'profile of epoch {epoch} of {self._name} in {self._directory}; to open it: '
+                    f'profile of epoch {epoch} of {name} in {self._directory}; to open it: '
                     f'pip install xprof, then xprof --logdir={self._directory}'
                 )
-            self._tracing, self._done = False, True
-        elif not self._done and epoch < self._num_epochs[name]:
-            self._name = name
+            self._traced, self._done = None, True
+        elif not self._traced and not self._done and epoch < self._num_epochs[name]:
             with self._surviving():
                 self._trace.enter_context(jax.profiler.trace(self._directory))
                 step = jax.profiler.StepTraceAnnotation('epoch', step_num=epoch + 1)
                 self._trace.enter_context(step)
-                self._tracing = True
+                self._traced = name
 
     def on_program_end(self, name: str) -> None:
         """Ends a trace that an interruption or a failure cut short."""
-        if name != self._name:
-            return
-        with self._surviving():
-            self._trace.close()
-        self._tracing = False
+        if self._traced == name:
+            with self._surviving():
+                self._trace.close()
+            self._traced = None
 
     def on_experiment_end(self) -> None:
         """Says so where there was nothing to trace."""

@@ -1,11 +1,12 @@
-"""Which epoch each program of a workdir resumes after, from its checkpoints and metrics.jsonl."""
+"""Which epoch each program of a workdir resumes after, and with which state."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from pairjax.runtime.plan import Plan
-from pairjax.runtime.trainer import Run
-from pairjax.workdir.checkpoints import Checkpoints
+from pairjax.training.state import RunState
+from pairjax.trials import Trial
+from pairjax.workdir.checkpoints import Checkpoints, check_seeds_and_epoch
 from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import checkpoint_directory, saved_epoch
 
@@ -18,7 +19,7 @@ def resume_epochs(plan: Plan, workdir: Path, metrics: Metrics) -> list[int]:
     Raises: UserError where metrics.jsonl is damaged or cannot be written.
     """
     records = metrics.read(len(plan.trials))
-    program_of = {trial.index: n for n, trials in enumerate(plan.programs) for trial in trials}
+    program_of = plan.program_of
     lines: list[list[tuple[int, int, int]]] = [[] for _ in plan.programs]
     for record in records:
         line = record['trial'], record['seed'], record['epoch']
@@ -38,7 +39,7 @@ def resume_epochs(plan: Plan, workdir: Path, metrics: Metrics) -> list[int]:
 
 
 def resume_epoch(
-    saved: int | None, lines: Sequence[tuple[int, int, int]], runs: Sequence[Run]
+    saved: int | None, lines: Sequence[tuple[int, int, int]], runs: Sequence[tuple[Trial, int]]
 ) -> int:
     """The epoch that one program resumes after.
 
@@ -54,3 +55,17 @@ def resume_epoch(
     recorded = sorted(line for line in lines if line[2] <= epoch)
     expected = sorted((t.index, seed, e) for t, seed in runs for e in range(1, epoch + 1))
     return epoch if recorded == expected else 0
+
+
+def restore_program(plan: Plan, workdir: Path, number: int) -> tuple[int, RunState] | None:
+    """The newest saved epoch of a program and its runs as host arrays, stacked; None without one.
+
+    Raises: UserError where the checkpoint is damaged, or of other runs or another shape.
+    """
+    directory = checkpoint_directory(workdir, number)
+    epoch = saved_epoch(directory)
+    if epoch is None:
+        return None
+    state = Checkpoints(directory).restore(plan.abstract_state(number))
+    check_seeds_and_epoch(state, [seed for _, seed in plan.runs(number)], epoch, directory)
+    return epoch, state

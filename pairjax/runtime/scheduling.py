@@ -25,21 +25,14 @@ class DeviceGroup(NamedTuple):
     share: float
 
 
-class ProgramSize(NamedTuple):
-    """How much training a program takes."""
-
-    num_runs: int
-    num_epochs: int
-
-
-def choose_device_groups(programs: Sequence[ProgramSize], runs: Any) -> list[DeviceGroup]:
+def choose_device_groups(programs: Sequence[tuple[int, int]], runs: Any) -> list[DeviceGroup]:
     """Splits the devices that config.runs allows into the fewest groups that are fast.
 
     On accelerators, which train many runs at once, and with several processes there is a single
     group of all devices.
 
     Args:
-      programs: the sizes of the programs to train, in order.
+      programs: (number of runs, number of epochs) of the programs to train, in order.
       runs: config.runs.
 
     Raises: UserError where config.runs.devices exceeds the number of devices.
@@ -49,9 +42,9 @@ def choose_device_groups(programs: Sequence[ProgramSize], runs: Any) -> list[Dev
 
     def makespan(num_groups):
         ends = [0] * num_groups
-        for program in programs:
-            runs_a_device = math.ceil(program.num_runs / (len(devices) // num_groups))
-            heapq.heapreplace(ends, ends[0] + runs_a_device * program.num_epochs)
+        for num_runs, num_epochs in programs:
+            runs_a_device = math.ceil(num_runs / (len(devices) // num_groups))
+            heapq.heapreplace(ends, ends[0] + runs_a_device * num_epochs)
         return max(ends)
 
     ends = {num_groups: makespan(num_groups) for num_groups in range(1, most + 1)}

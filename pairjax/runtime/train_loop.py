@@ -1,20 +1,31 @@
 """Trains the programs of an experiment, on one device group or on several concurrently."""
 
+import itertools
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
-from pairjax.runtime.multihost import any_process, on_primary, raise_on_all
+from pairjax.runtime.multihost import (
+    all_gather_objects,
+    any_process,
+    is_primary,
+    on_primary,
+    raise_on_all,
+)
 from pairjax.runtime.plan import Plan
 from pairjax.runtime.preemption import Interrupted, StopRequest
-from pairjax.runtime.program_loop import train_program
+from pairjax.runtime.resume import restore_program
 from pairjax.runtime.scheduling import DeviceGroup, longest_first
 from pairjax.runtime.sharding import choose_layout
-from pairjax.runtime.shared_state import SharedState
 from pairjax.runtime.trainer import Trainer
+from pairjax.workdir.checkpoints import Checkpoints
 from pairjax.workdir.failure_log import append_failure
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import checkpoint_directory
 
 SECONDS_BETWEEN_SIGNALS = 0.05
 
@@ -39,115 +50,179 @@ def train_programs(
     Raises: UserError for an error that would stop every program; Interrupted.
     """
     with StopRequest() as stop:
-        shared = SharedState(plan, workdir, callbacks, stop)
+        loop = _TrainLoop(plan, epochs, workdir, callbacks, stop)
         if len(groups) == 1:
-            train_on_group(shared, iter(epochs), epochs, groups[0], ahead=True)
+            loop.train_on_group(iter(epochs), groups[0], ahead=True)
         else:
-            train_side_by_side(shared, longest_first(plan, epochs), epochs, groups)
+            loop.train_side_by_side(groups)
+        loop.raise_if_interrupted()
+    return loop.failures
+
+
+class _TrainLoop:
+    """The training of an experiment's programs; device groups train in a thread each.
+
+    Attributes:
+      failures: the reason for each failed program in one line, by program number.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        epochs: Mapping[int, int],
+        workdir: Path,
+        callbacks: Callback,
+        stop: StopRequest,
+    ):
+        """Arguments as in `train_programs`; stop: whether SIGINT or SIGTERM has been received."""
+        self._plan, self._epochs, self._workdir = plan, epochs, workdir
+        self._callbacks, self._stop = callbacks, stop
+        # Set when a group ends with an error that ends the experiment, such as a full disk.
+        self._halted = threading.Event()
+        # Held while lines are appended and while Orbax saves or restores, which it cannot do twice
+        # at a time.
+        self._recording = threading.Lock()
+        self._reached: dict[int, int] = {}  # The last epoch trained, by program number.
+        self.failures: dict[int, str] = {}
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether this process wants training to end after the current epoch."""
+        return self._stop.requested or self._halted.is_set()
+
+    def train_side_by_side(self, groups: list[DeviceGroup]) -> None:
+        """Runs `train_on_group` in a thread per group; re-raises an exception after all end."""
+        numbers = longest_first(self._plan, self._epochs)
+        with ThreadPoolExecutor(len(groups)) as executor:
+            # All cores are busy: compiling ahead would save no time and cost memory.
+            ended = [
+                executor.submit(self.train_on_group, numbers, group, ahead=False)
+                for group in groups
+            ]
+            # Python runs signal handlers only in the main thread, and not while it blocks.
+            while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
+                pass
+        for future in ended:
+            future.result()
+
+    def train_on_group(self, numbers: Iterator[int], group: DeviceGroup, ahead: bool) -> None:
+        """Trains one program after another until none is left or a stop is requested.
+
+        Args:
+          numbers: program numbers; an iterator that all groups take from.
+          group: the devices to train on.
+          ahead: whether to compile the next program while one trains.
+        """
+        try:
+            for number, compiled in self._compile_in_turn(numbers, group, ahead):
+                try:
+                    self._train_program(number, raise_on_all(compiled))
+                except UserError:
+                    raise
+                except Exception as error:
+                    self._record_failure(number, error)
+                if any_process(self._stopping):
+                    return
+        except BaseException:
+            self._halted.set()
+            raise
+
+    def _compile_in_turn(
+        self, numbers: Iterator[int], group: DeviceGroup, ahead: bool
+    ) -> Iterator[tuple[int, Callable[[], Trainer]]]:
+        """Yields each program number with a function that returns its trainer or raises.
+
+        With `ahead` the next program compiles while one trains; only one, to save memory.
+        """
+        with ThreadPoolExecutor(1) as executor:
+
+            def compile_next():
+                number = list(itertools.islice(numbers, 1))
+                return [(n, executor.submit(Trainer, self._plan, n, group)) for n in number]
+
+            upcoming = compile_next()
+            while upcoming:
+                [(number, compiling)] = upcoming
+                wait([compiling])
+                upcoming = compile_next() if ahead and not any_process(self._stopping) else []
+                yield number, compiling.result
+                if not ahead:
+                    upcoming = compile_next()
+
+    def _train_program(self, number: int, trainer: Trainer) -> None:
+        """Trains all runs of a program to the last epoch or a request to stop."""
+        plan, epoch = self._plan, self._epochs[number]
+        name, saved = plan.program_name(number), None
+        self._callbacks.on_message(f'{name}: {trainer}')
+        if epoch:
+            with self._recording:
+                _, saved = on_primary(lambda: restore_program(plan, self._workdir, number))
+            self._callbacks.on_message(f'{name}: resuming after epoch {epoch}')
+        raise_on_all(lambda: trainer.start(saved))
+        self._callbacks.on_program_start(name, epoch, plan.num_epochs(number))
+        try:
+            self._reached[number] = self._run_epochs(number, epoch, trainer)
+        finally:
+            self._callbacks.on_program_end(name)
+
+    def _run_epochs(self, number: int, epoch: int, trainer: Trainer) -> int:
+        """Trains and records epochs from `epoch` on, and returns the last one, which is saved."""
+        plan, metrics, saved_at = self._plan, Metrics(self._workdir), time.monotonic()
+        num_epochs, every = plan.num_epochs(number), trainer.config.train
+        directory = checkpoint_directory(self._workdir, number)
+        checkpoints = on_primary(lambda: Checkpoints(directory, plan.config.checkpoint.keep))
+
+        def record():
+            """Whether a checkpoint is due and whether to stop, as this process sees it."""
+            if not is_primary():
+                return False, self._stopping
+            with self._recording:
+                metrics.append(records)
+                self._callbacks.on_epoch_end(plan.program_name(number), epoch, records)
+            save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
+            return save_due, self._stopping
+
+        stopping = any_process(self._stopping)
+        while epoch < num_epochs and not stopping:
+            epoch += 1
+            last = epoch == num_epochs
+            due = last or epoch % every.evaluate_every == 0
+            records = trainer.epoch(epoch, due, last or epoch % every.evaluate_all_every == 0)
+            if last:
+                whole_pool = trainer.whole_pool_records()
+                records = [{**a, **b} for a, b in zip(records, whole_pool, strict=True)]
+            save_due, stopping = map(any, zip(*all_gather_objects(record), strict=True))
+            if last or stopping or save_due:
+                state, description = trainer.host_state(), plan.description(number)
+                with self._recording:
+                    on_primary(lambda: checkpoints.save(epoch, state, description))  # noqa: B023
+                saved_at = time.monotonic()
+        return epoch
+
+    def _record_failure(self, number: int, error: Exception) -> None:
+        """Records why program `number` failed: with the exception being handled."""
+        name = self._plan.program_name(number)
+        self.failures[number] = failure_sentence(self._plan, number, error)
+        with self._recording:
+            on_primary(lambda: append_failure(self._workdir, name))
+        self._callbacks.on_message(f'{name} failed: {self.failures[number]}')
+
+    def raise_if_interrupted(self) -> None:
+        """Raises Interrupted, which says how far it got, where a signal left work undone."""
+        plan, reached = self._plan, self._reached
         unfinished = [
             n
-            for n, start in epochs.items()
-            if n not in shared.failures and shared.reached.get(n, start) < plan.num_epochs(n)
+            for n, start in self._epochs.items()
+            if n not in self.failures and reached.get(n, start) < plan.num_epochs(n)
         ]
-        if any_process(stop.requested) and unfinished:
-            raise Interrupted(stopping_place(shared))
-    return shared.failures
-
-
-def train_side_by_side(
-    shared: SharedState,
-    numbers: Iterator[int],
-    epochs: Mapping[int, int],
-    groups: list[DeviceGroup],
-) -> None:
-    """Runs `train_on_group` in a thread per group; re-raises an exception when all have ended."""
-    with ThreadPoolExecutor(len(groups)) as executor:
-        # All cores are busy: compiling ahead would save no time and cost memory.
-        ended = [
-            executor.submit(train_on_group, shared, numbers, epochs, group, ahead=False)
-            for group in groups
-        ]
-        # Python runs signal handlers only in the main thread, and not while it blocks.
-        while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
-            pass
-    for future in ended:
-        future.result()
-
-
-def train_on_group(
-    shared: SharedState,
-    numbers: Iterator[int],
-    epochs: Mapping[int, int],
-    group: DeviceGroup,
-    ahead: bool,
-) -> None:
-    """Trains one program after another until none is left or a stop is requested.
-
-    Args:
-      shared: state shared by all groups.
-      numbers: program numbers; an iterator that all groups take from.
-      epochs: the epoch to resume after, by program number.
-      group: the devices to train on.
-      ahead: whether to compile the next program while one trains.
-    """
-    try:
-        for number, compiled in compile_in_turn(shared, numbers, group, ahead):
-            try:
-                trainer = raise_on_all(compiled)
-                shared.reached[number] = train_program(shared, number, epochs[number], trainer)
-            except UserError:
-                raise
-            except Exception as error:
-                record_failure(shared, number, error)
-            if any_process(shared.stopping):
-                return
-    except BaseException:
-        shared.halted.set()
-        raise
-
-
-def compile_in_turn(
-    shared: SharedState, numbers: Iterator[int], group: DeviceGroup, ahead: bool
-) -> Iterator[tuple[int, Callable[[], Trainer]]]:
-    """Yields each program number with a function that returns its trainer or raises.
-
-    With `ahead` the next program compiles while one trains; only one, to save memory.
-    """
-    with ThreadPoolExecutor(1) as executor:
-        upcoming = []
-
-        def compile_next():
-            number = next(numbers, None)
-            if number is not None:
-                upcoming.append((number, executor.submit(Trainer, shared.plan, number, group)))
-
-        compile_next()
-        while upcoming:
-            number, compiling = upcoming.pop()
-            wait([compiling])
-            if ahead and not any_process(shared.stopping):
-                compile_next()
-            yield number, compiling.result
-            if not ahead:
-                compile_next()
-
-
-def stopping_place(shared: SharedState) -> str:
-    """How far an interrupted experiment got, as a sentence."""
-    reached, plan = shared.reached, shared.plan
-    halfway = {n: e for n, e in reached.items() if e < plan.num_epochs(n)}
-    latest = halfway or dict(list(reached.items())[-1:])
-    places = [f'epoch {epoch} of program {n + 1}' for n, epoch in sorted(latest.items())]
-    return f'stopped and saved after {" and ".join(places) or "no epoch"} of {len(plan.programs)}'
-
-
-def record_failure(shared: SharedState, number: int, error: Exception) -> None:
-    """Records why program `number` failed: with the exception being handled."""
-    shared.failures[number] = failure_sentence(shared.plan, number, error)
-    name = shared.plan.program_name(number)
-    with shared.recording:
-        on_primary(lambda: append_failure(shared.workdir, name))
-    shared.callbacks.on_message(f'{name} failed: {shared.failures[number]}')
+        if not any_process(self._stop.requested) or not unfinished:
+            return
+        halfway = {n: e for n, e in reached.items() if e < plan.num_epochs(n)}
+        latest = halfway or dict(list(reached.items())[-1:])
+        places = [f'epoch {epoch} of program {n + 1}' for n, epoch in sorted(latest.items())]
+        raise Interrupted(
+            f'stopped and saved after {" and ".join(places) or "no epoch"} of {len(plan.programs)}'
+        )
 
 
 def failure_sentence(plan: Plan, number: int, error: Exception) -> str:

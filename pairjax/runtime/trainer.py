@@ -8,11 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pairjax.runtime.all_pairs_evaluation import (
-    compile_digits_of,
-    factorises,
-    whole_pool_accuracies,
-)
+from pairjax.runtime.all_pairs_evaluation import whole_pool_accuracies
 from pairjax.runtime.plan import Plan
 from pairjax.runtime.scheduling import DeviceGroup
 from pairjax.runtime.sharding import (
@@ -27,8 +23,6 @@ from pairjax.runtime.vectorize import compile_programs
 from pairjax.training.evaluate import Correct, EvalRequest
 from pairjax.training.state import RunState
 from pairjax.trials import Trial
-
-Run = tuple[Trial, int]  # a trial and a seed
 
 
 class Trainer:
@@ -56,9 +50,6 @@ class Trainer:
         self._programs = compile_programs(
             self.config, self.layout, self._pools, self._seeds, self._hyper
         )
-        self._digits_of = compile_digits_of(
-            self.config, self.layout, self._pools, self._programs.state
-        )
         self.compile_seconds = time.monotonic() - started
         self._unreported_compile_seconds = self.compile_seconds
         self._state = None
@@ -77,15 +68,6 @@ class Trainer:
         else:
             self._state = place_runs(saved, self.layout)
         jax.block_until_ready(self._state)
-
-    @property
-    def expected_state(self) -> RunState:
-        """`host_state` with jax.ShapeDtypeStruct leaves."""
-        num_runs = len(self.runs)
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((num_runs, *leaf.shape[1:]), leaf.dtype),
-            self._programs.state,
-        )
 
     def host_state(self) -> RunState:
         """The state as host arrays with a leading axis of runs, without padding."""
@@ -128,11 +110,15 @@ class Trainer:
         time that they took.
         """
         started = time.monotonic()
-        compiled, where = (self._programs.evaluate, self._digits_of), (self.layout, self._pools)
-        accuracies = whole_pool_accuracies(self.config, *compiled, *where, self._state)
-        field = 'exact_pair_accuracy' if factorises(self.config.model) else 'sampled_pair_accuracy'
-        nothing = {'exact_pair_accuracy': None, 'sampled_pair_accuracy': None}
-        records = [{**nothing, field: accuracy} for accuracy in accuracies]
+        arguments = self.config, self._programs, self.layout, self._pools, self._state
+        exact = self._programs.digit_logits is not None
+        records = [
+            {
+                'exact_pair_accuracy': accuracy if exact else None,
+                'sampled_pair_accuracy': None if exact else accuracy,
+            }
+            for accuracy in whole_pool_accuracies(*arguments)
+        ]
         seconds = self._seconds_a_run(started)
         return [{**record, 'whole_pool_seconds': seconds} for record in records]
 
@@ -141,7 +127,11 @@ class Trainer:
 
 
 def epoch_records(
-    runs: Sequence[Run], epoch: int, losses: np.ndarray, correct: Correct | None, data: Any
+    runs: Sequence[tuple[Trial, int]],
+    epoch: int,
+    losses: np.ndarray,
+    correct: Correct | None,
+    data: Any,
 ) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl of one epoch, without clock values.
 

@@ -103,16 +103,18 @@ def map_in_place(fn: Callable, state: Any, others: tuple, batch_size: int) -> tu
 
 
 class Programs(NamedTuple):
-    """The three compiled functions of all runs of one structure.
+    """The compiled functions of all runs of one structure.
 
     init(pools, seeds, hyperparameters) -> state; train_epoch(pools, state,
     hyperparameters) -> (state, losses), reusing the old state's memory;
-    evaluate(EvalRequest(pools, all_sets), state) -> Correct.
+    evaluate(EvalRequest(pools, all_sets), state) -> Correct; digit_logits(pools, state) -> two
+    arrays (runs, images, classes), None where a learned head decides.
     """
 
     init: Callable
     train_epoch: Callable
     evaluate: Callable
+    digit_logits: Callable | None = None
 
     @property
     def state(self) -> Any:
@@ -175,6 +177,9 @@ def compile_programs(
         train_epoch.lower(pools, state, hyperparameters),
         evaluate_all.lower(evaluate.EvalRequest(pools, replicate(np.bool_(True), layout)), state),
     ]
+    if config.model.head != 'learned':
+        digits = partial(evaluate.digit_logits, config)
+        lowered.append(over_runs(digits, layout, 1, evaluation_options).lower(pools, state))
     # XLA compiles outside the interpreter's lock, so threads do run side by side.
     with ThreadPoolExecutor(len(lowered)) as executor:
         compiled = list(executor.map(lambda program: program.compile(), lowered))

@@ -1,5 +1,6 @@
 """Evaluates one run: forward pass and correct counts (pure functions)."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -127,6 +128,27 @@ def count_correct(
         return jax.tree.unflatten(jax.tree.structure(sets), counts)
 
     return Correct(count(main), None if digits is None else count(digits), ~not_finite.any())
+
+
+def digit_logits(config: Any, pools: Pools, state: RunState) -> tuple[jax.Array, jax.Array]:
+    """A run's digit logits (images, classes) of every test image, as the first and as the second.
+
+    Arguments as in `count_correct`.
+    """
+    images = jnp.arange(pools.num_train, len(pools.labels))
+
+    def predict_digits(indices):
+        output = predict(config, pools.num_classes, state, pools.images[indices])
+        return output.digit_logits_a, output.digit_logits_b
+
+    return over_batches(predict_digits, jnp.stack([images, images], axis=1))
+
+
+def over_batches(fn: Callable[[jax.Array], Any], pairs: jax.Array) -> Any:
+    """What fn returns for pairs (n, 2), which it gets in the batches of evaluation."""
+    batches = _pad_to_whole_batches(pairs).reshape(-1, EVALUATION_BATCH_SIZE, 2)
+    results = jax.lax.map(fn, batches)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: len(pairs)], results)
 
 
 def _pad_to_whole_batches(pairs: jax.Array) -> jax.Array:

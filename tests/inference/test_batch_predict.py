@@ -196,9 +196,10 @@ def test_a_list_that_is_not_there_is_named(tmp_path):
         list(read_pairs(tmp_path / 'none.csv'))
 
 
-def test_an_error_that_is_no_user_s_mistake_stops_everything(tmp_path):
+def test_a_bug_costs_the_rows_of_its_image_alone(tmp_path):
     def fail(path):
-        raise MemoryError
+        return read(path) if not path.endswith('3.png') else {}['no such field']
 
-    with pytest.raises(MemoryError):
-        predict(tmp_path, 'a,b\n1.png,2.png\n', worker=Worker(fail))
+    rows, counts = predict(tmp_path, 'a,b\n1.png,2.png\n3.png,2.png\n', worker=Worker(fail))
+    assert [row[2] for row in rows] == ['yes', ''] and counts == (2, 1, 0)
+    assert "3.png cannot be prepared (KeyError: 'no such field')" in rows[1][6]

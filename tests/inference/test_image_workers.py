@@ -61,8 +61,8 @@ def die(path):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail(path):
-    raise MemoryError(path)
+def fail_for_the_first(path):
+    return read_image(path) if not path.endswith('/0.png') else {}['no such field']
 
 
 def wait(path):
@@ -90,9 +90,11 @@ def test_a_worker_that_dies_is_a_sentence(paths):
         list(read(paths))
 
 
-def test_an_error_that_is_no_user_s_mistake_is_raised_here(paths):
-    with pytest.raises(MemoryError, match=r'0\.png'), image_workers(fail, 1) as read:
-        list(read(paths))
+def test_a_bug_costs_one_sentence_an_image_and_no_traceback(paths, capfd):
+    with image_workers(fail_for_the_first, 1) as read:
+        first, second = read(paths[:2])
+    assert first == f"{paths[0]} cannot be prepared (KeyError: 'no such field'); please report this"
+    assert isinstance(second, PreparedImage) and capfd.readouterr() == ('', '')
 
 
 def test_leaving_early_gives_up_what_is_being_read(paths):

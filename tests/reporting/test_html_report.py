@@ -22,7 +22,7 @@ from PIL import Image
 
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
-from pairjax.inference.selected_predictions import predict_selected
+from pairjax.inference.pair_predictions import predict_selected
 from pairjax.reporting.html.page import Section, Table, TableCell, render_page
 from pairjax.reporting.html.report import command, read_experiments, write_report
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import jax
 import numpy as np
@@ -10,11 +11,12 @@ from conftest import make_small_config
 from flax import nnx
 from ml_collections import ConfigDict
 
-from pairjax.runtime.all_pairs_evaluation import compile_digits_of, whole_pool_accuracies
+from pairjax.runtime.all_pairs_evaluation import whole_pool_accuracies
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import Trainer
-from pairjax.training.evaluate import predict
+from pairjax.runtime.vectorize import over_runs
+from pairjax.training.evaluate import digit_logits, predict
 from pairjax.workdir.metrics_log import Metrics
 
 FIELDS = ('exact_pair_accuracy', 'sampled_pair_accuracy')
@@ -69,14 +71,16 @@ def with_head(trainer, head):
 
 
 def stacked(trainer, head):
-    """Layout, pools and runs, without the main head where another one takes its place."""
-    state = trainer._state
+    """Programs, layout, pools and runs, without a main head where another one takes its place."""
+    state, programs = trainer._state, trainer._programs
     if head != 'learned':
+        digits = partial(digit_logits, with_head(trainer, head))
+        programs = programs._replace(digit_logits=over_runs(digits, trainer.layout, 1, {}))
         variables = state.learned.variables
         params = nnx.State({k: v for k, v in variables.params.items() if k != 'main_head'})
         learned = state.learned._replace(variables=variables._replace(params=params))
         state = state.replace(learned=learned)
-    return trainer.layout, trainer._pools, state
+    return programs, trainer.layout, trainer._pools, state
 
 
 @pytest.mark.parametrize(
@@ -89,9 +93,7 @@ def stacked(trainer, head):
 )
 def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, decide):
     config, runs = with_head(trainer[0], head), stacked(trainer[0], head)
-    digits_of = compile_digits_of(config, *runs)
-    assert (digits_of is None) == (head == 'learned')
-    found = whole_pool_accuracies(config, trainer[0]._programs.evaluate, digits_of, *runs)
+    found = whole_pool_accuracies(config, *runs)
     assert len(found) == 3
     for i, accuracy in enumerate(found):
         state = jax.tree.map(lambda leaf, i=i: leaf[i], trainer[0].host_state())
@@ -104,8 +106,7 @@ def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, dec
 def test_a_run_that_failed_has_no_accuracy(trainer, head):
     trainer, _ = trainer
     config = with_head(trainer, head)
-    layout, pools, state = stacked(trainer, head)
-    digits_of = compile_digits_of(config, layout, pools, state)
+    *where, state = stacked(trainer, head)
 
     def poison(leaf):
         return leaf.at[1].set(np.nan)
@@ -116,8 +117,7 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
             learned=state.learned._replace(variables=jax.tree.map(poison, state.learned.variables))
         ),
     ):
-        compiled = trainer._programs.evaluate, digits_of
-        found = whole_pool_accuracies(config, *compiled, layout, pools, bad)
+        found = whole_pool_accuracies(config, *where, bad)
         assert [accuracy is None for accuracy in found] == [False, True, False]
 
 

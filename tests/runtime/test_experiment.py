@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import evaluate_workdir
+from pairjax.runtime import train_loop
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
@@ -123,6 +125,24 @@ def test_an_interrupted_experiment_resumes_to_the_same_outcome(
     assert lines_before == epochs * 6
     summary = run_experiment(config, workdir)
     assert_same_outcome(workdir, summary, finished)
+
+
+def test_a_signal_while_a_program_compiles_stops_before_its_first_epoch(
+    config, tmp_path, finished, monkeypatch
+):
+    class Compiling(train_loop.Trainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # Handlers run in the main thread, which needs its turn.
+
+    workdir = tmp_path / 'interrupted'
+    with monkeypatch.context() as patch:
+        patch.setattr(train_loop, 'Trainer', Compiling)
+        with pytest.raises(Interrupted, match='saved after epoch 0 of program 1 of 2'):
+            run_experiment(config, workdir)
+    assert Metrics(workdir).read() == []
+    assert_same_outcome(workdir, run_experiment(config, workdir), finished)
 
 
 def test_lines_past_the_checkpoint_are_written_once(config, tmp_path, finished):

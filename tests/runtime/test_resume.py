@@ -19,6 +19,7 @@ def make_plan(*programs, seeds=(0,)):
     return SimpleNamespace(
         trials=list(itertools.chain(*programs)),
         programs=programs,
+        program_of={t.index: n for n, trials in enumerate(programs) for t in trials},
         runs=lambda number: list(itertools.product(programs[number], seeds)),
     )
 

@@ -21,7 +21,7 @@ from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.preemption import Interrupted
-from pairjax.runtime.scheduling import DeviceGroup, ProgramSize, choose_device_groups, longest_first
+from pairjax.runtime.scheduling import DeviceGroup, choose_device_groups, longest_first
 from pairjax.workdir.metrics_log import Metrics
 
 
@@ -30,7 +30,7 @@ def widths_of_groups(num_devices, programs, **runs):
     jax_devices = jax.devices()[:num_devices]
     assert len(jax_devices) == num_devices
     settings = SimpleNamespace(devices=num_devices, per_batch=0, **runs)
-    groups = choose_device_groups([ProgramSize(*program) for program in programs], settings)
+    groups = choose_device_groups(programs, settings)
     devices = [device for group in groups for device in group.devices]
     assert len(set(devices)) == len(devices)
     assert sum(group.share for group in groups) == pytest.approx(1)
@@ -60,7 +60,7 @@ def test_the_devices_are_split_where_that_is_sooner_done(num_devices, programs, 
 def test_several_processes_and_accelerators_have_one_lane(monkeypatch):
     cores = [SimpleNamespace(platform='cpu', process_index=i % 2) for i in range(4)]
     chips = [SimpleNamespace(platform='gpu', process_index=0) for _ in range(4)]
-    settings, programs = SimpleNamespace(devices=0), [ProgramSize(5, 25)] * 31
+    settings, programs = SimpleNamespace(devices=0), [(5, 25)] * 31
     for devices, num_processes in ((cores, 2), (chips, 1)):
         monkeypatch.setattr(jax, 'devices', lambda devices=devices: devices)
         monkeypatch.setattr(jax, 'process_count', lambda count=num_processes: count)
@@ -236,7 +236,7 @@ runpy.run_path('launch/main.py', run_name='__main__')
 
 def test_a_plan_gives_each_lane_its_devices(config):
     plan = make_plan(config)
-    groups = choose_device_groups([ProgramSize(3, 4)] * 4, plan.config.runs)
+    groups = choose_device_groups([(3, 4)] * 4, plan.config.runs)
     trainers = [train_loop.Trainer(plan, 0, group) for group in groups]
     used = [set(np.ravel(trainer.layout.mesh.devices)) for trainer in trainers]
     assert used == [set(group.devices) for group in groups]

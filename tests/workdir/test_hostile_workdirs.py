@@ -59,10 +59,6 @@ class MadeUpTrainer:
     def start(self, saved=None):
         self.state = self.state if saved is None else saved
 
-    @property
-    def expected_state(self):
-        return self.state
-
     def host_state(self):
         return self.state
 
