@@ -9,6 +9,7 @@ from metrics_lines import line
 
 from pairjax.errors import UserError
 from pairjax.runtime.resume import resume_epochs
+from pairjax.workdir import metrics_log
 from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import checkpoint_directory, saved_epoch
 
@@ -70,8 +71,8 @@ def test_however_many_programs_there_are_the_lines_are_read_once(tmp_path, monke
     metrics, plan = Metrics(tmp_path), make_plan(*([index] for index in range(20)))
     metrics.append([line(1, trial) for trial in range(20)])
     make_checkpoints(tmp_path, *[1] * 20)
-    parsed, parse = [], Metrics._parse
-    monkeypatch.setattr(Metrics, '_parse', lambda *a: parsed.append(a) or parse(*a))
+    parsed, parse = [], metrics_log.parse_json
+    monkeypatch.setattr(metrics_log, 'parse_json', lambda text: parsed.append(text) or parse(text))
     assert resume_epochs(plan, tmp_path, metrics) == [1] * 20
     assert len(parsed) == 20
 
