@@ -13,8 +13,8 @@ from pairjax.analysis.statistics import PairedComparison, compare_paired, descri
 from pairjax.errors import UserError
 from pairjax.trials import trial_names
 from pairjax.workdir.metrics_log import Metrics
-from pairjax.workdir.schema import SETTING, STATISTICS, mismatch
-from pairjax.workdir.workdir import read_config, read_summary
+from pairjax.workdir.schema import SETTING, STATISTICS, SUMMARY, check_shape, mismatch
+from pairjax.workdir.workdir import read_config, read_json
 
 FINAL = 'final_test_accuracy'
 
@@ -190,7 +190,8 @@ def read_experiment(workdir: Path) -> ExperimentResult:
             f'{path} does not exist yet: the training is not finished; run its command again to '
             'resume it'
         )
-    summary = read_summary(workdir)
+    summary = read_json(path)
+    check_shape(summary, SUMMARY, path)
     contradiction = _contradiction(summary)
     if contradiction:
         raise UserError(

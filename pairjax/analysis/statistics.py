@@ -213,13 +213,6 @@ def compare_independent(
     return IndependentComparison(difference, error, difference / error, ci95)
 
 
-def compare_recorded(*statistics: float | None) -> dict[str, float | None]:
-    """`compare_independent` without the interval: difference, standard_error and z."""
-    comparison = compare_independent(*statistics)
-    error, z = comparison.standard_error, comparison.z
-    return {'difference': comparison.mean, 'standard_error': error, 'z': z}
-
-
 def rank_correlation(
     x: Sequence[float], y: Sequence[float]
 ) -> tuple[float | None, float | None, float | None]:

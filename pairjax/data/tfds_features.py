@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,18 @@ def check_tfds_features(path: Path) -> None:
 
     Raises: UserError where it names a class that is not of TFDS itself.
     """
+    names = []
+
+    def note_classes(fields: list[tuple[str, Any]]) -> None:
+        for name, value in fields:
+            if isinstance(value, str):
+                if name in _CLASS_FIELDS:
+                    names.append(value)
+                with contextlib.suppress(ValueError):  # A string may hold JSON, which TFDS reads.
+                    json.loads(value, object_pairs_hook=note_classes)
+
     try:
-        names = list(_class_names(path.read_text('utf-8')))
+        json.loads(path.read_text('utf-8'), object_pairs_hook=note_classes)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'{path} cannot be read ({error}); prepare the data set again.') from None
     for name in names:
@@ -27,16 +36,3 @@ def check_tfds_features(path: Path) -> None:
                 f'{path} names {shown(name)}, which is no feature of TFDS; to import it would run '
                 'code that came with the data, so choose a data set of images and class labels.'
             )
-
-
-def _class_names(value: Any) -> Iterator[str]:
-    """Every class named in JSON, also in strings that hold JSON."""
-    if isinstance(value, dict):
-        yield from (value[f] for f in _CLASS_FIELDS if isinstance(value.get(f), str))
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _class_names(inner)
-    elif isinstance(value, str) and value.lstrip()[:1] in ('{', '['):
-        with contextlib.suppress(ValueError):
-            yield from _class_names(json.loads(value))

@@ -53,13 +53,17 @@ LINE = {
     **dict.fromkeys(('test_accuracy', 'test_digit_accuracy'), (None, float)),
     **dict.fromkeys(('train_seconds', 'compile_seconds', 'whole_pool_seconds?'), float),
 }
-# Of config.json; `config.validate` checks the config in it.
-CONFIG_FILE = {'format?': COUNT, 'config': {}, 'data': DATA, 'versions': {}}
-# The fields that the HTML report reads of a config; it shows the rest as they are.
-REPORTED_CONFIG = {
-    'seed': COUNT,
-    'num_seeds': SIZE,
-    'data': {f'num_{name}_pairs': SIZE for name in ('train', 'validation', 'test')},
+# Of the config, what is read without `config.validate`; workdirs of any version have these.
+CONFIG_FILE = {
+    'format?': COUNT,
+    'config': {
+        'name': str,
+        'seed': COUNT,
+        'num_seeds': SIZE,
+        'data': {f'num_{name}_pairs': SIZE for name in ('train', 'validation', 'test')},
+    },
+    'data': DATA,
+    'versions': {},
 }
 
 

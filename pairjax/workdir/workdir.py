@@ -12,7 +12,7 @@ from pairjax import __version__
 from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError, shown
 from pairjax.system import write_json, writing
-from pairjax.workdir.schema import CONFIG_FILE, SUMMARY, check_shape, parse_json
+from pairjax.workdir.schema import CONFIG_FILE, check_shape, parse_json
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -146,14 +146,3 @@ def read_config(workdir: Path) -> dict[str, Any]:
         )
     check_shape(content, CONFIG_FILE, path)
     return content
-
-
-def read_summary(workdir: Path) -> dict[str, Any]:
-    """summary.json of a workdir; `analysis.results` also checks that it is consistent.
-
-    Raises: UserError where it is missing, damaged or not of pairjax.
-    """
-    path = workdir / 'summary.json'
-    summary = read_json(path)
-    check_shape(summary, SUMMARY, path)
-    return summary

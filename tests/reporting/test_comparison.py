@@ -16,6 +16,7 @@ from rich.console import Console
 
 from pairjax.analysis.paired import compare_workdirs, seed_list
 from pairjax.analysis.statistics import describe, seeds_to_resolve
+from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.reporting.comparison import show_comparison
 from pairjax.reporting.plots.comparison import draw_comparison
@@ -56,7 +57,7 @@ def workdir(tmp_path):
     def make(name, *trials, selected=0, **data):
         directory = tmp_path / name
         directory.mkdir(parents=True)
-        config = {'config': {}, 'data': DATA, 'versions': {}}
+        config = {'config': default_config().to_dict(), 'data': DATA, 'versions': {}}
         (directory / 'config.json').write_text(json.dumps(config))
         summary = {'name': 'x', 'data': DATA | data, 'trials': trials, 'selected_trial': selected}
         summary['timing'] = dict.fromkeys(CLOCK, 1.0)

@@ -24,7 +24,6 @@ from pairjax.reporting.html.tables import (
     statistic_text,
     trials_table,
 )
-from pairjax.workdir.schema import REPORTED_CONFIG, check_shape
 
 INTRODUCTION = (
     'Accuracies are percent of pairs (digits: of images): mean ± standard deviation over n seeds '
@@ -46,8 +45,6 @@ def read_experiments(workdirs: Sequence[Path]) -> list[ExperimentResult]:
         if resolved.count(path) > 1:
             raise UserError(f'{workdir} is named twice; name each workdir once')
     results = [read_experiment(workdir) for workdir in workdirs]
-    for result in results:
-        check_shape(result.config, REPORTED_CONFIG, result.workdir / 'config.json')
     if len({result.name for result in results}) < len(results):
         results = [
             dataclasses.replace(r, summary={**r.summary, 'name': f'{r.name} in {r.workdir}'})
