@@ -1,6 +1,7 @@
 """What the tests of the HTML report share: workdirs to report, and the page parsed."""
 
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -102,7 +103,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text += data
+        # As a browser shows it: a line break within a text is a space.
+        self.text += data if data.isspace() else re.sub('[ \n]+', ' ', data)
         if self.open and self.open[-1] in ('script', 'style'):
             getattr(self, f'{self.open[-1]}s').append(data)
         elif 'caption' in self.open:

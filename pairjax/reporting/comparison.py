@@ -1,11 +1,14 @@
 """The console report of a paired comparison: two tables and notes on them."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.paired import LEVEL, Comparison, Pair, measure_name, seed_list
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.format import format_difference, format_ratio, format_statistic
+from pairjax.reporting.format import format_difference, format_ratio
+from pairjax.reporting.tables import Cell, Columns, console_table
 from pairjax.trials import trial_names
 
 # Above this no exact number is shown.
@@ -15,52 +18,40 @@ MOST_SEEDS = 100_000
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Prints the arms, their paired differences, and notes on the seeds."""
     console.print(arms_table(comparison))
-    console.print(pairs_table(comparison))
+    columns = difference_columns(comparison.pairs)
+    console.print(console_table('paired differences in percentage points', columns))
     for note in comparison_notes(comparison):
         console.print(note, markup=False, soft_wrap=True)
 
 
 def arms_table(comparison: Comparison) -> Table:
     """One row per arm, in the order given: what it is, and its mean over the common seeds."""
-    table = Table(
-        title=f'{measure_name(comparison.measure)} in percent, '
-        'mean +- std [95 % interval of the mean] over the common seeds'
-    )
-    table.add_column('arm')
-    table.add_column('trial')
-    table.add_column('n', justify='right')
-    table.add_column('mean +- std [95 %]', justify='right')
-    trials = trial_names([arm.trial.summary for arm in comparison.arms])
-    for arm, trial, values in zip(comparison.arms, trials, comparison.values, strict=True):
-        table.add_row(arm.name, trial, str(len(values)), format_statistic(describe(values)))
-    return table
+    columns = {
+        'arm': [arm.name for arm in comparison.arms],
+        'trial': trial_names([arm.trial.summary for arm in comparison.arms]),
+        'n': map(len, comparison.values),
+        'mean +- std [95 %]': map(describe, comparison.values),
+    }
+    title = 'in percent, mean +- std [95 % interval of the mean] over the common seeds'
+    return console_table(f'{measure_name(comparison.measure)} {title}', columns)
 
 
-def pairs_table(comparison: Comparison) -> Table:
-    """One row per pair of arms."""
-    table = Table(title='paired differences in percentage points')
-    table.add_column('arms')
-    headings = ('n', 'difference [95 %]', 'p', 'Holm p', 'ratio of std [95 %]', 'seeds needed')
-    for heading in headings:
-        table.add_column(heading, justify='right')
-    for pair in comparison.pairs:
-        table.add_row(
-            f'{pair.a} - {pair.b}',
-            str(pair.paired.n),
-            format_difference(pair.paired),
-            f'{pair.paired.p_value:.2g}',
-            f'{pair.adjusted_p:.2g}',
-            format_ratio(*pair.std_ratio),
-            _seeds_needed(pair),
-        )
-    return table
+def difference_columns(pairs: Sequence[Pair]) -> Columns:
+    """One row per pair of arms, differences in percentage points."""
+    return {
+        'arms': [f'{pair.a} - {pair.b}' for pair in pairs],
+        'n': [pair.paired.n for pair in pairs],
+        'difference [95 %]': [Cell(format_difference(p.paired), p.paired.mean) for p in pairs],
+        'p': [Cell(f'{pair.paired.p_value:.2g}', pair.paired.p_value) for pair in pairs],
+        'Holm p': [Cell(f'{pair.adjusted_p:.2g}', pair.adjusted_p) for pair in pairs],
+        'ratio of std [95 %]': [Cell(format_ratio(*p.std_ratio), p.std_ratio[0]) for p in pairs],
+        'seeds needed': [_seeds_needed(pair.seeds_needed) for pair in pairs],
+    }
 
 
-def _seeds_needed(pair: Pair) -> str:
-    if pair.seeds_needed is None:
-        return '-'
-    many = pair.seeds_needed > MOST_SEEDS
-    return f'over {MOST_SEEDS:,}' if many else f'{pair.seeds_needed:,}'
+def _seeds_needed(number: int | None) -> int | Cell | None:
+    many = number is not None and number > MOST_SEEDS
+    return Cell(f'over {MOST_SEEDS:,}', number) if many else number
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:

@@ -10,6 +10,7 @@ from pairjax.analysis.results import ExperimentResult
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.format import format_statistic
 from pairjax.reporting.plots.curves import draw_training_curves, save_figure
+from pairjax.reporting.tables import Cell, console_table, percent
 
 format_figure = format_statistic
 ACCURACIES = {
@@ -23,25 +24,18 @@ ALL_PAIRS = 'exact_pair_accuracy'
 
 def accuracy_table(result: ExperimentResult) -> Table:
     """One row per trial: accuracies and seconds; * marks the one that validation selects."""
-    table = Table(
-        title=f'{result.name}, {result.data["source"]} digits: test accuracy in '
-        'percent, mean +- std [95 % interval of the mean] over n seeds'
-    )
     has_all_pairs = any(trial.statistic(ALL_PAIRS) for trial in result.trials)
     measures = ACCURACIES | ({ALL_PAIRS: 'all test pairs'} if has_all_pairs else {})
-    table.add_column('trial')
-    for heading in ('parameters', 'n', *measures.values(), 's/run'):
-        table.add_column(heading, justify='right')
-    for trial in result.trials:
-        mark, seconds = '*' if trial.index == result.selected else '', trial.seconds_per_run
-        table.add_row(
-            f'{trial.index}{mark} {trial.name}',
-            f'{trial.num_params:,}',
-            str(trial.n),
-            *(format_statistic(trial.statistic(measure)) for measure in measures),
-            '-' if seconds is None else f'{seconds:.2f}',
-        )
-    return table
+    trials = result.trials
+    columns = {
+        'trial': [f'{t.index}{"*" * (t.index == result.selected)} {t.name}' for t in trials],
+        'parameters': [trial.num_params for trial in trials],
+        'n': [trial.n for trial in trials],
+        **{heading: [t.statistic(name) for t in trials] for name, heading in measures.items()},
+        's/run': [trial.seconds_per_run for trial in trials],
+    }
+    title = 'test accuracy in percent, mean +- std [95 % interval of the mean] over n seeds'
+    return console_table(f'{result.name}, {result.data["source"]} digits: {title}', columns)
 
 
 def show_results(result: ExperimentResult, console: Console) -> None:
@@ -82,14 +76,14 @@ def show_evaluation(rows: Sequence[Mapping[str, Any]], console: Console) -> None
         fractions, None for a seed that failed or a model without digit heads.
       console: where to print.
     """
-    table = Table(title='accuracy on test pairs in percent')
-    for heading in ('trial', 'seed', 'epoch', 'pairs', 'digits'):
-        table.add_column(heading, justify='right')
-    for row in rows:
-        accuracies = (row['test_accuracy'], row['test_digit_accuracy'])
-        texts = ['-' if value is None else f'{100 * value:.2f}' for value in accuracies]
-        table.add_row(*(str(row[name]) for name in ('trial', 'seed', 'epoch')), *texts)
-    console.print(table)
+    columns = {
+        'trial': [row['trial'] for row in rows],
+        'seed': [Cell(str(row['seed']), row['seed']) for row in rows],
+        'epoch': [row['epoch'] for row in rows],
+        'pairs': [percent(row['test_accuracy']) for row in rows],
+        'digits': [percent(row['test_digit_accuracy']) for row in rows],
+    }
+    console.print(console_table('accuracy on test pairs in percent', columns))
     for trial in sorted({row['trial'] for row in rows}):
         statistic = describe([row['test_accuracy'] for row in rows if row['trial'] == trial])
         n = sum(value is not None for value in statistic['values'])

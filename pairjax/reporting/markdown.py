@@ -39,15 +39,21 @@ def render(package: str, template: str, **context: Any) -> str:
       template: its file name.
       **context: what the template names.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(package),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = make_environment(package)
     environment.filters |= {
         'paragraph': lambda text: paragraph(*text.split()),
         'bullet': lambda text: bullet(' '.join(text.split())),
         'table': lambda rows, *headings: table(headings, rows),
     }
     return environment.get_template(template).render(context).strip('\n') + '\n'
+
+
+def make_environment(package: str, autoescape: bool = False) -> jinja2.Environment:
+    """Where the templates of a package are loaded; an unknown name in one is an error."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

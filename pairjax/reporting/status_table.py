@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.format import format_statistic
+from pairjax.reporting.tables import Cell, console_table
 from pairjax.workdir.status import ProgramStatus, Status, TrialStatus
 
 MOST_ROWS = 20
@@ -24,12 +24,10 @@ def show_status(status: Status, workdir: Path, console: Console) -> None:
     say(headline(status, workdir))
     say(progress_line(status))
     rows = [(program, trial) for program in status.programs for trial in program.trials]
+    shown = rows
     if len(rows) > MOST_ROWS:
         rows = sorted(rows, key=lambda row: STATES.index(row[0].state))
-        looked_for = [row for row in rows if row[0].state in STATES[:3]]
-        shown = looked_for[:MOST_ROWS]
-    else:
-        shown = rows
+        shown = [row for row in rows if row[0].state in STATES[:3]][:MOST_ROWS]
     if shown:
         console.print(status_table(shown))
     if len(shown) < len(rows):
@@ -75,30 +73,26 @@ def progress_line(status: Status) -> str:
 
 def status_table(rows: list[tuple[ProgramStatus, TrialStatus]]) -> Table:
     """One row per trial; seconds are those of its whole program."""
-    table = Table(
-        title='validation accuracy in percent at the latest epoch, mean [95 % interval of it] '
-        'over n seeds'
-    )
-    table.add_column('trial')
-    table.add_column('state')
-    headings = ('epochs', 'runs', 'validation', 'n', 'diverged', 's/epoch', 'left', 'saved epoch')
-    for heading in headings:
-        table.add_column(heading, justify='right')
-    for program, trial in rows:
-        seconds, left = program.seconds_per_epoch, program.seconds_left
-        table.add_row(
-            f'{trial.index} {trial.name}',
-            program.state,
-            f'{program.epochs}/{program.num_epochs}',
-            str(program.num_runs // len(program.trials)),
-            format_statistic(describe(trial.validation_accuracy) | {'std': None}),
-            str(len(trial.validation_accuracy)),
-            str(trial.num_failed),
-            '-' if seconds is None else f'{seconds:.2f}',
-            '-' if left is None else duration(left),
-            '-' if program.saved_epoch is None else str(program.saved_epoch),
-        )
-    return table
+    programs, trials = zip(*rows, strict=True)
+    columns = {
+        'trial': [f'{trial.index} {trial.name}' for trial in trials],
+        'state': [program.state for program in programs],
+        'epochs': [Cell(f'{p.epochs}/{p.num_epochs}', p.epochs) for p in programs],
+        'runs': [program.num_runs // len(program.trials) for program in programs],
+        'validation': [describe(t.validation_accuracy) | {'std': None} for t in trials],
+        'n': [len(trial.validation_accuracy) for trial in trials],
+        'diverged': [trial.num_failed for trial in trials],
+        's/epoch': [program.seconds_per_epoch for program in programs],
+        'left': [duration_cell(program.seconds_left) for program in programs],
+        'saved epoch': [program.saved_epoch for program in programs],
+    }
+    title = 'validation accuracy in percent at the latest epoch, mean [95 % interval of it] over n'
+    return console_table(f'{title} seeds', columns)
+
+
+def duration_cell(seconds: float | None) -> Cell | None:
+    """A duration for a table."""
+    return None if seconds is None else Cell(duration(seconds), seconds)
 
 
 def duration(seconds: float) -> str:

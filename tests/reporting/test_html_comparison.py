@@ -10,8 +10,8 @@ from html_pages import line_of, page_of, random_accuracies, write_workdir, writt
 
 from pairjax.analysis.results import read_experiment
 from pairjax.analysis.summary import summarize
-from pairjax.reporting.html import plots as html_plots
-from pairjax.reporting.html.plots import sweep_plot, swept_number
+from pairjax.reporting.html import sweep
+from pairjax.reporting.html.sweep import sweep_plot, swept_number
 
 # -------------------------------------------------------------------- several experiments
 
@@ -96,11 +96,10 @@ def test_of_many_trials_those_with_the_best_validation_are_drawn(tmp_path, monke
     workdir = write_workdir(tmp_path / 'w', [[0.5, 0.6], [0.1, 0.2], [0.7, 0.8]], change=change)
     result = read_experiment(workdir)
     drawn = []
-    monkeypatch.setattr(html_plots, 'draw_trials', lambda rows, title: drawn.append(rows))
-    monkeypatch.setattr(html_plots, 'make_plot', lambda figure, caption: caption)
-    assert sweep_plot(result) == 'Final test accuracy of every trial.'
+    monkeypatch.setattr(sweep, 'draw_trials', lambda rows, title: drawn.append(rows))
+    assert sweep_plot(result)[1] == 'Final test accuracy of every trial.'
     assert [row['values'] for row in drawn.pop()] == [[0.5, 0.6], [0.1, 0.2], [0.7, 0.8]]
-    monkeypatch.setattr(html_plots, 'MOST_ROWS', 2)
-    assert 'the 2 of 3 trials that have the best validation' in sweep_plot(result)
+    monkeypatch.setattr(sweep, 'MOST_ROWS', 2)
+    assert 'the 2 of 3 trials that have the best validation' in sweep_plot(result)[1]
     names = [(row['label'], row['values']) for row in drawn.pop()]
     assert names == [('AuxNet2 (3, 4, 5, 6)', [0.7, 0.8]), ('AuxNet2 (1, 2, 3, 4)', [0.5, 0.6])]

@@ -18,8 +18,7 @@ from PIL import Image
 
 from pairjax.analysis.results import TrialResult
 from pairjax.reporting.html.mistakes import brightened, probability_text
-from pairjax.reporting.html.page import render_page
-from pairjax.reporting.html.predictions import predictions_section
+from pairjax.reporting.html.page import render
 
 ROOT = Path(__file__).resolve().parents[2]
 PREDICTIONS = random_predictions()
@@ -33,8 +32,8 @@ def trial_of(**fields):
 
 
 def page_of_predictions(predictions, **fields):
-    section = predictions_section(predictions, trial_of(**fields))
-    return Page(render_page('title', '', [section], ''))
+    body = render('predictions.html', predictions=predictions, trial=trial_of(**fields))
+    return Page(render('report.html', title='title', sections=[('part', body)]))
 
 
 @pytest.fixture(scope='module')
@@ -139,11 +138,9 @@ def test_distances_and_bins_are_pictures_and_tables(page):
         assert row[3].startswith(f'{np.mean(means):.2f} ± {np.std(means, ddof=1):.2f} [')
     assert rows[0][:1] + rows[0][2:3] == ['0', '100.0']  # Of one class, so less or equal.
     _, rows, _ = page.table('Accuracy by confidence')
-    assert [row[0] for row in rows] == [f'{low} to {low + 5}' for low in range(50, 100, 5)]
-    assert sum(int(row[1]) for row in rows) == 600
-    for row in rows:
-        low, _, high = row[0].split()
-        assert float(low) <= float(row[2]) <= float(high)
+    assert [row[:2] for row in rows] == [[str(low), str(low + 5)] for low in range(50, 100, 5)]
+    assert sum(int(row[2]) for row in rows) == 600
+    assert all(float(row[0]) <= float(row[3]) <= float(row[1]) for row in rows)
 
 
 def test_the_figures_are_given_with_interval_and_n(page):

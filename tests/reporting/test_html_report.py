@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from ml_collections import config_flags
 from PIL import Image
 
+from pairjax.analysis.statistics import describe
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
 from pairjax.inference.pair_predictions import predict_selected
-from pairjax.reporting.html.page import Section, Table, TableCell, render_page
 from pairjax.reporting.html.report import command, read_experiments, write_report
+from pairjax.reporting.tables import tabulate
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = '<script>alert(1)</script><b onmouseover="alert(2)">'
@@ -251,10 +252,22 @@ def test_mistakes_are_one_sentence(sweep, tmp_path):
     assert done.stderr.count('\n') == 1 and 'Traceback' not in done.stderr
 
 
-def test_a_page_shows_whatever_cells_hold():
-    cells = [TableCell('<i>&amp;', None), TableCell('0', 0.0, '<small>')]
-    table = Table('caption', ('text', 'number'), [cells])
-    page = Page(render_page('title', '', [Section('part', parts=[table])], ''))
-    _, (row,), parsed = page.table('caption')
-    assert row == ['<i>&amp;', '0 <small>']
-    assert parsed['attributes'][1] == [{'class': 'short'}, {'class': 'number', 'data-value': '0.0'}]
+def test_columns_have_the_values_they_are_sorted_by():
+    columns = {
+        'text': ['<i>&amp;', '7'],
+        'number': [1234, None],
+        'share': [0.5, 'failed'],
+        'statistic': [describe([0.5, 0.75]), None],
+    }
+    numeric, rows = tabulate(columns)
+    assert numeric == {'text': False, 'number': True, 'share': True, 'statistic': True}
+    half = 100 * 0.125 * 12.7062  # Student t at n = 2, from a printed table.
+    interval = f'[{62.5 - half:.2f}, {62.5 + half:.2f}]'
+    assert rows[0] == (
+        ('<i>&amp;', None, '', 0),
+        ('1,234', 1234, '', 0),
+        ('0.50', 0.5, '', 0),
+        ('62.50 ± 17.68', 0.625, interval, 0),
+    )
+    assert [cell.text for cell in rows[1]] == ['7', '-', 'failed', '-']
+    assert not any(cell.value for cell in rows[1])

@@ -1,103 +1,71 @@
-"""A self-contained HTML page of facts, tables and plots."""
+"""HTML from the templates of the report; the page needs no other file and no network."""
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from typing import NamedTuple
+import io
+from collections.abc import Mapping
+from typing import Any
 
-import jinja2
+import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
-from pairjax.reporting.plots.curves import figure_bytes
+from pairjax import __version__
+from pairjax.analysis import error_analysis
+from pairjax.analysis.paired import seed_list
+from pairjax.analysis.statistics import describe
+from pairjax.config import flatten
+from pairjax.reporting.comparison import comparison_notes, difference_columns
+from pairjax.reporting.format import format_statistic
+from pairjax.reporting.html import mistakes, sweep, tables
+from pairjax.reporting.markdown import make_environment
+from pairjax.reporting.plots.calibration import draw_distances, draw_reliability
+from pairjax.reporting.plots.comparison import draw_comparison
+from pairjax.reporting.plots.curves import draw_training_curves, figure_bytes
+from pairjax.reporting.plots.sweeps import draw_models
+from pairjax.reporting.tables import percent, tabulate
 
-
-class TableCell(NamedTuple):
-    """One cell of a table; a number has the `value` by which its column is sorted."""
-
-    text: str
-    value: float | None = None
-    detail: str = ''  # Smaller text on a line below.
-    shade: int = 0  # Background shade, 0 to 4.
-
-
-class Table(NamedTuple):
-    """A table sorted by a click on a heading; missing numbers come last."""
-
-    caption: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[TableCell]]
-    highlighted: int | None = None  # Index of the highlighted row.
-    collapsed: bool = False  # Expands by a click on the caption.
-
-    def is_number(self, column: int) -> bool:
-        """Whether any cell of the column has a value."""
-        return any(row[column].value is not None for row in self.rows)
+# What templates may call: modules by their names, and functions.
+MODULES = {'error_analysis': error_analysis, 'mistakes': mistakes, 'sweep': sweep, 'tables': tables}
+FUNCTIONS = (
+    *(comparison_notes, describe, difference_columns, flatten, seed_list, draw_comparison),
+    *(draw_distances, draw_models, draw_reliability, draw_training_curves),
+)
 
 
-class Plot(NamedTuple):
-    """A PNG file in base64, its width and height in CSS pixels, and what it shows in words."""
-
-    data: str
-    width: int
-    height: int
-    caption: str
-
-
-class Example(NamedTuple):
-    """Small images side by side, each a PNG file in base64 and its words, above lines of text."""
-
-    images: Sequence[tuple[str, str]]
-    lines: Sequence[str]
-
-
-class Gallery(NamedTuple):
-    """Examples in rows, and what they show."""
-
-    caption: str
-    examples: Sequence[Example]
+def render(template: str, **context: Any) -> str:
+    """HTML from a template, in which whatever the texts of the context hold is shown as text."""
+    environment = make_environment('pairjax.reporting.html', autoescape=True)
+    environment.globals |= MODULES | {function.__name__: function for function in FUNCTIONS}
+    environment.globals['version'] = __version__
+    environment.filters |= {
+        'tabulate': tabulate,
+        'statistic': statistic_text,
+        'percent': percent,
+        'count_values': tables.count_values,
+        'thousands': '{:,}'.format,
+        'probability': mistakes.probability_text,
+        'png': png,
+        'digest': lambda text: in_base64(hashlib.sha256(text.encode()).digest()),
+    }
+    return environment.get_template(template).render(context)
 
 
-class Section(NamedTuple):
-    """A part of the page: facts (name and text), sentences, tables and plots, inner parts."""
-
-    title: str
-    facts: Sequence[tuple[str, str]] = ()
-    notes: Sequence[str] = ()
-    parts: Sequence[Table | Plot | Gallery] = ()
-    inner: Sequence['Section'] = ()
-    command: str = ''
-    command_note: str = ''
+def statistic_text(statistic: Mapping[str, Any]) -> str:
+    """A statistic in one line: '93.46 ± 0.78 % [92.00, 94.90], n = 10'."""
+    mean, bracket, interval = format_statistic(statistic, plus_minus='±').partition(' [')
+    return f'{mean} %{bracket}{interval}, n = {tables.count_values(statistic)}'
 
 
-def make_plot(figure: Figure, caption: str) -> Plot:
-    """A matplotlib figure as a PNG for the page, in its size in CSS pixels."""
-    # A CSS pixel is 1/96 inch.
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Plot(in_base64(figure_bytes(figure, 'png')), width, height, caption)
-
-
-def render_page(title: str, introduction: str, sections: Sequence[Section], footer: str) -> str:
-    """The page as HTML that needs no other file and no network.
-
-    Whatever the texts hold is shown as text. A content security policy keeps the page from
-    fetching anything and lets no script but its own run.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader('pairjax.reporting.html'),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = environment.get_template('report.js').render()
-    return environment.get_template('report.html').render(
-        title=title,
-        introduction=introduction,
-        sections=sections,
-        footer=footer,
-        script=script,
-        script_digest=in_base64(hashlib.sha256(script.encode()).digest()),
-    )
+def png(image: Figure | np.ndarray) -> str:
+    """A plot or a uint8 image as the address of a PNG file in the page itself."""
+    if isinstance(image, Figure):
+        data = figure_bytes(image, 'png')
+    else:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, 'png')
+        data = file.getvalue()
+    return f'data:image/png;base64,{in_base64(data)}'
 
 
 def in_base64(data: bytes) -> str:

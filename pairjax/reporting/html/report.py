@@ -6,31 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairjax import __version__
-from pairjax.analysis.arms import ComparedTrial
+from pairjax.analysis.arms import ComparedTrial, check_paired
 from pairjax.analysis.error_analysis import PairPredictions
-from pairjax.analysis.paired import seed_list
+from pairjax.analysis.paired import Comparison, compare_trials
 from pairjax.analysis.results import FINAL, ExperimentResult, read_experiment
-from pairjax.config import flatten
 from pairjax.errors import UserError
-from pairjax.reporting.html.comparison import comparison_sections
-from pairjax.reporting.html.page import Section, render_page
-from pairjax.reporting.html.plots import experiment_plots
-from pairjax.reporting.html.predictions import predictions_section
-from pairjax.reporting.html.tables import (
-    changed_fields,
-    config_tables,
-    seeds_table,
-    statistic_text,
-    trials_table,
-)
-
-INTRODUCTION = (
-    'Accuracies are percent of pairs (digits: of images): mean ± standard deviation over n seeds '
-    '[95 % interval of the mean]. The best epoch on test is chosen for each seed on the test pairs '
-    'themselves, so its accuracy is optimistic. The selected trial has the best validation '
-    'accuracy at the final epoch. Click a heading to sort by it.'
-)
+from pairjax.reporting.html.page import render
+from pairjax.reporting.html.tables import changed_fields
 
 
 def read_experiments(workdirs: Sequence[Path]) -> list[ExperimentResult]:
@@ -80,89 +62,57 @@ def render_report(
     results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str]
 ) -> str:
     """The page of `write_report`: several experiments side by side, and each of them."""
-    sections = list(map(experiment_section, results, predictions))
-    title = results[0].name
-    if len(results) > 1:
-        title = f'{len(results)} experiments'
-        sections = [*side_by_side(results), *sections]
-    return render_page(title, INTRODUCTION, sections, f'pairjax {__version__}')
+    title = f'{len(results)} experiments' if len(results) > 1 else results[0].name
+    sections = side_by_side(results) if len(results) > 1 else []
+    for result, answers in zip(results, predictions, strict=True):
+        body = render(
+            'experiment.html', result=result, predictions=answers, command=command(result.config)
+        )
+        sections.append((result.name, body))
+    return render('report.html', title=title, sections=sections)
 
 
-def side_by_side(results: Sequence[ExperimentResult]) -> list[Section]:
-    """The selected trials of several experiments compared."""
+def side_by_side(results: Sequence[ExperimentResult]) -> list[tuple[str, str]]:
+    """The selected trials in one table, then paired comparisons: titles and bodies of sections."""
     selected = [(result, result.selected_trial) for result in results]
     arms = [ComparedTrial(result.name, result, trial) for result, trial in selected if trial]
-    notes = [
-        f'{result.name} has no selected trial, because every run failed.'
-        for result, trial in selected
-        if trial is None
-    ]
-    return comparison_sections(arms, notes) if arms else []
+    if not arms:
+        return []
+    comparisons, reasons = compare_paired_arms(arms)
+    curves = {arm.name: arm.trial.metrics for arm in arms}
+    overview = {'results': results, 'arms': arms, 'reasons': reasons, 'curves': curves}
+    sections = [('Overview', render('overview.html', **overview))]
+    for comparison in comparisons:
+        names = ', '.join(arm.name for arm in comparison.arms)
+        body = render('comparison.html', comparison=comparison)
+        sections.append((f'Paired comparison: {names}', body))
+    return sections
 
 
-def experiment_section(result: ExperimentResult, predictions: PairPredictions | str) -> Section:
-    """Everything about one experiment."""
-    return Section(
-        title=result.name,
-        facts=experiment_facts(result),
-        notes=experiment_notes(result),
-        parts=[
-            *experiment_plots(result),
-            trials_table(result),
-            seeds_table(result),
-            *config_tables(result.config),
-        ],
-        inner=[predictions_section(predictions, result.selected_trial)],
-        command=command(result.config),
-        command_note=f'Made with {", ".join(f"{k} {v}" for k, v in result.versions.items())}.',
-    )
-
-
-def experiment_facts(result: ExperimentResult) -> list[tuple[str, str]]:
-    """What the experiment is and what it found: names and texts."""
-    config, data, timing = flatten(result.config), result.data, result.timing
-    name, accuracy = 'none, every run failed', '-'
-    if result.selected_trial is not None:
-        name = result.selected_trial.name
-        accuracy = statistic_text(result.selected_trial.statistic(FINAL))
-    seeds = range(config['seed'], config['seed'] + config['num_seeds'])
-    parts = ('train', 'validation', 'test')
-    return [
-        ('selected trial', name),
-        ('its final test accuracy', accuracy),
-        ('trials', str(len(result.trials))),
-        ('seeds of each', seed_list(seeds)),
-        ('pairs a seed', ', '.join(f'{config[f"data.num_{p}_pairs"]:,} {p}' for p in parts)),
-        (
-            'digits',
-            f'{data["source"]}, {data["num_classes"]} classes, {data["train_pool"]:,} train and '
-            f'{data["test_pool"]:,} test images, fingerprint {data["fingerprint"]}',
-        ),
-        (
-            'time',
-            f'{timing["seconds_per_run"]:.2f} s a run; devices: {timing["devices"]}; '
-            f'{timing["compile_seconds"]:.1f} s of compilation',
-        ),
-    ]
-
-
-def experiment_notes(result: ExperimentResult) -> list[str]:
-    """What a reader must know about the statistics."""
-    notes = []
-    for trial in result.trials:
-        if trial.failed_seeds:
-            notes.append(
-                f'{trial.name}: failed seeds, whose loss became NaN and which no statistic '
-                f'counts: {seed_list(trial.failed_seeds)}.'
-            )
-        if trial.failure:
-            notes.append(f'{trial.name} was not trained: {trial.failure}.')
-    if result.data['source'] == 'bundled':
-        notes.append(
-            f'All seeds draw their test pairs from the same {result.data["test_pool"]:,} images; '
-            'the intervals do not include the chance of having drawn these.'
-        )
-    return notes
+def compare_paired_arms(arms: Sequence[ComparedTrial]) -> tuple[list[Comparison], list[str]]:
+    """Compares every group of arms that may be paired by seed, and says why others may not."""
+    groups: list[list[ComparedTrial]] = []
+    comparisons, reasons = [], []
+    for arm in arms:
+        for group in groups:
+            try:
+                check_paired([group[0], arm], FINAL)
+            except UserError as error:
+                reason = str(error)
+            else:
+                group.append(arm)
+                break
+        else:
+            if groups:
+                reasons.append(reason)
+            groups.append([arm])
+    for group in groups:
+        if len(group) > 1:
+            try:
+                comparisons.append(compare_trials(group, FINAL))
+            except UserError as error:
+                reasons.append(str(error))
+    return comparisons, reasons
 
 
 def command(config: Mapping[str, Any]) -> str:

@@ -1,12 +1,16 @@
-"""The tables of the HTML report: trials, seeds, config."""
+"""Columns of the tables of the HTML report, by heading."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from pairjax.analysis.arms import ComparedTrial
+from pairjax.analysis.error_analysis import PairPredictions, count_confusions
 from pairjax.analysis.results import FINAL, ExperimentResult, TrialResult
 from pairjax.config import default_config, flatten
-from pairjax.reporting.format import format_statistic
-from pairjax.reporting.html.page import Table, TableCell
+from pairjax.reporting.tables import Cell, Columns, percent
 
 # Column headings of the accuracies, by their field in summary.json.
 HEADINGS = {
@@ -17,69 +21,59 @@ HEADINGS = {
     'final_train_accuracy': 'train %, final epoch',
     'final_digit_accuracy': 'digit test %, final epoch',
 }
-TRIAL_HEADINGS = ('trial', 'parameters', 'n', *HEADINGS.values(), 'failed seeds')
+SHADES = 4
 
 
-def statistic_cell(statistic: Mapping[str, Any] | None) -> TableCell:
-    """Mean and std in percent, with the interval on a line below; sorted by the mean."""
-    text, *interval = format_statistic(statistic, plus_minus='±').split(' [')
-    value = None if statistic is None else statistic['mean']
-    return TableCell(text, value, f'[{interval[0]}' if interval else '')
+def trial_columns(trials: Sequence[TrialResult]) -> Columns:
+    """What each trial is, and its statistics."""
+    return {
+        'trial': [trial.name for trial in trials],
+        'parameters': [trial.num_params for trial in trials],
+        'n': [trial.n for trial in trials],
+        **{heading: [t.statistic(name) for t in trials] for name, heading in HEADINGS.items()},
+        'failed seeds': [', '.join(map(str, trial.failed_seeds)) or 'none' for trial in trials],
+    }
 
 
-def count_cell(number: int) -> TableCell:
-    """An integer with thousands separators."""
-    return TableCell(f'{number:,}', number)
+def sweep_columns(result: ExperimentResult) -> Columns:
+    """The trials of an experiment, numbered, with their seconds."""
+    trials = result.trials
+    marks = [' (selected)' if trial.index == result.selected else '' for trial in trials]
+    return {
+        **trial_columns(trials),
+        'trial': [f'{t.index} {t.name}{mark}' for t, mark in zip(trials, marks, strict=True)],
+        's/run': [trial.seconds_per_run for trial in trials],
+    }
 
 
-def count_values(statistic: Mapping[str, Any]) -> int:
-    """The n of a statistic: how many seeds have a value."""
-    return sum(value is not None for value in statistic['values'])
+def arm_columns(arms: Sequence[ComparedTrial]) -> Columns:
+    """The selected trial of each experiment."""
+    return {
+        'experiment': [arm.name for arm in arms],
+        **trial_columns([arm.trial for arm in arms]),
+        'digits from': [arm.experiment.data['source'] for arm in arms],
+    }
 
 
-def statistic_text(statistic: Mapping[str, Any]) -> str:
-    """A statistic on one line: '93.46 ± 0.78 % [92.00, 94.90], n = 10'."""
-    cell = statistic_cell(statistic)
-    return f'{" ".join(filter(None, (cell.text, "%", cell.detail)))}, n = {count_values(statistic)}'
+def seed_columns(trials: Sequence[TrialResult]) -> Columns:
+    """Each seed of each trial, with the measures that any trial has."""
+    runs = [(trial, place, seed) for trial in trials for place, seed in enumerate(trial.seeds)]
 
+    def value(trial: TrialResult, place: int, measure: str) -> Cell | str:
+        statistic = trial.statistic(measure)
+        if statistic is not None and statistic['values'][place] is not None:
+            return percent(statistic['values'][place])
+        return 'failed' if trial.seeds[place] in trial.failed_seeds else '-'
 
-def trial_row(name: str, trial: TrialResult) -> list[TableCell]:
-    """The cells of a trial, one for each of TRIAL_HEADINGS."""
-    return [
-        TableCell(name),
-        count_cell(trial.num_params),
-        count_cell(trial.n),
-        *(statistic_cell(trial.statistic(measure)) for measure in HEADINGS),
-        TableCell(', '.join(map(str, trial.failed_seeds)) or 'none'),
-    ]
-
-
-def trials_table(result: ExperimentResult) -> Table:
-    """One row per trial with its accuracies and seconds; the selected trial is highlighted."""
-    rows = []
-    for trial in result.trials:
-        mark = ' (selected)' if trial.index == result.selected else ''
-        row = trial_row(f'{trial.index} {trial.name}{mark}', trial)
-        seconds = trial.seconds_per_run
-        rows.append([*row, TableCell('-' if seconds is None else f'{seconds:.2f}', seconds)])
-    return Table('Trials', (*TRIAL_HEADINGS, 's/run'), rows, highlighted=result.selected)
-
-
-def seeds_table(result: ExperimentResult) -> Table:
-    """One row per trial and seed, collapsed."""
-    measures = [m for m in HEADINGS if any(trial.statistic(m) for trial in result.trials)]
-    rows = []
-    for trial in result.trials:
-        statistics = [trial.statistic(measure) for measure in measures]
-        for index, seed in enumerate(trial.seeds):
-            values = [statistic and statistic['values'][index] for statistic in statistics]
-            missing = 'failed' if seed in trial.failed_seeds else '-'
-            cells = [TableCell(missing if v is None else f'{100 * v:.2f}', v) for v in values]
-            rows.append(
-                [TableCell(f'{trial.index} {trial.name}'), TableCell(str(seed), seed), *cells]
-            )
-    headings = ('trial', 'seed', *(HEADINGS[measure] for measure in measures))
-    return Table('Per seed', headings, rows, collapsed=True)
+    return {
+        'trial': [f'{trial.index} {trial.name}' for trial, _, _ in runs],
+        'seed': [Cell(str(seed), seed) for _, _, seed in runs],
+        **{
+            heading: [value(trial, place, measure) for trial, place, _ in runs]
+            for measure, heading in HEADINGS.items()
+            if any(trial.statistic(measure) for trial in trials)
+        },
+    }
 
 
 def changed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,15 +82,50 @@ def changed_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in flatten(config).items() if v != defaults.get(k)}
 
 
-def config_tables(config: Mapping[str, Any]) -> list[Table]:
-    """The fields that differ from default_config(), and all fields, collapsed."""
-    defaults = flatten(default_config())
-    changed = [
-        [TableCell(name), TableCell(str(value)), TableCell(str(defaults.get(name, 'none')))]
-        for name, value in changed_fields(config).items()
-    ]
-    fields = [[TableCell(name), TableCell(str(value))] for name, value in flatten(config).items()]
-    return [
-        Table('Changed from the default config', ('field', 'value', 'default'), changed),
-        Table('Full config', ('field', 'value'), fields, collapsed=True),
-    ]
+def changed_columns(config: Mapping[str, Any]) -> Columns:
+    """The changed fields beside their defaults."""
+    defaults, changed = flatten(default_config()), changed_fields(config)
+    return {
+        'field': changed,
+        'value': map(str, changed.values()),
+        'default': [str(defaults.get(name, 'none')) for name in changed],
+    }
+
+
+def confusion_columns(predictions: PairPredictions) -> Columns:
+    """Every class by its prediction: percent of its images, and how many; mistakes shaded."""
+    classes = range(predictions.num_classes)
+    counts = count_confusions(predictions).unstack(fill_value=0)
+    counts = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    mistakes = shares * (1 - np.eye(len(classes)))
+    shades = np.ceil(SHADES * mistakes / (mistakes.max() or 1)).astype(int)
+
+    def share(*place: int) -> Cell:
+        text, detail = f'{100 * shares[place]:.1f}', f'{counts[place]:,}'
+        if not counts[place]:
+            text, detail = '0', ''
+        return Cell(text, shares[place], detail, shades[place])
+
+    return {
+        'digit': classes,
+        **{
+            f'as {predicted}': [share(digit, predicted) for digit in classes]
+            for predicted in classes
+        },
+        'images': totals,
+    }
+
+
+def commonest_confusions(predictions: PairPredictions) -> pd.DataFrame:
+    """Columns class, predicted, count and share of that class, the commonest mistakes first."""
+    frame = count_confusions(predictions).reset_index(name='count')
+    frame['share'] = frame['count'] / frame.groupby('class')['count'].transform('sum')
+    wrong = frame[frame['class'] != frame.predicted]
+    return wrong.sort_values('count', ascending=False, kind='stable')
+
+
+def count_values(statistic: Mapping[str, Any]) -> int:
+    """The n of a statistic: how many seeds have a value."""
+    return sum(value is not None for value in statistic['values'])
