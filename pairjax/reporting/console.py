@@ -12,7 +12,6 @@ from pairjax.reporting.format import format_statistic
 from pairjax.reporting.plots.curves import draw_training_curves, save_figure
 from pairjax.reporting.tables import Cell, console_table, percent
 
-format_figure = format_statistic
 ACCURACIES = {
     'final_test_accuracy': 'final',
     'best_epoch_test_accuracy': 'best on test',

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pairjax.analysis.results import TrialResult
 from pairjax.reporting.html.mistakes import brightened, probability_text
-from pairjax.reporting.html.page import render
+from pairjax.reporting.html.page import render_html
 
 ROOT = Path(__file__).resolve().parents[2]
 PREDICTIONS = random_predictions()
@@ -32,8 +32,8 @@ def trial_of(**fields):
 
 
 def page_of_predictions(predictions, **fields):
-    body = render('predictions.html', predictions=predictions, trial=trial_of(**fields))
-    return Page(render('report.html', title='title', sections=[('part', body)]))
+    body = render_html('predictions.html', predictions=predictions, trial=trial_of(**fields))
+    return Page(render_html('report.html', title='title', sections=[('part', body)]))
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,7 @@ from made_results import (
     save_majority,
 )
 
-from pairjax.reporting.plots import sweeps
+from pairjax.studies.reproduction import plots
 from pairjax.studies.reproduction.document import reproduction_document, write_reproduction
 from pairjax.studies.reproduction.results import experiment_names
 from pairjax.studies.reproduction.rows import main_rows
@@ -47,7 +47,7 @@ def main_results():
 @pytest.fixture
 def no_files(monkeypatch):
     """Plots are drawn, but not written."""
-    monkeypatch.setattr(sweeps, 'save_figure', lambda figure, path: None)
+    monkeypatch.setattr(plots, 'save_figure', lambda figure, path: None)
 
 
 def test_main_statistics_carry_n_interval_and_verdict(tmp_path, no_files):

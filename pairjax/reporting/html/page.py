@@ -33,7 +33,7 @@ FUNCTIONS = (
 )
 
 
-def render(template: str, **context: Any) -> str:
+def render_html(template: str, **context: Any) -> str:
     """HTML from a template, in which whatever the texts of the context hold is shown as text."""
     environment = make_environment('pairjax.reporting.html', autoescape=True)
     environment.globals |= MODULES | {function.__name__: function for function in FUNCTIONS}

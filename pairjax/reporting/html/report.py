@@ -11,7 +11,7 @@ from pairjax.analysis.error_analysis import PairPredictions
 from pairjax.analysis.paired import Comparison, compare_trials
 from pairjax.analysis.results import FINAL, ExperimentResult, read_experiment
 from pairjax.errors import UserError
-from pairjax.reporting.html.page import render
+from pairjax.reporting.html.page import render_html
 from pairjax.reporting.html.tables import changed_fields
 
 
@@ -65,11 +65,11 @@ def render_report(
     title = f'{len(results)} experiments' if len(results) > 1 else results[0].name
     sections = side_by_side(results) if len(results) > 1 else []
     for result, answers in zip(results, predictions, strict=True):
-        body = render(
+        body = render_html(
             'experiment.html', result=result, predictions=answers, command=command(result.config)
         )
         sections.append((result.name, body))
-    return render('report.html', title=title, sections=sections)
+    return render_html('report.html', title=title, sections=sections)
 
 
 def side_by_side(results: Sequence[ExperimentResult]) -> list[tuple[str, str]]:
@@ -81,10 +81,10 @@ def side_by_side(results: Sequence[ExperimentResult]) -> list[tuple[str, str]]:
     comparisons, reasons = compare_paired_arms(arms)
     curves = {arm.name: arm.trial.metrics for arm in arms}
     overview = {'results': results, 'arms': arms, 'reasons': reasons, 'curves': curves}
-    sections = [('Overview', render('overview.html', **overview))]
+    sections = [('Overview', render_html('overview.html', **overview))]
     for comparison in comparisons:
         names = ', '.join(arm.name for arm in comparison.arms)
-        body = render('comparison.html', comparison=comparison)
+        body = render_html('comparison.html', comparison=comparison)
         sections.append((f'Paired comparison: {names}', body))
     return sections
 

@@ -1,7 +1,6 @@
 """Plots that compare trials: by name, against a swept number, and curves of several models."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,7 +18,6 @@ from pairjax.reporting.plots.curves import (
     new_figure,
     plot_band,
     plot_means,
-    save_figure,
     set_title,
     statistics_frame,
     without_failed_seeds,
@@ -114,21 +112,6 @@ def draw_models(curves: Mapping[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
-def plot_widths(rows: Sequence[SweepRow], title: str, path: Path) -> None:
-    """Saves `draw_trials` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
-    save_figure(draw_trials(rows, title), path)
-
-
-def plot_sweep(rows: Sequence[SweepRow], xlabel: str, title: str, path: Path) -> None:
-    """Saves `draw_sweep` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
-    save_figure(draw_sweep(rows, xlabel, title), path)
-
-
-def plot_models(curves: Mapping[str, pd.DataFrame], title: str, path: Path) -> None:
-    """Saves `draw_models` at `path` (.png, with a .pdf beside it); UserError where it cannot."""
-    save_figure(draw_models(curves, title), path)
-
-
 def line_style_of(number: int) -> LineStyle:
     """The style of series `number`; after seven, colours recur with other lines and markers."""
     colour = LINE_STYLES[number % len(LINE_STYLES)].colour
@@ -167,23 +150,20 @@ def _plot_rows(
 
     Returns: bool, one a row: whether every seed failed.
     """
-    has_recorded = _has_recorded(rows)
-    prefix = 'ours: ' if has_recorded else ''
+    prefix = 'ours: ' if _has_recorded(rows) else ''
     ours = statistics_frame(describe(row['values']) for row in rows)
-    values = [(row.get('recorded_mean'), row.get('recorded_std')) for row in rows]
-    recorded = 100 * pd.DataFrame(values, columns=['mean', 'std'], dtype=float)
-    seeds = [
-        (place, 100 * value)
-        for row, place in zip(rows, places[0], strict=True)
-        for value in row['values']
-        if value is not None
-    ]
-    dots = np.array(seeds).reshape(-1, 2).T
+    seeds = pd.DataFrame({'place': places[0], 'value': [row['values'] for row in rows]})
+    seeds = seeds.explode('value').dropna().astype(float)
+    dots = [seeds.place, 100 * seeds.value]
     style = {'linestyle': 'none', 'marker': 'o', 'markersize': 3, 'markeredgewidth': 0}
     style |= {'color': OURS.colour, 'alpha': 0.5, 'label': f'{prefix}one seed'}
     axes.plot(*(dots[::-1] if horizontal else dots), **style)
     means = [(ours, bars, OURS, f'{prefix}{label}', OURS.colour)]
-    if has_recorded:
+    if _has_recorded(rows):
+        recorded = statistics_frame(
+            {'mean': row.get('recorded_mean'), 'std': row.get('recorded_std'), 'ci95': None}
+            for row in rows
+        )
         means.append((recorded, 'std', RECORDED, 'recorded: mean ± std', 'white'))
     for at, (frame, column, line_style, name, face) in zip(places[1:], means, strict=False):
         x, y = (frame['mean'], at) if horizontal else (at, frame['mean'])

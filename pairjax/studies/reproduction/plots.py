@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairjax.reporting.plots.sweeps import plot_models, plot_sweep, plot_widths
+from pairjax.reporting.plots.curves import save_figure
+from pairjax.reporting.plots.sweeps import draw_models, draw_sweep, draw_trials
 from pairjax.studies.reproduction.results import NETWORKS, Reproduction
 from pairjax.studies.reproduction.rows import PaperRow
 
@@ -34,15 +35,16 @@ def draw_plots(
         if finished:
             title = f'Networks of the {ORDINALS[paper]} report'
             curves = {model: results[name].trials[0].metrics for model, name in finished.items()}
-            plot_models(curves, title, path(title.lower().replace(' ', '_')))
+            save_figure(draw_models(curves, title), path(title.lower().replace(' ', '_')))
     for model, network in (NETWORKS[1] | NETWORKS[2]).items():
         if rows := searches.get(name := f'{network}_widths'):
-            plot_widths(_points(rows), f'{model}, {rows[0].epoch}', path(name))
+            save_figure(draw_trials(_points(rows), f'{model}, {rows[0].epoch}'), path(name))
         full_name = 'AuxNet2 (32, 32, 64, 256)' if model == 'AuxNet2' else model
         for what in ('learning rate', 'batch size'):
             if rows := searches.get(name := f'{network}_{what.replace(" ", "_")}s'):
                 points = [{**point, 'x': float(point['label'])} for point in _points(rows)]
-                plot_sweep(points, what, f'{full_name}, {rows[0].epoch}', path(name))
+                figure = draw_sweep(points, what, f'{full_name}, {rows[0].epoch}')
+                save_figure(figure, path(name))
 
 
 def _points(rows: Sequence[PaperRow]) -> list[dict[str, Any]]:
