@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from absl import flags
-from html_pages import RATES, Page, page_of, random_accuracies, write_workdir, written
+from html_pages import RATES, page_of, random_accuracies, write_workdir, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ml_collections import config_flags
