@@ -7,8 +7,8 @@ from pairjax.analysis.results import TrialResult
 from pairjax.analysis.statistics import describe
 from pairjax.analysis.summary import summarize
 from pairjax.config import validate
+from pairjax.studies.factorial.analysis import StudyResults
 from pairjax.studies.factorial.design import Design, Network
-from pairjax.studies.factorial.results import StudyResults
 from pairjax.trials import expand_trials
 
 SMALL = Network(

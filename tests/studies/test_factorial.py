@@ -62,10 +62,10 @@ def test_a_failed_pilot_costs_the_parts_that_need_it_alone(tmp_path, pilot, lost
 
 def test_starting_again_runs_what_is_missing(tmp_path):
     with pytest.raises(Interrupted):
-        run_study(DESIGN, tmp_path, Runs(DeepModel=Interrupted('stopped')))
+        run_study(DESIGN, tmp_path, Runs(**{'AuxNet2-heads': Interrupted('stopped')}))
     again = Runs()
     workdirs = run_study(DESIGN, tmp_path, again)
-    assert again.names == ['DeepModel']
+    assert again.names == ['AuxNet2-heads']
     assert set(workdirs) == set(part_names(DESIGN))
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import runpy
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,8 +22,8 @@ from pairjax.studies.factorial.parts import (
     part_config,
     part_names,
     pick_learning_rates,
-    pilot_configs,
-    trained_configs,
+    pilot_config,
+    trained_config,
 )
 from pairjax.trials import expand_trials
 
@@ -37,7 +36,7 @@ def trials_of(config):
 
 
 def num_params(network, weight_sharing, widths):
-    config = pilot_configs(STUDY, network)[f'{network.name}-pilot']
+    config = pilot_config(STUDY, f'{network.name}-pilot')
     config.model.weight_sharing, config.model.widths = weight_sharing, widths
     return count_params(config.model, num_classes=10)
 
@@ -96,9 +95,14 @@ def test_every_trial_of_every_part_is_sound(design):
             for s in sharings(network)
             for w in design.aux_weights
         }
-        picks |= dict.fromkeys(head_cells(design, network), 1e-3)
-        configs = [*pilot_configs(design, network).values()]
-        configs += trained_configs(design, network, picks).values()
+        heads = dict.fromkeys(head_cells(design, network), 1e-3)
+        parts = [part for part in part_names(design) if part.startswith(network.name)]
+        configs = [
+            pilot_config(design, part)
+            if part.endswith('-pilot')
+            else trained_config(design, part, heads if part.endswith('-heads') else picks)
+            for part in parts
+        ]
         for config in configs:
             for trial in expand_trials(validate(config)):
                 check_model_config(trial.config)
@@ -107,7 +111,7 @@ def test_every_trial_of_every_part_is_sound(design):
 
 
 def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
-    config = pilot_configs(STUDY, STUDY.networks[0])['AuxNet2-pilot']
+    config = pilot_config(STUDY, 'AuxNet2-pilot')
     trials = trials_of(config)
     tried = {(cell_of(STUDY.networks[0], t), t['optimizer.learning_rate']) for t in trials}
     assert len(trials) == len(tried) == 3 * 6 * 5
@@ -116,15 +120,14 @@ def test_a_pilot_tries_every_rate_in_every_arm_on_seeds_of_its_own():
 
 
 def test_the_deep_model_has_the_second_reports_inputs():
-    network = next(n for n in STUDY.networks if n.name == 'DeepModel')
-    config = pilot_configs(STUDY, network)['DeepModel-pilot']
+    config = pilot_config(STUDY, 'DeepModel-pilot')
     assert config.data.standardize is False
     assert (config.model.dropout_rate, config.train.batch_size) == (0.0, 10)
 
 
 def test_the_main_part_has_each_arm_once_with_its_pick():
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(every_pick(SMALL))}
-    config = trained_configs(DESIGN, SMALL, picks)['AuxNet2']
+    config = trained_config(DESIGN, 'AuxNet2', picks)
     trials = trials_of(config)
     assert {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials} == picks
     assert len(trials) == len(picks) == 6
@@ -135,16 +138,14 @@ def test_the_main_part_has_each_arm_once_with_its_pick():
 
 def test_fewer_train_pairs_change_nothing_but_their_number():
     picks = every_pick(SMALL)
-    fewer = trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2-train_pairs'])
+    fewer = trials_of(trained_config(DESIGN, 'AuxNet2-train_pairs', picks))
     assert sorted((t['data.num_train_pairs'], *cell_of(SMALL, t)[1:3]) for t in fewer) == [
         (size, sharing, weight)
         for size in (250, 500)
         for sharing in ('separate', 'shared')
         for weight in (0.0, 2.0)
     ]
-    main = {
-        cell_of(SMALL, t): t for t in trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
-    }
+    main = {cell_of(SMALL, t): t for t in trials_of(trained_config(DESIGN, 'AuxNet2', picks))}
     for trial in fewer:
         same = main[cell_of(SMALL, trial)._replace(train_pairs=1000)]
         assert {f for f in trial if trial[f] != same[f]} == {'data.num_train_pairs'}
@@ -157,28 +158,22 @@ def test_heads_without_parameters_are_tried_with_both_kinds_of_branches():
         (sharing, *head) for sharing in ('shared', 'separate') for head in SMALL.heads
     ]
     assert head_cells(DESIGN, DEEP) == []
-    pilot = pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
+    pilot = pilot_config(DESIGN, 'AuxNet2-heads-pilot')
     tried = [(cell_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(pilot)]
     assert sorted(tried) == sorted(itertools.product(arms, DESIGN.learning_rates))
     assert (pilot.seed, pilot.num_seeds) == (1000, 2)
-    picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)} | every_pick(SMALL)
-    config = trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']
+    picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)}
+    config = trained_config(DESIGN, 'AuxNet2-heads', picks)
     rates = {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
-    assert rates == {arm: picks[arm] for arm in arms}
+    assert rates == picks
     assert (config.seed, config.num_seeds) == (0, 6)
-    assert all(
-        arm.head == 'learned'
-        for arm in map(
-            partial(cell_of, SMALL), trials_of(trained_configs(DESIGN, SMALL, picks)['AuxNet2'])
-        )
-    )
 
 
 # -------------------------------------------------------------------------------- picks
 
 
 def pilot_trials(tmp_path, accuracies, failed=()):
-    pilot = pilot_configs(DESIGN, SMALL)['AuxNet2-pilot']
+    pilot = pilot_config(DESIGN, 'AuxNet2-pilot')
     train_nothing(accuracies, failed)(pilot, tmp_path / 'AuxNet2-pilot')
     return read_experiment(tmp_path / 'AuxNet2-pilot').trials
 
@@ -235,26 +230,22 @@ def test_parts_are_named_and_found(tmp_path):
         'AuxNet2-train_pairs',
         'AuxNet2-heads',
     ]
-    assert part_config(DESIGN, 'DeepModel-pilot') == pilot_configs(DESIGN, DEEP)['DeepModel-pilot']
-    assert (
-        part_config(DESIGN, 'AuxNet2-heads-pilot')
-        == pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
-    )
+    assert part_config(DESIGN, 'DeepModel-pilot') == pilot_config(DESIGN, 'DeepModel-pilot')
+    assert part_config(DESIGN, 'AuxNet2-heads-pilot') == pilot_config(DESIGN, 'AuxNet2-heads-pilot')
     pilot_trials(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
-    heads = pilot_configs(DESIGN, SMALL)['AuxNet2-heads-pilot']
+    heads = pilot_config(DESIGN, 'AuxNet2-heads-pilot')
     train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
         heads, tmp_path / 'AuxNet2-heads-pilot'
     )
     picks = dict.fromkeys(head_cells(DESIGN, SMALL), 1e-2)
     found = part_config(DESIGN, 'AuxNet2-heads', str(tmp_path))
     assert (
-        found == trained_configs(DESIGN, SMALL, picks)['AuxNet2-heads']
-        and len(found.sweep.settings) == 4
+        found == trained_config(DESIGN, 'AuxNet2-heads', picks) and len(found.sweep.settings) == 4
     )
-    expected = trained_configs(DESIGN, SMALL, every_pick(SMALL, rate=1e-2))
+    picks = every_pick(SMALL, rate=1e-2)
     for part in ('AuxNet2', 'AuxNet2-train_pairs'):
         config = part_config(DESIGN, part, str(tmp_path))
-        assert config == expected[part]
+        assert config == trained_config(DESIGN, part, picks)
         assert config.name == f'study-{part}'
 
 

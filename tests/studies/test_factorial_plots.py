@@ -8,10 +8,9 @@ from fake_study import DESIGN, gains, train_nothing
 from matplotlib.container import ErrorbarContainer
 
 from pairjax.analysis.statistics import describe
-from pairjax.studies.factorial.analysis import analyse
+from pairjax.studies.factorial.analysis import analyse, read_study
 from pairjax.studies.factorial.design import DesignCell
 from pairjax.studies.factorial.plots import draw_accuracies, draw_effects, draw_train_pairs
-from pairjax.studies.factorial.results import read_study
 from pairjax.studies.factorial.running import run_study
 
 
@@ -67,7 +66,7 @@ def test_every_surviving_seed_is_a_dot_and_every_arm_a_mean(results):
 
 
 def test_differences_stand_at_their_weights_with_their_intervals(results):
-    rows = analyse(DESIGN, results).sharing
+    rows = analyse(DESIGN, results)['sharing']
     figure = draw_effects(DESIGN, rows)
     panel = shown_panels(figure)[0]
     for label, other in (

@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 
 from pairjax.analysis.statistics import PairedComparison, compare_paired
 from pairjax.reporting.markdown import bullet, paragraph, table
-from pairjax.studies.factorial.analysis import Effect, Findings, analyse
+from pairjax.studies.factorial.analysis import Effect, analyse, read_study
 from pairjax.studies.factorial.design import DesignCell, Network
-from pairjax.studies.factorial.document import study_document
-from pairjax.studies.factorial.results import read_study
+from pairjax.studies.factorial.document import p_value, study_document
 from pairjax.studies.factorial.running import run_study
-from pairjax.studies.factorial.tables import p_value
 
 A, B = (DesignCell('AuxNet2', sharing, 2.0, 1000) for sharing in ('shared', 'separate'))
 
@@ -44,8 +42,8 @@ def sentences_for(tmp_path, **true_gains):
 
 def document_of(*sharing):
     """The document of some effects of sharing alone, without line breaks."""
-    findings = Findings(list(sharing), *[[]] * 6)
     results = made_results({A: made_trial([0.9]), B: made_trial([0.9])})
+    findings = analyse(STUDY, results) | {'sharing': list(sharing)}
     return ' '.join(study_document(STUDY, results, findings, [], quick=False).split())
 
 

@@ -1,23 +1,75 @@
 """Paired effects over common seeds: sharing, the auxiliary loss, both together, heads."""
 
-import itertools
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pairjax.analysis.results import pair_by_seed
+from pairjax.analysis.results import TrialResult, check_same_data, pair_by_seed, read_experiment
 from pairjax.analysis.statistics import PairedComparison, holm, std_ratio
+from pairjax.errors import UserError
 from pairjax.studies.factorial.design import (
     Design,
     DesignCell,
+    cell_of,
     full_train_pairs,
-    head_cells,
-    main_cells,
+    sized_cells,
 )
-from pairjax.studies.factorial.results import StudyResults
+from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
 
-CellPair = tuple[DesignCell, DesignCell]
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What the runs of the study reached.
+
+    Attributes:
+      trials: the trained trials by cell.
+      num_pilot_runs: how many runs chose the learning rates.
+      data: source, pool sizes and fingerprint of the images.
+    """
+
+    trials: Mapping[DesignCell, TrialResult]
+    num_pilot_runs: int
+    data: Mapping[str, Any]
+
+    def test_accuracy(self, cell: DesignCell) -> pd.Series:
+        """Final test accuracy by seed, fractions, without failed seeds; empty if not run."""
+        if cell not in self.trials:
+            return pd.Series(dtype=float)
+        return self.trials[cell].values('final_test_accuracy')
+
+    def aux_gain(self, cell: DesignCell) -> pd.Series:
+        """By seed, what the cell's aux weight adds to the test accuracy at weight 0."""
+        return (
+            self.test_accuracy(cell) - self.test_accuracy(cell._replace(aux_weight=0.0))
+        ).dropna()
+
+
+def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
+    """Reads the finished parts of the study.
+
+    Args:
+      design: what was varied.
+      workdirs: of the finished parts by name, as `running.run_study` returns them.
+
+    Raises: UserError where nothing is finished, or two parts were trained on different images.
+    """
+    parts = {name: read_experiment(path) for name, path in workdirs.items()}
+    if not parts:
+        raise UserError('no part of the study is finished, so there is nothing to write')
+    check_same_data(parts.values())
+    trials = {
+        cell_of(network, trial.hyperparameters): trial
+        for network in design.networks
+        for suffix in ('', TRAIN_PAIRS, HEADS)
+        if network.name + suffix in parts
+        for trial in parts[network.name + suffix].trials
+    }
+    pilots = [trial for name in parts if name.endswith(PILOT) for trial in parts[name].trials]
+    first = next(iter(parts.values()))
+    return StudyResults(trials, sum(len(trial.seeds) for trial in pilots), first.data)
 
 
 class Effect(NamedTuple):
@@ -42,159 +94,83 @@ class Effect(NamedTuple):
         return 'unresolved'
 
 
-class Spread(NamedTuple):
-    """The std over seeds of a over that of b, with its interval where n allows one."""
+def analyse(design: Design, results: StudyResults) -> dict[str, list[Effect]]:
+    """Everything that the study compares, in families of effects a - b on test accuracy.
 
-    a: DesignCell
-    b: DesignCell
-    ratio: float | None
-    low: float | None
-    high: float | None
-
-
-class Findings(NamedTuple):
-    """Every family of effects.
-
-    Attributes:
+    Returns:
       sharing: shared - separate and shared - cut, per network and aux weight.
       aux: each aux weight - 0, per network and sharing.
-      interaction: what sharing changes about the auxiliary loss's effect.
+      interaction: per seed the gain by the aux weight with sharing - that without.
       same_size: shared - separate at each number of train pairs.
       doubling: shared - separate with twice the train pairs.
       heads: a head without parameters - a learned one, both at the named aux weight.
-      spread: the ratios of stds over seeds of the pairs in `sharing`.
     """
-
-    sharing: list[Effect]
-    aux: list[Effect]
-    interaction: list[Effect]
-    same_size: list[Effect]
-    doubling: list[Effect]
-    heads: list[Effect]
-    spread: list[Spread]
-
-
-def analyse(design: Design, results: StudyResults) -> Findings:
-    """Everything that the study compares."""
-    sharing = sharing_pairs(design)
-    return Findings(
-        sharing=effects(results, sharing),
-        aux=effects(results, aux_pairs(design)),
-        interaction=interactions(design, results),
-        same_size=effects(results, train_size_pairs(design)),
-        doubling=effects(results, train_size_pairs(design, factor=2)),
-        heads=effects(results, head_pairs(design)),
-        spread=spreads(results, sharing),
-    )
-
-
-def sharing_pairs(design: Design) -> list[CellPair]:
-    """The main comparisons: shared against separate, and against cut, at every aux weight."""
-    return [
-        (cells['shared'][weight], cells[against][weight])
-        for against in ('separate', 'cut')
-        for cells in (main_cells(design, network) for network in design.networks)
-        if against in cells
-        for weight in design.aux_weights
-    ]
-
-
-def aux_pairs(design: Design) -> list[CellPair]:
-    """Each aux weight against 0, in every network however shared."""
-    return [
-        (cells[weight], cells[0.0])
-        for network in design.networks
-        for cells in main_cells(design, network).values()
-        for weight in design.aux_weights
-        if weight
-    ]
-
-
-def train_size_pairs(design: Design, factor: int = 1) -> list[CellPair]:
-    """Shared with n train pairs against separate with `factor` times n, where both exist."""
-    pairs = []
-    for network in (network for network in design.networks if network.train_pairs):
-        sizes = (*network.train_pairs, full_train_pairs(design, network))
-        for weight, n in itertools.product((0.0, design.named_weight), sizes):
-            if factor * n in sizes:
-                shared = DesignCell(network.name, 'shared', weight, n)
-                pairs.append((shared, shared._replace(sharing='separate', train_pairs=factor * n)))
-    return pairs
-
-
-def head_pairs(design: Design) -> list[CellPair]:
-    """Heads without parameters against a learned one, with the same branches."""
-    return [
-        (cell, cell._replace(head='learned', main_weight=1.0))
-        for network in design.networks
-        for cell in head_cells(design, network)
-    ]
-
-
-def effects(results: StudyResults, pairs: Iterable[CellPair]) -> list[Effect]:
-    """Differences in test accuracy, a - b; all of them together are one family for Holm.
-
-    A pair is left out where a cell is missing or fewer than two seeds are common.
-    """
-    return _family(
-        [
-            (a, b, results.test_accuracy(a), results.test_accuracy(b))
-            for a, b in _finished(results, pairs)
-        ]
-    )
-
-
-def interactions(design: Design, results: StudyResults) -> list[Effect]:
-    """What sharing changes about the auxiliary loss's effect, per network and aux weight.
-
-    Per seed (shared with aux - shared without) - (separate with aux - separate without).
-    """
-    series = []
-    for network in design.networks:
-        cells = main_cells(design, network)
-        for weight in filter(None, design.aux_weights):
-            corners = [cells[s][w] for s in ('shared', 'separate') for w in (weight, 0.0)]
-            if all(cell in results.trials for cell in corners):
-                with_aux, without, *others = map(results.test_accuracy, corners)
-                gains = (with_aux - without).dropna(), (others[0] - others[1]).dropna()
-                series.append((corners[0], corners[2], *gains))
-    return _family(series)
-
-
-def spreads(results: StudyResults, pairs: Iterable[CellPair]) -> list[Spread]:
-    """Ratios of the stds over the seeds that both cells have."""
-    rows = []
-    for a, b in _finished(results, pairs):
-        both = pd.concat(
-            [results.test_accuracy(a), results.test_accuracy(b)], axis='columns', join='inner'
+    main = main_cells(design, results)
+    shared = [cell for cell in main if cell.sharing == 'shared']
+    sized = [cell for network in design.networks for cell in sized_cells(design, network)]
+    headless = [cell for cell in results.trials if cell.head != 'learned']
+    separate = {cell: cell._replace(sharing='separate') for cell in (*shared, *sized)}
+    pairs = {
+        'sharing': [(c, c._replace(sharing=s)) for s in ('separate', 'cut') for c in shared],
+        'aux': [(c, c._replace(aux_weight=0.0)) for c in main if c.aux_weight],
+        'interaction': [(c, separate[c]) for c in shared if c.aux_weight],
+        'same_size': [(c, separate[c]) for c in sized],
+        'doubling': [(c, separate[c]._replace(train_pairs=2 * c.train_pairs)) for c in sized],
+        'heads': [(c, c._replace(head='learned', main_weight=1.0)) for c in headless],
+    }
+    return {
+        family: effects(
+            results.aux_gain if family == 'interaction' else results.test_accuracy, its_pairs
         )
-        rows.append(Spread(a, b, *std_ratio(*both.to_numpy().T)))
-    return rows
+        for family, its_pairs in pairs.items()
+    }
 
 
-def best_weights(design: Design, results: StudyResults) -> dict[tuple[str, str], float]:
-    """Per network and sharing the aux weight with the best mean final validation accuracy."""
-    best = {}
-    for network in design.networks:
-        for sharing, cells in main_cells(design, network).items():
-            trials = {
-                w: results.trials[cell] for w, cell in cells.items() if cell in results.trials
-            }
-            statistics = {w: t.statistic('final_validation_accuracy') for w, t in trials.items()}
-            means = {w: s['mean'] for w, s in statistics.items() if s['mean'] is not None}
-            if means:
-                best[network.name, sharing] = max(means, key=means.get)
-    return best
+def main_cells(design: Design, results: StudyResults) -> list[DesignCell]:
+    """The trained cells with a learned head and all train pairs: network, sharing, aux weight."""
+    full = {network.name: full_train_pairs(design, network) for network in design.networks}
+    return [
+        cell
+        for cell in results.trials
+        if cell.head == 'learned' and cell.train_pairs == full[cell.network]
+    ]
 
 
-def _finished(results: StudyResults, pairs: Iterable[CellPair]) -> list[CellPair]:
-    return [pair for pair in pairs if all(cell in results.trials for cell in pair)]
-
-
-def _family(
-    series: Iterable[tuple[DesignCell, DesignCell, pd.Series, pd.Series]],
+def effects(
+    series: Callable[[DesignCell], pd.Series], pairs: Iterable[tuple[DesignCell, DesignCell]]
 ) -> list[Effect]:
-    rows = [(a, b, pair_by_seed(test_a, test_b)) for a, b, test_a, test_b in series]
+    """Differences a - b; all of them together are one family for Holm.
+
+    Args:
+      series: the values of a cell by seed.
+      pairs: of cells a and b; one with fewer than two common seeds is left out.
+    """
+    rows = [(a, b, pair_by_seed(series(a), series(b))) for a, b in pairs]
     rows = [row for row in rows if row[2].n > 1]
     adjusted = holm([paired.p_value for *_, paired in rows])
     return [Effect(*row, p) for row, p in zip(rows, adjusted, strict=True)]
+
+
+def spreads(results: StudyResults, sharing: Iterable[Effect]) -> list[dict[str, Any]]:
+    """The ratio of the stds over common seeds, per effect.
+
+    Returns: dicts of effect, ratio, low and high; the last three None where n allows none.
+    """
+    rows = []
+    for effect in sharing:
+        tests = [results.test_accuracy(effect.a), results.test_accuracy(effect.b)]
+        common = pd.concat(tests, axis='columns', join='inner')
+        ratio, low, high = std_ratio(*common.to_numpy().T)
+        rows.append({'effect': effect, 'ratio': ratio, 'low': low, 'high': high})
+    return rows
+
+
+def best_weights(design: Design, results: StudyResults) -> list[DesignCell]:
+    """Per network and sharing the main cell with the best mean final validation accuracy."""
+    best = {}
+    for cell in main_cells(design, results):
+        mean = results.trials[cell].statistic('final_validation_accuracy')['mean']
+        if mean is not None:
+            # The first of equal ones.
+            best[cell[:2]] = max(best.get(cell[:2], (mean, cell)), (mean, cell), key=lambda x: x[0])
+    return [cell for _, cell in best.values()]

@@ -88,6 +88,16 @@ def full_train_pairs(design: Design, network: Network) -> int:
     return base_config(design, network).data.num_train_pairs
 
 
+def sized_cells(design: Design, network: Network) -> list[DesignCell]:
+    """The shared cells whose train pairs vary: weight 0 and the named one, sizes ascending."""
+    sizes = sorted((*network.train_pairs, full_train_pairs(design, network)))
+    return [
+        DesignCell(network.name, 'shared', weight, size)
+        for weight in (0.0, design.named_weight)
+        for size in (sizes if network.train_pairs else ())
+    ]
+
+
 def sharings(network: Network) -> dict[str, tuple[bool, tuple[int, ...]]]:
     """weight_sharing and widths of the shared, separate and (where there is one) cut network."""
     ways = {'shared': (True, network.widths), 'separate': (False, network.widths)}
@@ -102,20 +112,11 @@ def cell_of(network: Network, hyperparameters: Mapping[str, Any]) -> DesignCell:
     return DesignCell(network.name, sharing, *(hyperparameters[field] for field in fields))
 
 
-def main_cells(design: Design, network: Network) -> dict[str, dict[float, DesignCell]]:
-    """The cells with a learned head and all train pairs, by sharing and aux weight."""
-    full = full_train_pairs(design, network)
-    return {
-        sharing: {w: DesignCell(network.name, sharing, w, full) for w in design.aux_weights}
-        for sharing in sharings(network)
-    }
-
-
 def head_cells(design: Design, network: Network) -> list[DesignCell]:
     """The cells with a head without parameters, with branches shared and separate."""
-    cells = main_cells(design, network)
+    full = full_train_pairs(design, network)
     return [
-        cells[sharing][design.named_weight]._replace(head=head, main_weight=main_weight)
+        DesignCell(network.name, sharing, design.named_weight, full, *head)
         for sharing in ('shared', 'separate')
-        for head, main_weight in network.heads
+        for head in network.heads
     ]

@@ -1,16 +1,22 @@
 """The study's document, made from its results alone."""
 
-import functools
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pairjax.reporting.format import interval, points, points_span
+from pairjax.analysis.statistics import seeds_to_resolve
+from pairjax.reporting import format as formats
 from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.curves import save_figure
-from pairjax.studies.factorial import tables
-from pairjax.studies.factorial.analysis import Effect, Findings, analyse
-from pairjax.studies.factorial.design import Design, base_config
+from pairjax.studies.factorial.analysis import (
+    Effect,
+    StudyResults,
+    analyse,
+    best_weights,
+    main_cells,
+    read_study,
+    spreads,
+)
+from pairjax.studies.factorial.design import Design, base_config, sharings
 from pairjax.studies.factorial.parts import part_names
 from pairjax.studies.factorial.plots import (
     BRANCHES,
@@ -18,7 +24,6 @@ from pairjax.studies.factorial.plots import (
     draw_effects,
     draw_train_pairs,
 )
-from pairjax.studies.factorial.results import StudyResults, read_study
 from pairjax.system import replace_text
 
 
@@ -37,8 +42,8 @@ def write_study(design: Design, workdirs: Mapping[str, Path], out: Path, quick: 
     results = read_study(design, workdirs)
     findings = analyse(design, results)
     plots = {'accuracy': draw_accuracies(design, results)}
-    plots['effects'] = draw_effects(design, findings.sharing)
-    if findings.same_size:
+    plots['effects'] = draw_effects(design, findings['sharing'])
+    if findings['same_size']:
         plots['train_pairs'] = draw_train_pairs(design, results)
     for name, plot in plots.items():
         save_figure(plot, out / 'figures' / f'study_{name}.png')
@@ -49,7 +54,11 @@ def write_study(design: Design, workdirs: Mapping[str, Path], out: Path, quick: 
 
 
 def study_document(
-    design: Design, results: StudyResults, findings: Findings, missing: Sequence[str], quick: bool
+    design: Design,
+    results: StudyResults,
+    findings: Mapping[str, Sequence[Effect]],
+    missing: Sequence[str],
+    quick: bool,
 ) -> str:
     """The document in Markdown; its words are in templates/study.md.
 
@@ -60,46 +69,38 @@ def study_document(
       missing: names of the parts that are not finished.
       quick: see `write_study`.
     """
-    first = design.networks[0]
-    config = base_config(design, first)
+    # The summary is of the first network without the auxiliary loss and at the named weight.
+    first, weights = design.networks[0], (0.0, design.named_weight)
+    quoted = {
+        family: [e for e in rows if e.a.network == first.name and e.a.aux_weight in weights]
+        for family, rows in findings.items()
+    }
     return render(
         'pairjax.studies.factorial',
         'study.md',
         design=design,
         results=results,
         findings=findings,
-        quoted=Findings(*(_quoted(design, rows) for rows in findings)),
+        quoted=quoted,
         missing=missing,
         quick=quick,
         first=first,
         data=results.data,
-        num_runs=sum(len(trial.seeds) for trial in results.trials.values()),
-        num_train_pairs=config.data.num_train_pairs,
-        num_test_pairs=config.data.num_test_pairs,
+        pairs=base_config(design, first).data,
         branches=BRANCHES,
-        network_rows=tables.network_rows(design, results),
-        spread_rows=tables.spread_rows(results, findings.spread),
-        best_weight_rows=tables.best_weight_rows(design, results, findings.aux),
-        arm_rows=tables.arm_rows(design, results),
-        effect_table=functools.partial(tables.effect_table, results),
-        by_direction=_by_direction,
-        points=points,
-        points_span=points_span,
-        interval=interval,
-        p_value=tables.p_value,
+        sharings=sharings,
+        main=main_cells(design, results),
+        spreads=spreads(results, findings['sharing']),
+        best_weights=best_weights(design, results),
+        seeds_to_resolve=seeds_to_resolve,
+        formats=formats,
+        p_value=p_value,
         short='{:g}'.format,
         shorts=lambda values: ', '.join(f'{value:g}' for value in values),
         thousands='{:,}'.format,
     )
 
 
-def _quoted(design: Design, rows: Iterable[Effect]) -> list[Effect]:
-    """The first network's effects without the auxiliary loss and with it at the named weight."""
-    network, weights = design.networks[0].name, (0.0, design.named_weight)
-    return [row for row in rows if row.a.network == network and row.a.aux_weight in weights]
-
-
-def _by_direction(rows: Iterable[Effect]) -> list[tuple[str, list[Effect]]]:
-    """Neighbours with one direction, so that it is said once."""
-    groups = itertools.groupby(rows, key=lambda row: row.direction)
-    return [(direction, list(group)) for direction, group in groups]
+def p_value(p: float, equals: str = '') -> str:
+    """A p-value with three decimals, after `equals` unless it is an upper bound."""
+    return '< 0.001' if p < 0.001 else f'{equals}{p:.3f}'

@@ -14,14 +14,11 @@ from pairjax.studies.factorial.design import (
     Settings,
     base_config,
     cell_of,
-    full_train_pairs,
     head_cells,
     sharings,
 )
 
 PILOT, TRAIN_PAIRS, HEADS = '-pilot', '-train_pairs', '-heads'
-
-Picks = Mapping[DesignCell, float]
 
 
 def part_names(design: Design) -> list[str]:
@@ -32,56 +29,51 @@ def part_names(design: Design) -> list[str]:
     return [name + PILOT for name in names + heads] + names + smaller + heads
 
 
-def pilot_configs(design: Design, network: Network) -> dict[str, ConfigDict]:
-    """The network's pilots by name: every arm with every learning rate, on seeds of their own."""
-    rates = ('optimizer.learning_rate', design.learning_rates)
-    learned = [_sharing_settings(network, sharing) for sharing in sharings(network)]
-    heads = [_cell_settings(network, cell) for cell in head_cells(design, network)]
-    pilots = {PILOT: (learned, (('loss.aux_weight', design.aux_weights), rates))}
-    if heads:
-        pilots[HEADS + PILOT] = (heads, (rates,))
-    configs = {}
-    for suffix, (settings, product) in pilots.items():
-        config = base_config(design, network, suffix, settings)
-        config.seed, config.num_seeds = design.first_pilot_seed, design.num_pilot_seeds
-        config.sweep.product = product
-        configs[network.name + suffix] = config
-    return configs
+def pilot_of(part: str) -> str:
+    """The name of the pilot that a part takes its learning rates from."""
+    return part.removesuffix(TRAIN_PAIRS) + PILOT
 
 
-def trained_configs(design: Design, network: Network, picks: Picks) -> dict[str, ConfigDict]:
-    """The network's parts that follow its pilots, by name; those without a pick are left out.
+def pilot_config(design: Design, part: str) -> ConfigDict:
+    """The pilot of that name: every arm with every learning rate, on seeds of their own."""
+    network, suffix = _split(design, part)
+    product = (('optimizer.learning_rate', design.learning_rates),)
+    if suffix == PILOT:
+        settings = [_sharing_settings(network, sharing) for sharing in sharings(network)]
+        product = (('loss.aux_weight', design.aux_weights), *product)
+    else:
+        settings = [_arm_settings(network, cell) for cell in head_cells(design, network)]
+    config = base_config(design, network, suffix, settings)
+    config.seed, config.num_seeds = design.first_pilot_seed, design.num_pilot_seeds
+    config.sweep.product = product
+    return config
+
+
+def trained_config(
+    design: Design, part: str, picks: Mapping[DesignCell, float]
+) -> ConfigDict | None:
+    """The part of that name, which follows its pilot; None where none of its arms has a pick.
 
     Args:
-      design, network: what is varied.
-      picks: the learning rate of each cell with all train pairs.
+      design: what is varied.
+      part: its name.
+      picks: the learning rate of each cell of its pilot, see `pick_learning_rates`.
     """
-    settings = {
-        cell: (*_cell_settings(network, cell), ('optimizer.learning_rate', rate))
+    network, suffix = _split(design, part)
+    arms = {
+        cell: (*_arm_settings(network, cell), ('optimizer.learning_rate', rate))
         for cell, rate in picks.items()
     }
-    full = full_train_pairs(design, network)
-    small = [
-        DesignCell(network.name, sharing, weight, full)
-        for sharing in ('shared', 'separate')
-        for weight in (0.0, design.named_weight)
-    ]
-    parts = {
-        '': [settings[cell] for cell in picks if cell.head == 'learned'],
-        TRAIN_PAIRS: [
-            (*settings[cell], ('data.num_train_pairs', num_pairs))
-            for num_pairs in network.train_pairs
-            for cell in small
-            if cell in picks
-        ],
-        HEADS: [settings[cell] for cell in picks if cell.head != 'learned'],
-    }
+    settings = list(arms.values())
+    if suffix == TRAIN_PAIRS:
+        settings = [
+            (*arm, ('data.num_train_pairs', size))
+            for size in network.train_pairs
+            for cell, arm in arms.items()
+            if cell.sharing != 'cut' and cell.aux_weight in (0.0, design.named_weight)
+        ]
     # Without settings a sweep is one trial: the defaults, which are no arm.
-    return {
-        network.name + suffix: base_config(design, network, suffix, mine)
-        for suffix, mine in parts.items()
-        if mine
-    }
+    return base_config(design, network, suffix, settings) if settings else None
 
 
 def part_config(design: Design, part: str, workdir: str = 'runs/study') -> ConfigDict:
@@ -91,20 +83,24 @@ def part_config(design: Design, part: str, workdir: str = 'runs/study') -> Confi
     """
     if part not in part_names(design):
         raise unknown_name('part of the study', part, part_names(design))
-    network = next(n for n in design.networks if n.name == part.partition('-')[0])
     if part.endswith(PILOT):
-        return pilot_configs(design, network)[part]
-    pilot = Path(workdir) / (part.removesuffix(TRAIN_PAIRS) + PILOT)
+        return pilot_config(design, part)
+    pilot = Path(workdir) / pilot_of(part)
     if not (pilot / 'summary.json').exists():
         raise UserError(
             f'{part} takes its learning rates from {pilot}, where nothing is finished; train '
             f'{pilot.name} there first'
         )
-    picks = pick_learning_rates(network, read_experiment(pilot).trials)
-    configs = trained_configs(design, network, picks)
-    if part not in configs:
+    config = trained_config(design, part, read_picks(design, part, Path(workdir)))
+    if config is None:
         raise UserError(f'{part} has no learning rates, because every run of {pilot} failed')
-    return configs[part]
+    return config
+
+
+def read_picks(design: Design, part: str, workdir: Path) -> dict[DesignCell, float]:
+    """The learning rates for a part from its finished pilot below workdir."""
+    pilot = read_experiment(workdir / pilot_of(part))
+    return pick_learning_rates(_split(design, part)[0], pilot.trials)
 
 
 def pick_learning_rates(network: Network, trials: Iterable[TrialResult]) -> dict[DesignCell, float]:
@@ -128,12 +124,18 @@ def pick_learning_rates(network: Network, trials: Iterable[TrialResult]) -> dict
     return {cell: max(rates, key=rates.get) for cell, rates in scores.items()}
 
 
+def _split(design: Design, part: str) -> tuple[Network, str]:
+    """The network of a part, and what its name adds to the network's."""
+    network = next(n for n in design.networks if n.name == part.partition('-')[0])
+    return network, part.removeprefix(network.name)
+
+
 def _sharing_settings(network: Network, sharing: str) -> Settings:
     weight_sharing, widths = sharings(network)[sharing]
     return (('model.weight_sharing', weight_sharing), ('model.widths', widths))
 
 
-def _cell_settings(network: Network, cell: DesignCell) -> Settings:
+def _arm_settings(network: Network, cell: DesignCell) -> Settings:
     settings = (*_sharing_settings(network, cell.sharing), ('loss.aux_weight', cell.aux_weight))
     if cell.head == 'learned':
         return settings

@@ -1,6 +1,7 @@
 """The study's plots."""
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -16,9 +17,14 @@ from pairjax.reporting.plots.curves import (
     set_title,
     statistics_frame,
 )
-from pairjax.studies.factorial.analysis import Effect
-from pairjax.studies.factorial.design import Design, DesignCell, full_train_pairs, main_cells
-from pairjax.studies.factorial.results import StudyResults
+from pairjax.studies.factorial.analysis import Effect, StudyResults
+from pairjax.studies.factorial.design import (
+    Design,
+    DesignCell,
+    full_train_pairs,
+    sharings,
+    sized_cells,
+)
 
 BRANCHES = {
     'shared': 'one shared branch',
@@ -39,15 +45,12 @@ def draw_accuracies(design: Design, results: StudyResults) -> Figure:
     """Test accuracy against aux weight: a panel a network, a dot a seed, means with intervals."""
     figure, panels = _panels(len(design.networks))
     for axes, network in zip(panels, design.networks, strict=True):
-        cells_of = main_cells(design, network)
-        for number, (sharing, cells) in enumerate(cells_of.items()):
-            places = np.arange(len(cells)) + DODGE * (number - (len(cells_of) - 1) / 2)
-            means, dots = places - 2 * CLOUD / 3, places - CLOUD / 3
-
-            def scatter(number, spread, dots=dots):
-                return dots[number] + CLOUD * spread
-
-            _draw_arm(axes, results, cells.values(), sharing, means, scatter)
+        full, ways = full_train_pairs(design, network), sharings(network)
+        for number, sharing in enumerate(ways):
+            cells = [DesignCell(network.name, sharing, w, full) for w in design.aux_weights]
+            places = np.arange(len(cells)) + DODGE * (number - (len(ways) - 1) / 2)
+            dots = places[:, None] - CLOUD / 3 + CLOUD * _spread(network.num_seeds)
+            _draw_arm(axes, results, cells, places - 2 * CLOUD / 3, dots)
         _label_weights(axes, design, f'{network.name}, {network.num_seeds} seeds')
         _label_accuracy(axes)
     _finish(figure, panels, SEEDS_AND_MEANS)
@@ -60,7 +63,7 @@ def draw_effects(design: Design, sharing: Sequence[Effect]) -> Figure:
 
     Args:
       design: what was varied.
-      sharing: as in `analysis.Findings`.
+      sharing: the family of that name, see `analyse`.
     """
     figure, panels = _panels(len(design.networks))
     for axes, network in zip(panels, design.networks, strict=True):
@@ -85,28 +88,25 @@ def draw_effects(design: Design, sharing: Sequence[Effect]) -> Figure:
 def draw_train_pairs(design: Design, results: StudyResults) -> Figure:
     """Test accuracy against train pairs, shared and separate: without and with aux loss."""
     settings = [
-        (network, weight)
+        (network, list(cells))
         for network in design.networks
-        if network.train_pairs
-        for weight in (0.0, design.named_weight)
+        for _, cells in itertools.groupby(sized_cells(design, network), lambda c: c.aux_weight)
     ]
     figure, panels = _panels(len(settings), sharey='row')
-    for axes, (network, weight) in zip(panels, settings, strict=True):
-        sizes = np.array(sorted((*network.train_pairs, full_train_pairs(design, network))))
+    for axes, (network, cells) in zip(panels, settings, strict=True):
+        sizes = np.array([cell.train_pairs for cell in cells])
         for side, sharing in ((-1, 'shared'), (1, 'separate')):
-            cells = [DesignCell(network.name, sharing, weight, int(size)) for size in sizes]
-
-            def scatter(number, spread, side=side, sizes=sizes):
-                # Dots are outside of the lines, which would cover them.
-                return sizes[number] * 1.05**side * 1.1 ** (side * spread)
-
-            line = LINE_STYLE_OF[sharing].line
-            _draw_arm(axes, results, cells, sharing, sizes * 1.02**side, scatter, line)
+            arm = [cell._replace(sharing=sharing) for cell in cells]
+            # Dots are outside of the lines, which would cover them.
+            dots = sizes[:, None] * 1.05**side * 1.1 ** (side * _spread(network.num_seeds))
+            _draw_arm(axes, results, arm, sizes * 1.02**side, dots, LINE_STYLE_OF[sharing].line)
         axes.set_xscale('log')
         axes.minorticks_off()
         axes.set_xticks(sizes, [f'{size:,}' for size in sizes])
         axes.set_xlabel('train pairs')
-        axes.set_title(f'{network.name}, aux weight {weight:g}, {network.num_seeds} seeds')
+        axes.set_title(
+            f'{network.name}, aux weight {cells[0].aux_weight:g}, {network.num_seeds} seeds'
+        )
         _label_accuracy(axes)
     _finish(figure, panels, SEEDS_AND_MEANS)
     return figure
@@ -122,13 +122,17 @@ def _panels(number: int, sharey: bool | str = False) -> tuple[Figure, list[Axes]
     return figure, panels[:number]
 
 
+def _spread(num_seeds: int) -> np.ndarray:
+    """A number in [0, 1) a seed: multiples of the golden ratio are even in it and in no order."""
+    return np.arange(num_seeds) * 0.6180339887 % 1
+
+
 def _draw_arm(
     axes: Axes,
     results: StudyResults,
-    cells: Iterable[DesignCell],
-    sharing: str,
+    cells: Sequence[DesignCell],
     places: np.ndarray,
-    scatter: Callable[[int, np.ndarray], np.ndarray],
+    dots: np.ndarray,
     line: str = 'none',
 ) -> None:
     """Draws a dot a seed, and the means with their intervals.
@@ -136,22 +140,17 @@ def _draw_arm(
     Args:
       axes: where to.
       results: what the runs reached.
-      cells: those that were not run leave room.
-      sharing: of the cells.
+      cells: of one sharing; those that were not run leave room.
       places: of the means.
-      scatter: takes the number of a cell and, per seed, a value in [0, 1), and returns the
-        places of the dots.
+      dots: places of the dots, (cells, seeds); failed seeds leave the last of them free.
       line: between the means.
     """
-    line_style, statistics = LINE_STYLE_OF[sharing], []
-    for number, cell in enumerate(cells):
-        test = results.test_accuracy(cell).tolist() if cell in results.trials else []
-        # Multiples of the golden ratio are even in [0, 1) and in no order.
-        dots = scatter(number, np.arange(len(test)) * 0.6180339887 % 1)
-        axes.plot(dots, 100 * np.array(test), '.', color=line_style.colour, **DOTS)
-        statistics.append(describe(test))
-    frame = statistics_frame(statistics)
-    means, bars, label = frame['mean'], frame.half_width.fillna(0), BRANCHES[sharing]
+    tests = [100 * results.test_accuracy(cell).to_numpy() for cell in cells]
+    line_style = LINE_STYLE_OF[cells[0].sharing]
+    for row, test in zip(dots, tests, strict=True):
+        axes.plot(row[: len(test)], test, '.', color=line_style.colour, **DOTS)
+    frame = statistics_frame([describe(results.test_accuracy(cell).tolist()) for cell in cells])
+    means, bars, label = frame['mean'], frame.half_width.fillna(0), BRANCHES[cells[0].sharing]
     plot_means(axes, places, means, bars, line_style, label, linestyle=line, **MEANS)
 
 
@@ -169,9 +168,7 @@ def _label_accuracy(axes: Axes) -> None:
 
 def _finish(figure: Figure, panels: Sequence[Axes], title: str) -> None:
     """One legend for all panels, with what any of them shows."""
-    handles = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
+    shown = [axes.get_legend_handles_labels() for axes in panels]
+    handles = {label: one for each in shown for one, label in zip(*each, strict=True)}
     figure.legend(handles.values(), handles.keys(), loc='outside lower center', ncols=3)
     set_title(figure, title)

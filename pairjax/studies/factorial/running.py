@@ -4,13 +4,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pairjax.analysis.results import read_experiment
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import run_experiments
 from pairjax.runtime.multihost import on_primary
 from pairjax.studies.factorial.design import Design
-from pairjax.studies.factorial.parts import pick_learning_rates, pilot_configs, trained_configs
+from pairjax.studies.factorial.parts import (
+    PILOT,
+    part_names,
+    pilot_config,
+    pilot_of,
+    read_picks,
+    trained_config,
+)
 
 
 def run_study(
@@ -31,28 +37,13 @@ def run_study(
       that take their learning rates from it.
     Raises: Interrupted when a signal asked to stop and the state is saved.
     """
-    pilots = {network: pilot_configs(design, network) for network in design.networks}
-    experiments = [item for configs in pilots.values() for item in configs.items()]
-    finished = run_experiments(experiments, workdir, run, callbacks)
+    pilots = [(p, pilot_config(design, p)) for p in part_names(design) if p.endswith(PILOT)]
+    finished = run_experiments(pilots, workdir, run, callbacks)
 
-    def picked():
-        return {
-            network: pick_learning_rates(
-                network,
-                [
-                    trial
-                    for name in configs
-                    if name in finished
-                    for trial in read_experiment(finished[name]).trials
-                ],
-            )
-            for network, configs in pilots.items()
-        }
+    def following():
+        parts = [part for part in part_names(design) if pilot_of(part) in finished]
+        picks = {part: read_picks(design, part, workdir) for part in parts}
+        configs = {part: trained_config(design, part, picks[part]) for part in parts}
+        return [(part, config) for part, config in configs.items() if config]
 
-    picks = on_primary(picked)
-    following = [
-        item
-        for network in design.networks
-        for item in trained_configs(design, network, picks[network]).items()
-    ]
-    return finished | run_experiments(following, workdir, run, callbacks)
+    return finished | run_experiments(on_primary(following), workdir, run, callbacks)
