@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from flax import nnx
-
 from pairjax.models.layers import Branches, Encoder, Head
 from pairjax.models.networks import PairModel
-from pairjax.models.registry import build_model
+from pairjax.models.registry import abstract_model
 
 
 def layer_flops(model: PairModel) -> list[int]:
@@ -40,9 +38,7 @@ def epoch_flops(config: Any, num_classes: int) -> tuple[int, int]:
     the unneeded gradient of the images; an evaluation is one. Only convolutions and dense layers
     count.
     """
-    layers = layer_flops(
-        nnx.eval_shape(lambda: build_model(config.model, num_classes, nnx.Rngs(0)))
-    )
+    layers = layer_flops(abstract_model(config.model, num_classes))
     data = config.data
     num_evaluated = data.num_train_pairs + data.num_validation_pairs + data.num_test_pairs
     return data.num_train_pairs * (3 * sum(layers) - layers[0]), num_evaluated * sum(layers)

@@ -89,7 +89,12 @@ class _NoKeys:
         return None
 
 
+def abstract_model(model: Any, num_classes: int) -> PairModel:
+    """The network that config.model describes with shapes and dtypes instead of parameters."""
+    return build_model(model, num_classes, _NoKeys())
+
+
 def count_params(model: Any, num_classes: int) -> int:
     """The number of parameters of all networks of a run; draws none of them."""
-    params = nnx.state(build_model(model, num_classes, _NoKeys()), nnx.Param)
+    params = nnx.state(abstract_model(model, num_classes), nnx.Param)
     return model.num_members * sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -172,6 +172,7 @@ def test_a_sweep_is_refused(small_config):
     [
         ('model.name', 'PairNet'),
         ('model.normalization', 'batch'),
+        ('optimizer.name', 'adamw'),
         ('optimizer.schedule', 'warmup_cosine'),
         ('augment.rotation', 5.0),
         ('loss.label_smoothing', 0.1),
@@ -187,7 +188,7 @@ def test_peers_get_the_pairs_of_the_run(quick_config):
     plan = make_plan(quick_config)
     init = jax.jit(functools.partial(init_state, plan.config))
     state = init(plan.pools, np.int32(1), traced_hyperparameters(plan.config))
-    for name, (images, classes, targets) in peers.drawn_pairs(plan, 1).items():
+    for name, (images, classes, targets) in peers.drawn_pairs(plan, [1])[1].items():
         indices = getattr(state.pairs, name)
         np.testing.assert_allclose(
             images, standardize(state, plan.pools.images[indices]), atol=1e-5
@@ -248,10 +249,10 @@ def test_peer_processes_learn(small_config):
     small_config.model.dropout_rate = 0.0
     small_config.model.widths = (16, 16, 32, 64)
     plan = make_plan(small_config)
-    machine = peers.Machine.of(plan.config)
-    with peers.PeerProcesses(machine) as processes:
+    both = machine.Machine.of(plan.config)
+    with peers.PeerProcesses(both) as processes:
         for peer in peers.PEERS:
-            jobs, times = peers.peer_jobs(plan, machine, peer, 40, most_runs=2)
+            jobs, times = peers.peer_jobs(plan, both, peer, 40, most_runs=2)
             seconds, accuracies = processes.train(jobs)
             assert times == 1.5
             assert seconds > 0

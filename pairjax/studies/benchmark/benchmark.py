@@ -25,8 +25,8 @@ from pairjax.errors import UserError
 from pairjax.models.flops import epoch_flops
 from pairjax.runtime.plan import Plan, make_plan
 from pairjax.runtime.trainer import Trainer
-from pairjax.studies.benchmark.machine import matmul_peak, peak_memory
-from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, Machine, PeerProcesses, peer_jobs
+from pairjax.studies.benchmark.machine import Machine
+from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, PeerProcesses, peer_jobs
 from pairjax.workdir.workdir import versions
 
 PAPER_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
@@ -37,6 +37,7 @@ UNKNOWN_TO_PEERS = (
     'loss.label_smoothing',
     'model.normalization',
     'model.head',
+    'optimizer.name',
     'optimizer.b2',
     'optimizer.schedule',
 )
@@ -80,27 +81,25 @@ def run_benchmark(
     plan = make_plan(config)
     machine, every = Machine.of(plan.config), plan.config.train.evaluate_every
     options = options._replace(num_epochs=math.ceil(options.num_epochs / every) * every)
-    result = {
+    warm = not options.cold_script
+    rows = []
+    with PeerProcesses(machine) if warm and peers else contextlib.nullcontext() as processes:
+        for num_seeds in options.num_seeds:
+            fields = {**plan.config.to_dict(), 'num_seeds': num_seeds}
+            seeds = plan._replace(config=validate(fields))
+            if warm:
+                row = measure_warm(seeds, machine, processes, options, on_message)
+            else:
+                row = measure_cold(seeds, machine, peers, options, on_message)
+            rows.append({'num_seeds': num_seeds, **row})
+    return {
         'config': plan.config.to_dict(),
         'versions': versions() | ({'torch': importlib.metadata.version('torch')} if peers else {}),
         'machine': machine.describe(),
-        'cold': options.cold_script is not None,
+        'cold': not warm,
+        **({'num_epochs_timed': options.num_epochs} if warm else {}),
+        'rows': rows,
     }
-    if not options.cold_script:
-        result['num_epochs_timed'] = options.num_epochs
-    no_peers = options.cold_script or not peers
-    with contextlib.nullcontext() if no_peers else PeerProcesses(machine) as processes:
-        rows = []
-        for num_seeds in options.num_seeds:
-            seeds = plan._replace(
-                config=validate({**plan.config.to_dict(), 'num_seeds': num_seeds})
-            )
-            if options.cold_script:
-                row = measure_cold(seeds, machine, peers, options, on_message)
-            else:
-                row = measure_warm(seeds, machine, processes, options, on_message)
-            rows.append({'num_seeds': num_seeds, **row})
-    return {**result, 'rows': rows}
 
 
 def measure_warm(
@@ -120,31 +119,28 @@ def measure_warm(
     trainer = Trainer(plan, 0)
     trainer.start()
     compile_seconds = sum(r['compile_seconds'] for r in trainer.epoch(1, evaluate=True))
-    every = config.train.evaluate_every
 
-    def train_epochs(evaluate: bool) -> float:
-        started = time.perf_counter()
+    def train_epochs(evaluate: bool) -> None:
         for epoch in range(1, num_epochs + 1):
-            trainer.epoch(epoch, evaluate and epoch % every == 0)
-        return time.perf_counter() - started
+            trainer.epoch(epoch, evaluate and epoch % config.train.evaluate_every == 0)
 
     timers = {
-        'pairjax': lambda: train_epochs(evaluate=True),
-        'pairjax_training': lambda: train_epochs(evaluate=False),
+        'pairjax': lambda: timed(train_epochs, True),
+        'pairjax_training': lambda: timed(train_epochs, False),
     }
     for peer in PEERS if processes else ():
         jobs, times = peer_jobs(plan, machine, peer, num_epochs, MOST_PEER_RUNS)
         timers[peer] = lambda jobs=jobs, times=times: times * processes.train(jobs)[0]
-    peak = matmul_peak(machine.layout)
+    peak = machine.matmul_peak()
     name = f'{len(plan.seeds)} seeds, {num_epochs} epochs'
     scale = config.train.num_epochs / num_epochs / len(plan.seeds)
     measured = alternate(timers, options.repeats, name, on_message, scale)
-    peak = max(peak, matmul_peak(machine.layout))
+    peak = max(peak, machine.matmul_peak())
     return {
         'runs_at_a_time': trainer.layout.per_batch,
         'compile_seconds': compile_seconds,
         **speed(config, plan.pools.num_classes, measured['seconds'], peak),
-        'peak_memory_bytes': peak_memory(machine.layout),
+        'peak_memory_bytes': machine.peak_memory(),
         **measured,
     }
 
@@ -152,11 +148,19 @@ def measure_warm(
 def measure_cold(
     plan: Plan, machine: Machine, peers: bool, options: Options, on_message: Callable[[str], None]
 ) -> dict[str, Any]:
-    """One row of whole commands: ours with nothing compiled before, the strongest peer's."""
+    """One row of whole commands: ours with nothing compiled before, the strongest peer's.
+
+    The peer's time begins with starting the processes and importing torch; its pairs are drawn.
+    """
     timers = {'pairjax': lambda: cold_seconds(plan.config, options.cold_script)}
     if peers:
         jobs, _ = peer_jobs(plan, machine, 'strongest', plan.config.train.num_epochs)
-        timers['strongest'] = lambda: cold_peer_seconds(machine, jobs)
+
+        def train_strongest() -> None:
+            with PeerProcesses(machine) as processes:
+                processes.train(jobs)
+
+        timers['strongest'] = lambda: timed(train_strongest)
     name = f'{len(plan.seeds)} seeds, whole command'
     return alternate(timers, options.repeats, name, on_message)
 
@@ -179,8 +183,7 @@ def alternate(
             seconds[timer].append(scale * value)
         texts = ', '.join(f'{timer} {value:.2f} s' for timer, value in newest.items())
         on_message(f'{name}, repeat {repeat}/{repeats}: {texts}')
-    peers = [peer for peer in PEERS if peer in seconds]
-    ratios = {peer: peer_ratio(seconds[peer], seconds['pairjax']) for peer in peers}
+    ratios = {p: peer_ratio(seconds[p], seconds['pairjax']) for p in PEERS if p in seconds}
     return {'seconds': seconds, 'ratios': ratios}
 
 
@@ -220,12 +223,11 @@ def speed(
     }
 
 
-def cold_peer_seconds(machine: Machine, jobs: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds of the jobs, from starting the processes and importing torch; pairs are drawn."""
+def timed(action: Callable[..., Any], *arguments: Any) -> float:
+    """Wall seconds of a call."""
     started = time.perf_counter()
-    with PeerProcesses(machine) as processes:
-        processes.train(jobs)
-        return time.perf_counter() - started
+    action(*arguments)
+    return time.perf_counter() - started
 
 
 def cold_seconds(config: Any, main_script: Path) -> float:

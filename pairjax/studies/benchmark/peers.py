@@ -3,50 +3,31 @@
 They run `torch_peers.py`, which only they import.
 """
 
+import functools
+import itertools
 import math
-import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
-from pairjax.data.pairs import draw_pairs, pair_targets
+from pairjax.data.pairs import pair_targets
 from pairjax.errors import UserError
 from pairjax.models.layers import Branches
-from pairjax.models.registry import build_model
+from pairjax.models.registry import abstract_model
 from pairjax.runtime.plan import Plan
-from pairjax.runtime.sharding import Layout, choose_layout
+from pairjax.studies.benchmark.machine import Machine
 from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
-from pairjax.training.state import Purpose, run_key
+from pairjax.training.train_step import init_state, standardize
+from pairjax.trials import traced_hyperparameters
 
 PEERS = ('eager', 'strongest')
 # A peer trains one run after another, so a few of a core's share tell what all of them cost.
 MOST_PEER_RUNS = 5
-
-
-def drawn_pairs(plan: Plan, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The pairs that a run of this seed trains on and is evaluated on, for a peer.
-
-    Returns: by name of the set, images (n, 2, 14, 14) float32 as the run sees them, classes
-      (n, 2) and targets (n,) int64.
-    """
-    data, pools = plan.config.data, plan.pools
-    sets = draw_pairs(run_key(seed, Purpose.PAIRS), data, pools)
-    images, labels = np.asarray(pools.images, np.float32), np.asarray(pools.labels, np.int64)
-    mean, std = 0.0, 1.0
-    if data.standardize:
-        train = images[np.asarray(sets.train)]
-        mean, std = train.mean(), max(train.std(ddof=1), 1e-6)
-    images = ((images - mean) / std).astype(np.float32)
-    return {
-        name: (images[i], labels[i], np.asarray(pair_targets(data.relation, labels[i]), np.int64))
-        for name, i in ((name, np.asarray(i)) for name, i in sets._asdict().items())
-    }
 
 
 def layer_sizes(model: Any, num_classes: int) -> dict[str, Any]:
@@ -60,7 +41,7 @@ def layer_sizes(model: Any, num_classes: int) -> dict[str, Any]:
       `digit_head` and `main_head`, their widths from inputs to outputs, or None; `reads_digits`,
       whether the main head takes the two digits' logits instead of the features.
     """
-    network = nnx.eval_shape(lambda: build_model(model, num_classes, nnx.Rngs(0)))
+    network = abstract_model(model, num_classes)
     parts = [getattr(network, name, None) for name in ('encoder', 'digit_head', 'main_head')]
     encoder, *heads = (part.module if isinstance(part, Branches) else part for part in parts)
     blocks = []
@@ -77,30 +58,6 @@ def layer_sizes(model: Any, num_classes: int) -> dict[str, Any]:
         'main_head': main_head,
         'reads_digits': getattr(network, 'reads_digits', False),
     }
-
-
-class Machine(NamedTuple):
-    """What both sides may use: the devices, and the processes of the peers."""
-
-    layout: Layout
-    num_processes: int
-    device: str
-
-    @classmethod
-    def of(cls, config: Any) -> 'Machine':
-        """All devices, or as many as config.runs names: CPU cores, or accelerators."""
-        layout = choose_layout(config.runs.devices or jax.device_count(), config.runs, 1)
-        on_cpu = jax.default_backend() == 'cpu'
-        return cls(layout, layout.mesh.size if on_cpu else 1, 'cpu' if on_cpu else 'cuda')
-
-    def describe(self) -> dict[str, Any]:
-        """For benchmark.json."""
-        return {
-            'device_kind': self.layout.mesh.devices.flat[0].device_kind,
-            'num_devices': self.layout.mesh.size,
-            'num_cores': os.cpu_count(),
-            'peer_processes': self.num_processes,
-        }
 
 
 class PeerProcesses:
@@ -148,6 +105,25 @@ class PeerProcesses:
             ) from None
 
 
+def drawn_pairs(plan: Plan, seeds: Iterable[int]) -> dict[int, dict[str, list[np.ndarray]]]:
+    """By seed the pairs that its run trains on and is evaluated on, for a peer.
+
+    Returns: by name of the set, images (n, 2, 14, 14) float32 as the run sees them, classes
+      (n, 2) and targets (n,) int64.
+    """
+    config, pools, found = plan.config, plan.pools, {}
+    init = jax.jit(functools.partial(init_state, config))
+    for seed in seeds:
+        state = init(pools, np.int32(seed), traced_hyperparameters(config))
+        found[seed] = {}
+        for name, indices in state.pairs._asdict().items():
+            classes = np.asarray(pools.labels[indices], np.int64)
+            targets = np.asarray(pair_targets(config.data.relation, classes), np.int64)
+            images = np.asarray(standardize(state, pools.images[indices]))
+            found[seed][name] = [images, classes, targets]
+    return found
+
+
 def peer_jobs(
     plan: Plan, machine: Machine, peer: str, num_epochs: int, most_runs: int | None = None
 ) -> tuple[list[dict[str, Any]], float]:
@@ -164,7 +140,7 @@ def peer_jobs(
     """
     num_processes = min(machine.num_processes, len(plan.seeds))
     shares = [plan.seeds[i::num_processes][:most_runs] for i in range(num_processes)]
-    pairs = {seed: drawn_pairs(plan, seed) for share in shares for seed in share}
+    pairs = drawn_pairs(plan, itertools.chain(*shares))
     common = {
         'peer': peer,
         'config': plan.config.to_dict(),

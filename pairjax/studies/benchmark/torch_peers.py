@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 SETS = ('train', 'validation', 'test')
-OPTIMIZERS = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}
 
 
 def torch_encoder(blocks: Sequence[tuple[int, ...]]) -> nn.Sequential:
@@ -95,17 +94,8 @@ def train_run(job: Mapping[str, Any], pairs: Mapping[str, Any], num_epochs: int)
     network = TorchNetwork(config['model'], job['sizes'], strongest).to(job['device'])
     if strongest:
         network = network.to(memory_format=torch.channels_last)
-    parameters = list(network.parameters())
-    optimizer = OPTIMIZERS[config['optimizer']['name']](
-        [
-            {'params': [p for p in parameters if p.dim() > 1]},
-            # As in pairjax.training.optimizers, biases do not decay.
-            {'params': [p for p in parameters if p.dim() == 1], 'weight_decay': 0.0},
-        ],
-        lr=config['optimizer']['learning_rate'],
-        weight_decay=config['optimizer']['weight_decay'],
-        fused=strongest,
-    )
+    rate = config['optimizer']['learning_rate']
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=strongest)
     sets = {k: [torch.as_tensor(x).to(job['device']) for x in pairs[k]] for k in SETS}
     correct = {}
     for epoch in range(1, num_epochs + 1):

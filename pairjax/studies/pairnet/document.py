@@ -1,6 +1,6 @@
 """What PairNet reaches and what each of its ingredients is worth, as a document."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,27 +44,15 @@ def write_pairnet(
         'pairjax.studies.pairnet',
         'pairnet.md',
         data=next(iter(experiments.values())).data,
-        reached_rows=[row for network in networks for row in reached_rows(network)],
+        networks=networks,
         ablation=ablation,
         ablation_rows=ablation_rows(ablation) if ablation else [],
         plot=plot.name,
+        format_statistic=format_statistic,
     )
     save_figure(draw_augmentations(originals, distorted), plot)
     replace_text(path, text)
     return path
-
-
-def reached_rows(experiment: ExperimentResult) -> Iterable[list[str]]:
-    """Per trial its parameters, n, three accuracies in percent and seconds a run."""
-    for trial in experiment.trials:
-        measures = ('exact_pair_accuracy', 'final_test_accuracy', 'final_digit_accuracy')
-        yield [
-            f'`{experiment.name}`',
-            f'{trial.num_params:,}',
-            str(trial.n),
-            *(format_statistic(trial.statistic(measure)) for measure in measures),
-            f'{experiment.timing["seconds_per_run"]:.1f} s',
-        ]
 
 
 def ablation_rows(experiment: ExperimentResult) -> list[list[str]]:
