@@ -103,7 +103,7 @@ def made_trial(test, validation=0.5, rate=5e-3):
     if not isinstance(validation, dict):
         validation = dict.fromkeys(test, validation)
     summary = {
-        'hyperparameters': {'optimizer.learning_rate': rate},
+        'hyperparameters': {'optimizer.learning_rate': rate, 'model.widths': [8, 8, 16, 32]},
         'num_params': 1,
         'seeds': list(test),
         'failed_seeds': failed,

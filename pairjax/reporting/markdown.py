@@ -21,6 +21,24 @@ def bullet(text: str) -> str:
     return textwrap.indent(paragraph(text), '  ').replace('  ', '- ', 1)
 
 
+def wrap(document: str) -> str:
+    """Wraps the paragraphs and list items of a whole document, which blank lines separate.
+
+    Headings, tables and pictures stay as they are.
+    """
+    blocks = [block.strip() for block in re.split(r'\n\s*\n', document)]
+    return '\n\n'.join(map(_wrap_block, filter(None, blocks)))
+
+
+def _wrap_block(block: str) -> str:
+    if block.startswith(('#', '|', '![')):
+        return block
+    if block.startswith('- '):
+        items = re.split(r'(?m)^- ', block)[1:]
+        return '\n'.join(bullet(' '.join(item.split())) for item in items)
+    return paragraph(*block.split())
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table with one line a row; cells are text without line breaks and bars."""
     lines = [headings, ['---'] * len(headings), *rows]
@@ -30,9 +48,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def render(package: str, template: str, **context: Any) -> str:
     """A Markdown document from a jinja2 template, without blank lines at its ends.
 
-    Templates read like the document. Besides jinja2's own filters they have `paragraph` and
-    `bullet`, which wrap text in lines of at most 100 characters, and `table`, which takes rows and
-    headings. A name that the context lacks raises jinja2.UndefinedError.
+    Templates read like the document. Besides jinja2's own filters they have `wrap` for a whole
+    document or `paragraph` and `bullet` for parts of one, which wrap text in lines of at most 100
+    characters, and `table`, which takes rows and headings. A name that the context lacks raises
+    jinja2.UndefinedError.
 
     Args:
       package: the Python package whose folder templates/ holds the template.
@@ -41,6 +60,7 @@ def render(package: str, template: str, **context: Any) -> str:
     """
     environment = make_environment(package)
     environment.filters |= {
+        'wrap': wrap,
         'paragraph': lambda text: paragraph(*text.split()),
         'bullet': lambda text: bullet(' '.join(text.split())),
         'table': lambda rows, *headings: table(headings, rows),

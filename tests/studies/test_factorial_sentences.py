@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairjax.analysis.statistics import PairedComparison, compare_paired
-from pairjax.reporting.markdown import bullet, paragraph, table
+from pairjax.reporting.markdown import bullet, paragraph, table, wrap
 from pairjax.studies.factorial.analysis import Effect, analyse, read_study
 from pairjax.studies.factorial.design import DesignCell, Network
 from pairjax.studies.factorial.document import p_value, study_document
@@ -159,3 +159,11 @@ def test_lists_and_tables():
     assert first.startswith('- word') and second.startswith('  word')
     assert max(map(len, (first, second))) <= 102
     assert table(('a', 'b'), [('1', '2')]) == '| a | b |\n| --- | --- |\n| 1 | 2 |'
+
+
+def test_a_document_is_wrapped_but_for_headings_tables_and_plots():
+    prose, row = ('word ' * 30).strip(), f'| {"x " * 60}|'
+    kept = (f'# {prose}', f'{row}\n{row}', f'![{prose}](a.png)')
+    blocks = [*kept, f'{prose}\n{prose}', f'- {prose}\n- b\nc']
+    expected = [*kept, paragraph(prose, prose), f'{bullet(prose)}\n- b c']
+    assert wrap('\n \n'.join(['', *blocks, ''])) == '\n\n'.join(expected)

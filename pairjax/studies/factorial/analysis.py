@@ -22,11 +22,11 @@ from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What the runs of the study reached.
+    """The results that study.md is written from.
 
     Attributes:
-      trials: the trained trials by cell.
-      num_pilot_runs: how many runs chose the learning rates.
+      trials: the trained trial of each cell; pilot trials are left out.
+      num_pilot_runs: number of pilot runs, which select the learning rates.
       data: source, pool sizes and fingerprint of the images.
     """
 
@@ -35,7 +35,7 @@ class StudyResults:
     data: Mapping[str, Any]
 
     def test_accuracy(self, cell: DesignCell) -> pd.Series:
-        """Final test accuracy by seed, fractions, without failed seeds; empty if not run."""
+        """Final test accuracies as fractions, by seed, without failed seeds; empty if not run."""
         if cell not in self.trials:
             return pd.Series(dtype=float)
         return self.trials[cell].values('final_test_accuracy')
@@ -51,14 +51,14 @@ def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
     """Reads the finished parts of the study.
 
     Args:
-      design: what was varied.
-      workdirs: of the finished parts by name, as `running.run_study` returns them.
+      design: the factorial design.
+      workdirs: the workdirs of the finished parts by name, see `running.run_study`.
 
-    Raises: UserError where nothing is finished, or two parts were trained on different images.
+    Raises: UserError if no part is finished, or parts were trained on different images.
     """
     parts = {name: read_experiment(path) for name, path in workdirs.items()}
     if not parts:
-        raise UserError('no part of the study is finished, so there is nothing to write')
+        raise UserError('no part of the study is finished; run it to the end of one part first')
     check_same_data(parts.values())
     trials = {
         cell_of(network, trial.hyperparameters): trial

@@ -16,7 +16,7 @@ from pairjax.studies.factorial.analysis import (
     read_study,
     spreads,
 )
-from pairjax.studies.factorial.design import Design, base_config, sharings
+from pairjax.studies.factorial.design import Design, base_config
 from pairjax.studies.factorial.parts import part_names
 from pairjax.studies.factorial.plots import (
     BRANCHES,
@@ -88,7 +88,6 @@ def study_document(
         data=results.data,
         pairs=base_config(design, first).data,
         branches=BRANCHES,
-        sharings=sharings,
         main=main_cells(design, results),
         spreads=spreads(results, findings['sharing']),
         best_weights=best_weights(design, results),
