@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from pairjax.errors import UserError, shown
+from pairjax.errors import UserError, shown, shown_name
 
 
 class Field(NamedTuple):
@@ -170,9 +170,7 @@ def check_field_names(names: Sequence[str], prefix: str = '') -> None:
             likely = [k for k in FIELDS if k.rpartition('.')[2] == name.rpartition('.')[2]]
             likely += difflib.get_close_matches(name[:100], FIELDS, n=1)
             hint = f'did you mean {prefix}{likely[0]}?' if likely else 'see default_config()'
-            # In quotes only where it would not be seen, or would break the line.
-            text = name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
-            raise UserError(f'{prefix}{text} is not a config field; {hint}')
+            raise UserError(f'{prefix}{shown_name(name)} is not a config field; {hint}')
 
 
 def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:

@@ -22,6 +22,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f'{text[:200]}...'
 
 
+def shown_name(name: str) -> str:
+    """The name of a field, in quotes only where it would not be seen, or would break the line."""
+    return name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
+
+
 def describe_error(error: BaseException) -> str:
     """An exception in one line, for use inside a sentence."""
     text = ' '.join(str(error).split()).rstrip('.')

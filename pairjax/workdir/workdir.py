@@ -10,7 +10,7 @@ from typing import Any
 
 from pairjax import __version__
 from pairjax.config import flatten, upgrade
-from pairjax.errors import UserError, shown
+from pairjax.errors import UserError, shown, shown_name
 from pairjax.system import write_json, writing
 from pairjax.workdir.schema import CONFIG_FILE, check_shape, parse_json
 
@@ -123,9 +123,9 @@ def open_workdir(
     for name in sorted(set(old) | set(new)):
         if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
             raise UserError(
-                f'{workdir} belongs to another experiment: {name} is {old.get(name)!r} '
-                f'there and {new.get(name)!r} now; name another --workdir, or train '
-                'from scratch there with --overwrite'
+                f'{workdir} belongs to another experiment: {shown_name(name)} is '
+                f'{shown(old.get(name))} there and {shown(new.get(name))} now; name another '
+                '--workdir, or train from scratch there with --overwrite'
             )
     # Where the data lies now is worth knowing; the versions stay those of the first start.
     write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})

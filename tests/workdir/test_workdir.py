@@ -84,6 +84,16 @@ def test_another_config_is_refused_and_the_field_named(tmp_path, field, value, t
     assert '--workdir' in message and '--overwrite' in message
 
 
+@pytest.mark.parametrize(('field', 'value'), [('seed', 10**4000), ('a\nb', 1), ('x' * 5000, 1)])
+def test_a_field_that_no_line_can_hold_is_shortened(tmp_path, field, value):
+    open_with(tmp_path)
+    path = tmp_path / 'config.json'
+    content = read_json(path)
+    content['config']['model'] |= {field: value}
+    path.write_text(json.dumps(content))
+    assert len(refusal_of(tmp_path)) < 1000
+
+
 def test_a_sweep_in_the_workdir_compares_equal_to_itself(tmp_path):
     sweep = (('model.widths', ((4, 4, 4, 8), (8, 4, 4, 8))), ('train.shuffle', (True, False)))
     open_with(tmp_path, sweep__product=sweep)
