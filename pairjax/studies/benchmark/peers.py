@@ -119,7 +119,8 @@ def drawn_pairs(plan: Plan, seeds: Iterable[int]) -> dict[int, dict[str, list[np
         for name, indices in state.pairs._asdict().items():
             classes = np.asarray(pools.labels[indices], np.int64)
             targets = np.asarray(pair_targets(config.data.relation, classes), np.int64)
-            images = np.asarray(standardize(state, pools.images[indices]))
+            # A copy, since PyTorch warns of arrays that it must not write to.
+            images = np.array(standardize(state, pools.images[indices]))
             found[seed][name] = [images, classes, targets]
     return found
 
