@@ -26,8 +26,8 @@ def wrap(document: str) -> str:
 
     Headings, tables and pictures stay as they are.
     """
-    blocks = [block.strip() for block in re.split(r'\n\s*\n', document)]
-    return '\n\n'.join(map(_wrap_block, filter(None, blocks)))
+    blocks = r'(?:.*\S.*\n?)+'  # Runs of lines that are not blank.
+    return re.sub(blocks, lambda block: f'{_wrap_block(block[0].strip())}\n', document)
 
 
 def _wrap_block(block: str) -> str:

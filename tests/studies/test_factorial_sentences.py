@@ -166,4 +166,4 @@ def test_a_document_is_wrapped_but_for_headings_tables_and_plots():
     kept = (f'# {prose}', f'{row}\n{row}', f'![{prose}](a.png)')
     blocks = [*kept, f'{prose}\n{prose}', f'- {prose}\n- b\nc']
     expected = [*kept, paragraph(prose, prose), f'{bullet(prose)}\n- b c']
-    assert wrap('\n \n'.join(['', *blocks, ''])) == '\n\n'.join(expected)
+    assert wrap('\n\n'.join(blocks)) == '\n\n'.join(expected) + '\n'
