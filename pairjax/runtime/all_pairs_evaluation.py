@@ -24,7 +24,7 @@ from pairjax.training.evaluate import NO_PAIR, EvalRequest
 from pairjax.training.state import RunState
 
 
-def whole_pool_accuracies(
+def all_pairs_accuracies(
     config: Any, programs: Programs, layout: Layout, pools: Pools, state: RunState
 ) -> list[float | None]:
     """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.

@@ -189,8 +189,8 @@ class _TrainLoop:
             due = last or epoch % every.evaluate_every == 0
             records = trainer.epoch(epoch, due, last or epoch % every.evaluate_all_every == 0)
             if last:
-                whole_pool = trainer.whole_pool_records()
-                records = [{**a, **b} for a, b in zip(records, whole_pool, strict=True)]
+                all_pairs = trainer.all_pairs_records()
+                records = [{**a, **b} for a, b in zip(records, all_pairs, strict=True)]
             save_due, stopping = map(any, zip(*all_gather_objects(record), strict=True))
             if last or stopping or save_due:
                 state, description = trainer.host_state(), plan.description(number)

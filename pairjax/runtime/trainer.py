@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from pairjax.runtime.all_pairs_evaluation import whole_pool_accuracies
+from pairjax.runtime.all_pairs_evaluation import all_pairs_accuracies
 from pairjax.runtime.plan import Plan
 from pairjax.runtime.scheduling import DeviceGroup
 from pairjax.runtime.sharding import (
@@ -102,7 +102,7 @@ class Trainer:
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, **clock} for record in records]
 
-    def whole_pool_records(self) -> list[dict[str, Any]]:
+    def all_pairs_records(self) -> list[dict[str, Any]]:
         """The additional fields of the last epoch's lines of metrics.jsonl, one dict per run.
 
         exact_pair_accuracy or sampled_pair_accuracy (see `training.all_pairs`; the other one is
@@ -117,7 +117,7 @@ class Trainer:
                 'exact_pair_accuracy': accuracy if exact else None,
                 'sampled_pair_accuracy': None if exact else accuracy,
             }
-            for accuracy in whole_pool_accuracies(*arguments)
+            for accuracy in all_pairs_accuracies(*arguments)
         ]
         seconds = self._seconds_a_run(started)
         return [{**record, 'whole_pool_seconds': seconds} for record in records]

@@ -11,7 +11,7 @@ from conftest import make_small_config
 from flax import nnx
 from ml_collections import ConfigDict
 
-from pairjax.runtime.all_pairs_evaluation import whole_pool_accuracies
+from pairjax.runtime.all_pairs_evaluation import all_pairs_accuracies
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
 from pairjax.runtime.trainer import Trainer
@@ -93,7 +93,7 @@ def stacked(trainer, head):
 )
 def test_each_run_is_asked_about_every_pair_of_the_small_pool(trainer, head, decide):
     config, runs = with_head(trainer[0], head), stacked(trainer[0], head)
-    found = whole_pool_accuracies(config, *runs)
+    found = all_pairs_accuracies(config, *runs)
     assert len(found) == 3
     for i, accuracy in enumerate(found):
         state = jax.tree.map(lambda leaf, i=i: leaf[i], trainer[0].host_state())
@@ -117,7 +117,7 @@ def test_a_run_that_failed_has_no_accuracy(trainer, head):
             learned=state.learned._replace(variables=jax.tree.map(poison, state.learned.variables))
         ),
     ):
-        found = whole_pool_accuracies(config, *where, bad)
+        found = all_pairs_accuracies(config, *where, bad)
         assert [accuracy is None for accuracy in found] == [False, True, False]
 
 
