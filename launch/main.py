@@ -12,7 +12,7 @@ from pairjax.runtime import cluster
 from pairjax.runtime.callbacks import Callback
 
 CONFIG = config_flags.DEFINE_config_file('config', None, 'the experiment, a file in configs/')
-WORKDIR = flags.DEFINE_string('workdir', None, 'where everything goes; runs/<name> by default')
+WORKDIR = flags.DEFINE_string('workdir', None, 'directory of the results; runs/<name> by default')
 OVERWRITE = flags.DEFINE_bool(
     'overwrite', False, 'delete an earlier experiment in the workdir and train from scratch'
 )
@@ -20,13 +20,13 @@ flags.adopt_module_key_flags(cluster)
 STATUS = flags.DEFINE_bool(
     'status', False, 'show the progress of the experiment in --workdir and exit'
 )
-TENSORBOARD = flags.DEFINE_bool('tensorboard', False, 'write curves to WORKDIR/tensorboard, too')
-PROFILE = flags.DEFINE_string('profile', None, 'trace one epoch with the JAX profiler into this')
+TENSORBOARD = flags.DEFINE_bool('tensorboard', False, 'also write curves to WORKDIR/tensorboard')
+PROFILE = flags.DEFINE_string('profile', None, 'directory for a JAX profiler trace of one epoch')
 
 
 def main() -> None:
     if STATUS.value:
-        return tell_status()
+        return print_status()
     config = config_from_flag(CONFIG)
     # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.analysis.results import read_experiment
@@ -38,13 +38,13 @@ def main() -> None:
     display = start_jax(config.runs.devices)
     callbacks = [display]
     if is_primary():
-        callbacks += chosen_callbacks(display.on_message)
+        callbacks += callbacks_from_flags(display.on_message)
     run_experiment(config, workdir, OVERWRITE.value, callbacks)
     on_primary(lambda: show_results(read_experiment(workdir), display.console))
 
 
-def tell_status() -> None:
-    """Prints how far the experiment is; --workdir or --config names it."""
+def print_status() -> None:
+    """Prints the progress of the experiment that --workdir or --config names."""
     from pairjax.reporting.progress import make_console
     from pairjax.reporting.status_table import show_status
     from pairjax.workdir.status import read_status
@@ -55,8 +55,8 @@ def tell_status() -> None:
     show_status(read_status(workdir), workdir, make_console())
 
 
-def chosen_callbacks(say: Callable[[str], None]) -> list[Callback]:
-    """The callbacks that --tensorboard and --profile name; they call `say` with messages."""
+def callbacks_from_flags(say: Callable[[str], None]) -> list[Callback]:
+    """The callbacks for --tensorboard and --profile; they pass their messages to `say`."""
     callbacks: list[Callback] = []
     if TENSORBOARD.value:
         from pairjax.reporting.tensorboard import TensorBoard

@@ -1,6 +1,6 @@
 """Statistics over seeds: intervals, paired comparisons, ranks.
 
-A value that n does not allow is None, never NaN.
+A statistic that n values are too few for is None, never NaN.
 """
 
 import itertools
@@ -14,11 +14,11 @@ import scipy.special
 from pairjax.analysis.bootstrap import ROUNDING
 from pairjax.analysis.bootstrap import std_ratio as std_ratio
 
-# Up to this many differences all sign flips are counted; beyond it they are drawn.
-MOST_EXACT_FLIPS = 16
-# From here on the normal approximation of a number of seeds is right to a millionth, and the power
-# changes less from one n to the next than it is computed to.
-MANY_SEEDS = 1_000_000
+# Up to this many differences all sign flips are enumerated; above it, they are sampled.
+MAX_ENUMERATED = 16
+# `seeds_to_resolve` uses the normal approximation above this n: there its relative error is about
+# 1e-6, and one more seed changes the power by less than its rounding error.
+MAX_EXACT_SEEDS = 1_000_000
 
 
 def describe(values: Sequence[float | None]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
 
     Returns:
       mean; std with n - 1; ci95, the Student t interval [low, high] of the mean;
-      values as given. Whatever n does not allow is None.
+      values as given. mean is None without values, std and ci95 with fewer than two.
     """
     valid = np.array([v for v in values if v is not None], np.float64)
     n = len(valid)
@@ -46,9 +46,9 @@ class PairedComparison(NamedTuple):
     """The differences a - b over n common seeds.
 
     mean and std (with n - 1) are in the unit of the values; ci95 is the Student t interval (low,
-    high) of the mean, None without two differences that differ. p_value is two-sided, from
-    `sign_flip_p_value`; p_floor is the smallest that n can give, whatever the differences: at n = 5
-    it is 0.0625, so that nothing can be significant at 0.05.
+    high) of the mean, None if all differences are equal. p_value is two-sided, from
+    `sign_flip_p_value`; p_floor is the smallest p-value possible with n seeds: at n = 5 it is
+    0.0625, so that nothing can be significant at 0.05.
     """
 
     n: int
@@ -78,7 +78,7 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
     std, ci95 = statistic['std'], statistic['ci95'] and tuple(statistic['ci95'])
     if n > 1 and np.ptp(differences) <= noise:
         std, ci95 = 0.0, None
-    # A sum that is zero but for rounding is zero: no number of seeds would show it.
+    # A mean within rounding error of zero is set to zero: no number of seeds would resolve it.
     mean = 0.0 if abs(statistic['mean']) <= noise else statistic['mean']
     p_value = sign_flip_p_value(differences)
     return PairedComparison(n, mean, std, ci95, p_value, sign_flip_floor(n))
@@ -87,15 +87,15 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
 def sign_flip_p_value(
     differences: Sequence[float], seed: int = 0, num_resamples: int = 100_000
 ) -> float | None:
-    """Two-sided p-value of "differences are distributed evenly about zero" (Fisher 1935).
+    """Two-sided p-value of "differences are distributed symmetrically about zero" (Fisher 1935).
 
-    The share of sign assignments whose sum is at least as far from zero as the one seen. Up to
-    16 differences every assignment is counted and the p-value is exact, at the least 2 / 2**n;
-    beyond, it is (count + 1) / (num_resamples + 1) over drawn ones (Phipson and Smyth 2010).
+    The share of sign assignments whose sum is at least as far from zero as the observed one. Up to
+    16 differences all assignments are enumerated and the p-value is exact, at least 2 / 2**n;
+    above, it is (count + 1) / (num_resamples + 1) over random ones (Phipson and Smyth 2010).
 
     Args:
       differences: one per seed.
-      seed, num_resamples: of the draws; they do not matter up to 16 differences.
+      seed, num_resamples: of the random assignments; unused up to 16 differences.
 
     Returns: the p-value, None without differences.
     """
@@ -103,13 +103,13 @@ def sign_flip_p_value(
     n = len(differences)
     if n == 0:
         return None
-    # Sums that are equal but for rounding must count as equal: accuracies are on a grid.
+    # Sums equal up to rounding count as equal: accuracies are on a grid, so ties are common.
     observed = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
-    if n <= MOST_EXACT_FLIPS:
+    if n <= MAX_ENUMERATED:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
         return float(np.mean(np.abs(signs @ differences) >= observed))
     generator, count = np.random.default_rng(seed), 0
-    for start in range(0, num_resamples, 10_000):  # All at once would fill the memory.
+    for start in range(0, num_resamples, 10_000):  # In chunks, to limit memory.
         size = (min(10_000, num_resamples - start), n)
         signs = 1.0 - 2.0 * generator.integers(0, 2, size, np.int8)
         count += int(np.sum(np.abs(signs @ differences) >= observed))
@@ -118,13 +118,13 @@ def sign_flip_p_value(
 
 def sign_flip_floor(n: int, num_resamples: int = 100_000) -> float:
     """The smallest p-value that `sign_flip_p_value` can give for n >= 1 differences."""
-    return 2 / 2**n if n <= MOST_EXACT_FLIPS else 1 / (num_resamples + 1)
+    return 2 / 2**n if n <= MAX_ENUMERATED else 1 / (num_resamples + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for being a family, in the order given (Holm 1979).
+    """P-values adjusted for multiple comparisons, in the order given (Holm 1979).
 
-    Calling those below 0.05 significant errs in the whole family with a chance of at most 0.05.
+    Rejecting those below 0.05 keeps the family-wise error rate at 0.05 or less.
     """
     p_values = np.asarray(p_values, np.float64)
     order = np.argsort(p_values)
@@ -137,14 +137,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def seeds_to_resolve(
     std_of_differences: float, difference: float, power: float = 0.8, alpha: float = 0.05
 ) -> int | None:
-    """How many common seeds would show a difference of this size, if it is the true one.
+    """How many common seeds are needed to resolve a true difference of this size.
 
     The smallest n at which a two-sided paired t test at level alpha has this power, by the
     noncentral t distribution (Cohen 1988, chapter 2). From n = 10 on the sign-flip test has
-    the same power within a percent; with fewer it has less, and at a level of 0.05 none below 6.
+    the same power within a percent; below that it has less, and at a level of 0.05 none for n < 6.
 
     Args:
-      std_of_differences, difference: of one pair of runs, in the same unit.
+      std_of_differences: std of the paired differences over seeds.
+      difference: the true mean difference, in the same unit.
       power: the chance of significance with the right sign, at least 0.5.
       alpha: the level.
 
@@ -154,14 +155,14 @@ def seeds_to_resolve(
         return None
     effect = abs(difference) / std_of_differences
     quantiles = scipy.special.ndtri([power, 1 - alpha / 2])
-    # The normal approximation is always too small, by a few.
+    # The normal approximation is a few seeds too small, so the search starts there.
     n = max(2, math.ceil((quantiles.sum() / effect) ** 2))
-    while n < MANY_SEEDS and _miss_chance(n, effect, alpha) > 1 - power:
+    while n < MAX_EXACT_SEEDS and _type_2_error(n, effect, alpha) > 1 - power:
         n += 1
     return n
 
 
-def _miss_chance(n: int, effect: float, alpha: float) -> float:
+def _type_2_error(n: int, effect: float, alpha: float) -> float:
     critical = scipy.special.stdtrit(n - 1, 1 - alpha / 2)
     return float(scipy.special.nctdtr(n - 1, effect * math.sqrt(n), critical))
 
@@ -170,8 +171,10 @@ class IndependentComparison(NamedTuple):
     """The difference of two independent means (Welch 1938).
 
     mean is the difference, standard_error its standard error, z their ratio, and ci95 the 95 %
-    interval (low, high) by Student's t with Welch's degrees of freedom. Without both stds all three
-    are None, z and ci95 also where both stds are 0, ci95 also where an n is 1.
+    interval (low, high) by Student's t with Welch's degrees of freedom.
+
+    All are None if a mean is unknown; all but mean if a std is unknown; z and ci95 if both stds are
+    0; ci95 if an n is 1.
     """
 
     mean: float | None
@@ -191,10 +194,10 @@ def compare_independent(
     """Compares two means over different seeds, such as ours and a paper's.
 
     Args:
-      mean, std, n: of the one, std with n - 1; None where unknown.
-      other_mean, other_std, other_n: of the other.
+      mean, std, n: of one group, std with n - 1; None where unknown.
+      other_mean, other_std, other_n: of the other group.
 
-    Returns: mean minus other_mean, with what the known numbers allow.
+    Returns: the comparison of mean - other_mean; what cannot be computed is None.
     """
     if mean is None or other_mean is None:
         return IndependentComparison(None, None, None, None)
@@ -207,8 +210,8 @@ def compare_independent(
         return IndependentComparison(difference, error, None, None)
     ci95 = None
     if min(n, other_n) > 1:
-        freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (other_n - 1))
-        half_width = float(scipy.special.stdtrit(freedom, 0.975)) * error
+        degrees_of_freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (other_n - 1))
+        half_width = float(scipy.special.stdtrit(degrees_of_freedom, 0.975)) * error
         ci95 = (difference - half_width, difference + half_width)
     return IndependentComparison(difference, error, difference / error, ci95)
 
@@ -219,13 +222,13 @@ def rank_correlation(
     """Spearman's rank correlation of n items with its 95 % interval: (rho, low, high).
 
     The interval is Fisher's z with the variance (1 + rho**2 / 2) / (n - 3) of Bonett and Wright
-    (2000). It speaks of other items of the same kind, not of other seeds.
+    (2000). It covers the choice of items, not of seeds.
 
     Returns: rho is None below two items and where all x or all y are equal; the interval also below
       four items and where the ranks agree or disagree perfectly.
     Raises: ValueError where the lengths differ.
     """
-    import scipy.stats  # Takes a second, which training, where nothing is ranked, need not.
+    import scipy.stats  # Slow to import, and training does not need it.
 
     if len(x) != len(y):
         raise ValueError(f'{len(x)} and {len(y)} items cannot be paired')

@@ -10,7 +10,7 @@ from pairjax.data import pairs
 from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.inference.restore import load_trained_digits, restore_runs_of
+from pairjax.inference.restore import load_trained_digits, restore_program_runs
 from pairjax.runtime.plan import Plan, read_plan
 from pairjax.runtime.trainer import epoch_records
 from pairjax.training.evaluate import Correct, count_correct
@@ -45,7 +45,7 @@ def evaluate_workdir(
             config.data.num_test_pairs, len(digits.test_labels), source or plan.config.data.source
         )
         pairs.check_data_config(config.data, plan.data['train_pool'], plan.data['test_pool'])
-        restored = restore_runs_of(plan, workdir, number)
+        restored = restore_program_runs(plan, workdir, number)
         if restored is not None:
             correct = restored.apply(partial(_count_on_test_pairs, config), pools)
             losses = np.where(restored.state.failed, np.nan, 0.0)

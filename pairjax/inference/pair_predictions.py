@@ -1,4 +1,4 @@
-"""Predictions of a trial's trained runs for their own test pairs."""
+"""Predictions of a trial's trained runs on their test pairs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +20,7 @@ from pairjax.training.state import RunState
 
 
 def predict_selected(result: ExperimentResult) -> PairPredictions | str:
-    """The selected trial's predictions of its test pairs, or a sentence why there are none."""
+    """The selected trial's predictions on its test pairs, or a sentence on why there are none."""
     trial, checkpoints = result.selected_trial, result.workdir / 'checkpoints'
     if trial is None:
         return 'Every run failed, so there is no network to evaluate.'
@@ -38,11 +38,12 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
     """Restores runs of one trial and evaluates them on the test pairs that they drew.
 
     Args:
-      workdir: what launch/main.py made.
-      index: of the trial.
-      seeds: of the runs, which must not have failed.
+      workdir: the workdir of the experiment.
+      index: the trial's index.
+      seeds: seeds of the runs, which must not have failed.
 
-    Raises: UserError where digits or checkpoints are gone, damaged or others; nothing is fetched.
+    Raises: UserError where images or checkpoints are missing, damaged or not those of the training;
+      nothing is downloaded.
     """
     plan = read_plan(workdir, fetch=False)
     digits = load_trained_digits(plan, workdir)
@@ -55,13 +56,14 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
         relation=config.data.relation,
         num_classes=digits.num_classes,
         images=digits.test_images,
+        # Pools hold the train images first, then the test images.
         pairs=restored.state.pairs.test - len(digits.train_labels),
         **predictions,
     )
 
 
 def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, Any]:
-    """The fields of `PairPredictions` that have an axis over pairs, without that over runs."""
+    """The fields of `PairPredictions` with an axis over pairs, for one run."""
 
     def predict_batch(indices):
         classes = pools.labels[indices]
@@ -74,7 +76,7 @@ def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, An
             'digits': _digit_predictions(output, classes),
         }
 
-    # In the batches of evaluation: no more memory, and the same logits.
+    # Batched as in evaluation, for the same logits in the same memory.
     return evaluate.over_batches(predict_batch, state.pairs.test)
 
 
@@ -84,7 +86,7 @@ def _digit_predictions(output: Any, classes: jax.Array) -> DigitPredictions | No
     logits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
     probabilities, predicted = jax.nn.softmax(logits), logits.argmax(axis=2)
 
-    def probability_of(which):
-        return jnp.take_along_axis(probabilities, which[..., None], axis=2)[..., 0]
+    def probability_of(labels):
+        return jnp.take_along_axis(probabilities, labels[..., None], axis=2)[..., 0]
 
     return DigitPredictions(predicted, probability_of(predicted), probability_of(classes))

@@ -25,9 +25,9 @@ class RestoredRuns(NamedTuple):
 
     Attributes:
       workdir: where they were trained.
-      plan: of their experiment.
-      runs: trial and seed of each.
-      epoch: of the checkpoint.
+      plan: the plan of their experiment.
+      runs: trial and seed of each run.
+      epoch: the epoch after which the checkpoint was saved.
       state: host arrays with a leading axis over `runs`.
     """
 
@@ -39,7 +39,7 @@ class RestoredRuns(NamedTuple):
 
     @property
     def config(self) -> FrozenConfigDict:
-        """Of all runs, without the traced fields."""
+        """The config that all runs share, without the traced fields."""
         return self.runs[0][0].structural_config
 
     @property
@@ -56,19 +56,19 @@ class RestoredRuns(NamedTuple):
         )
 
     def select(self, wanted: Callable[[int, int], bool]) -> 'RestoredRuns':
-        """The runs for which wanted(trial index, seed)."""
-        places = [i for i, (trial, seed) in enumerate(self.runs) if wanted(trial.index, seed)]
-        state = jax.tree.map(lambda leaf: leaf[places], self.state)
-        return self._replace(runs=[self.runs[i] for i in places], state=state)
+        """The runs for which wanted(trial index, seed) is true."""
+        indices = [i for i, (trial, seed) in enumerate(self.runs) if wanted(trial.index, seed)]
+        state = jax.tree.map(lambda leaf: leaf[indices], self.state)
+        return self._replace(runs=[self.runs[i] for i in indices], state=state)
 
     def apply(self, fn: Callable[[Pools, RunState], Any], pools: Pools) -> Any:
-        """What fn of one run returns for every run, as stacked host arrays.
+        """Applies a function of one run to every run; returns its results stacked, as host arrays.
 
         Args:
-          fn: a pure function (pools, state) -> a tree of arrays.
-          pools: host arrays.
+          fn: a pure function (pools, state of one run) -> pytree of arrays.
+          pools: images and labels, host arrays.
         """
-        # All devices: there may be fewer than in training.
+        # 0 is all devices: this host may have fewer than the training had.
         options = FrozenConfigDict({'devices': 0, 'per_batch': self.plan.config.runs.per_batch})
         layout = choose_layout(len(self.runs), options, EVALUATION_BATCH_SIZE)
         apply = over_runs(fn, layout, 1, compiler_options(EVALUATION_BATCH_SIZE))
@@ -76,10 +76,10 @@ class RestoredRuns(NamedTuple):
         return unstack_runs(results, layout)
 
 
-def restore_runs_of(plan: Plan, workdir: Path, number: int) -> RestoredRuns | None:
+def restore_program_runs(plan: Plan, workdir: Path, number: int) -> RestoredRuns | None:
     """Every run of program `number` from its newest checkpoint; None where there is none yet.
 
-    Raises: UserError where the checkpoint is damaged, or of other runs or another shape.
+    Raises: UserError where the checkpoint is damaged, or has other runs or shapes than the plan.
     """
     restored = restore_program(plan, workdir, number)
     return restored and RestoredRuns(workdir, plan, plan.runs(number), *restored)
@@ -88,18 +88,18 @@ def restore_runs_of(plan: Plan, workdir: Path, number: int) -> RestoredRuns | No
 def restore_trial(
     plan: Plan, workdir: Path, index: int, seeds: Sequence[int] | None = None
 ) -> RestoredRuns:
-    """Runs of one trial.
+    """Runs of one trial from their newest checkpoint.
 
     Args:
-      plan: of the experiment, see `read_plan`.
+      plan: the plan of the experiment, see `read_plan`.
       workdir: where it was trained.
-      index: of the trial.
-      seeds: which of them; all by default.
+      index: the trial's index.
+      seeds: the seeds to restore; all by default.
 
-    Raises: UserError where there is no checkpoint, or as `restore_runs_of`.
+    Raises: UserError where there is no checkpoint, or it cannot be restored.
     """
     number = plan.program_of[index]
-    restored = restore_runs_of(plan, workdir, number)
+    restored = restore_program_runs(plan, workdir, number)
     if restored is None:
         raise UserError(
             f'{checkpoint_directory(workdir, number)} holds no checkpoint of trial {index} yet; '
@@ -111,7 +111,7 @@ def restore_trial(
 def load_trained_digits(plan: Plan, workdir: Path) -> Digits:
     """The images that an experiment was trained on.
 
-    Raises: UserError where they are gone or have changed.
+    Raises: UserError where they are missing or have changed.
     """
     source, digits = plan.config.data.source, load_config_digits(plan.config.data)
     if describe_data(source, digits) != plan.data:

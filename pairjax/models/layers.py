@@ -1,4 +1,4 @@
-"""Flax modules of the networks, initialised like PyTorch's layers, which the reports used."""
+"""Flax modules of the networks, initialised as in PyTorch, which the papers used."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,51 +12,51 @@ from pairjax.ops.conv_relu_pool import conv_relu_pool
 from pairjax.ops.convolve import convolve
 
 
-def unless_no_key(init: Callable) -> Callable:
-    """An initialiser that for the key None returns shape and type alone, not an array."""
+def allow_no_key(init: Callable) -> Callable:
+    """Wraps an initialiser to return a ShapeDtypeStruct instead of an array if the key is None."""
 
-    def init_or_describe(key, shape, dtype=jnp.float32):
+    def init_or_shape(key, shape, dtype=jnp.float32):
         return jax.ShapeDtypeStruct(shape, dtype) if key is None else init(key, shape, dtype)
 
-    return init_or_describe
+    return init_or_shape
 
 
 # Uniform in +-1/sqrt(fan_in), PyTorch's default for the weights of Conv2d and Linear.
-kernel_init = unless_no_key(nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
+kernel_init = allow_no_key(nnx.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform'))
 
 
 def bias_init(fan_in: int) -> Callable:
     """Uniform in +-1/sqrt(fan_in), PyTorch's default for the biases of Conv2d and Linear."""
     bound = fan_in**-0.5
-    return unless_no_key(
+    return allow_no_key(
         lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound)
     )
 
 
 class Dropout:
-    """Dropout of one forward pass in training; every call uses random bits of its own.
+    """Dropout for one forward pass in training; every call consumes fresh random bytes.
 
-    A unit is kept where 8 random bits are at least round(256 * rate), so that the rate may be
-    traced and one 32-bit word serves four units.
+    A unit is kept where its random byte is at least round(256 * rate): the rate may be a traced
+    value, and one 32-bit word serves four units.
     """
 
     def __init__(self, random_bytes: jax.Array, rate: jax.Array | float):
         """Takes `count_dropout_units` random bytes, (units,) uint8, and the rate."""
         self._bytes = random_bytes
         self._num_used = 0
-        self._dropped = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
+        self._threshold = jnp.round(256 * jnp.asarray(rate)).astype(jnp.uint32)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Zeroes units of x (any shape, float32) and scales the kept ones to the same mean."""
+        """Zeroes units of x (any shape, float32) and scales the others to keep the mean."""
         start, self._num_used = self._num_used, self._num_used + x.size
-        mine = self._bytes[start : self._num_used].reshape(x.shape)
-        scale = 256 / (256 - self._dropped).astype(x.dtype)
-        # One product by a chosen factor; choosing between products compiles to a branch a unit.
-        return x * jnp.where(mine >= self._dropped, scale, 0)
+        random = self._bytes[start : self._num_used].reshape(x.shape)
+        scale = 256 / (256 - self._threshold).astype(x.dtype)
+        # `where` selects the factor: selecting the product compiles to a branch per unit.
+        return x * jnp.where(random >= self._threshold, scale, 0)
 
 
-class _CountUnits:
-    """Replaces `Dropout` to count the units that pass it."""
+class _UnitCounter:
+    """Stands in for `Dropout` and counts the units it is applied to."""
 
     def __init__(self):
         self.num_units = 0
@@ -67,13 +67,13 @@ class _CountUnits:
 
 
 def count_dropout_units(apply: Callable, *args: Any) -> int:
-    """How many units dropout sees in one pass of apply(*args, dropout); computes nothing.
+    """Number of units that apply(*args, dropout) passes to dropout, by abstract evaluation.
 
     Args:
       apply: a function whose last argument is a `Dropout`.
-      *args: its other arguments, or their shapes and dtypes.
+      *args: its other arguments, arrays or ShapeDtypeStructs.
     """
-    counter = _CountUnits()
+    counter = _UnitCounter()
     jax.eval_shape(lambda *args: apply(*args, counter), *args)
     return counter.num_units
 
@@ -100,16 +100,16 @@ class Dense(nnx.Linear):
         """(N, num_inputs) -> (N, num_outputs)."""
         if len(x) > 1:
             return super().__call__(x)
-        # XLA makes the gradient of a product with one row elementwise, and then computes that row
-        # anew for each element of the kernel. Two rows keep it a product.
+        # With one row, XLA fuses the kernel gradient into an elementwise outer product and
+        # recomputes the row for each kernel element. With two rows it stays a matrix product.
         return super().__call__(jnp.concatenate([x, jnp.zeros_like(x)]))[:1]
 
 
 class ConvReluPool(nnx.Module):
     """Stride-1 convolution, optional batch normalisation, ReLU and max-pool.
 
-    Images are (H, W, channels, N). Pooling windows do not overlap; rows and columns that fill no
-    window are left out.
+    Images are (H, W, channels, N). Pooling windows do not overlap; rows and columns that do not
+    fill a window are dropped.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class ConvReluPool(nnx.Module):
         shape = (kernel_size, kernel_size, num_inputs, channels)
         fan_in = kernel_size**2 * num_inputs
         self.kernel = nnx.Param(kernel_init(rngs.params(), shape, jnp.float32))
-        # Normalisation would take a bias away again.
+        # Batch normalisation would subtract a bias again.
         self.bias = None if batch_norm else nnx.Param(bias_init(fan_in)(rngs.params(), (channels,)))
         self.norm = BatchNormReluPool(channels, rngs) if batch_norm else None
         self.padding = padding
@@ -143,14 +143,14 @@ class ConvReluPool(nnx.Module):
 class BatchNormReluPool(nnx.BatchNorm):
     """Batch normalisation with PyTorch's constants, ReLU and max-pool: `normalize_relu_pool`.
 
-    Outputs outside all pooling windows are left out before, also from the statistics.
+    Convolution outputs outside all pooling windows are not in the input, nor in the statistics.
     """
 
     def __init__(self, num_features: int, rngs: nnx.Rngs):
         super().__init__(num_features, axis=-2, momentum=0.9, epsilon=1e-5, rngs=rngs)
 
     def __call__(self, places: jax.Array) -> jax.Array:
-        """(places, H, W, num_features, N) -> (H, W, num_features, N), a window's places first."""
+        """(places in a window, H, W, num_features, N) -> (H, W, num_features, N)."""
         if self.use_running_average:
             return jax.nn.relu(super().__call__(places).max(axis=0))
         images, *batch = normalize_relu_pool(places, self.scale[...], self.bias[...], self.epsilon)
@@ -167,7 +167,7 @@ class Encoder(nnx.Module):
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """(N, channels, 14, 14) -> (N, features)."""
-        # The batch comes last inside: each image position is then one long contiguous row.
+        # The blocks have the batch last: the values of a position are then contiguous.
         x = images.transpose(2, 3, 1, 0)
         for block in self.blocks:
             x = block(x)
@@ -192,7 +192,7 @@ class Head(nnx.Module):
 
 
 class Branches(nnx.Module):
-    """Applies a submodule to each image of a pair: with weight sharing one, called twice."""
+    """A submodule for each image of a pair, or one for both with weight sharing."""
 
     def __init__(self, make: Callable[[], nnx.Module], weight_sharing: bool):
         """Takes a function that makes the submodule."""
@@ -200,7 +200,7 @@ class Branches(nnx.Module):
         self.second_module = None if weight_sharing else make()
 
     def __call__(self, a: jax.Array, b: jax.Array, *args) -> tuple[jax.Array, jax.Array]:
-        """Inputs of either image, (N, ...) each -> outputs of either image, (N, ...) each."""
+        """Inputs of both images, (N, ...) each -> outputs of both images, (N, ...) each."""
         if self.second_module is not None:
             return self.module(a, *args), self.second_module(b, *args)
         if normalizes_over_batch(self.module):
@@ -219,6 +219,6 @@ def normalizes_over_batch(module: nnx.Module) -> bool:
 def call_on_both(
     module: nnx.Module, a: jax.Array, b: jax.Array, *args
 ) -> tuple[jax.Array, jax.Array]:
-    """(module(a), module(b)) computed as one batch, which is fewer and larger products."""
+    """(module(a), module(b)) computed as one batch: fewer, larger matrix products."""
     both = module(jnp.concatenate([a, b]), *args)
     return both[: len(a)], both[len(a) :]

@@ -12,19 +12,19 @@ def paragraph(*sentences: str) -> str:
     """Sentences as one paragraph in lines of at most 100 characters."""
     text = ' '.join(sentences)
     text = textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
-    # A minus or a number with a stop that happens to begin a line would begin a list.
+    # Escapes '-', '1.' and the like at the start of a line, which would begin a list or heading.
     return re.sub(r'(?m)^(\d*)([-+*#>.)])(?=\s)', r'\1\\\2', text)
 
 
 def bullet(text: str) -> str:
-    """One item of a list, its further lines indented."""
+    """One list item, with its continuation lines indented."""
     return textwrap.indent(paragraph(text), '  ').replace('  ', '- ', 1)
 
 
 def wrap(document: str) -> str:
     """Wraps the paragraphs and list items of a whole document, which blank lines separate.
 
-    Headings, tables and pictures stay as they are.
+    Headings, tables and images stay as they are.
     """
     blocks = r'(?:.*\S.*\n?)+'  # Runs of lines that are not blank.
     return re.sub(blocks, lambda block: f'{_wrap_block(block[0].strip())}\n', document)
@@ -40,7 +40,7 @@ def _wrap_block(block: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with one line a row; cells are text without line breaks and bars."""
+    """A table with one line per row; cells must not contain line breaks or '|'."""
     lines = [headings, ['---'] * len(headings), *rows]
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
@@ -48,15 +48,16 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def render(package: str, template: str, **context: Any) -> str:
     """A Markdown document from a jinja2 template, without blank lines at its ends.
 
-    Templates read like the document. Besides jinja2's own filters they have `wrap` for a whole
-    document or `paragraph` and `bullet` for parts of one, which wrap text in lines of at most 100
-    characters, and `table`, which takes rows and headings. A name that the context lacks raises
-    jinja2.UndefinedError.
+    Besides jinja2's own filters, templates have `wrap` for a whole document and `paragraph` and
+    `bullet` for parts of one, which wrap text to lines of at most 100 characters, and `table`,
+    which takes rows and headings.
+
+    Raises: jinja2.UndefinedError where the template uses a name that the context lacks.
 
     Args:
       package: the Python package whose folder templates/ holds the template.
       template: its file name.
-      **context: what the template names.
+      **context: the variables of the template.
     """
     environment = make_environment(package)
     environment.filters |= {
@@ -69,7 +70,7 @@ def render(package: str, template: str, **context: Any) -> str:
 
 
 def make_environment(package: str, autoescape: bool = False) -> jinja2.Environment:
-    """Where the templates of a package are loaded; an unknown name in one is an error."""
+    """A jinja2 environment for the templates of a package; undefined names are errors."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package),
         autoescape=autoescape,

@@ -12,14 +12,14 @@ from pairjax.runtime.callbacks import Callback
 
 
 class Profile(Callback):
-    """Traces the second epoch that this process trains of the first program that has one.
+    """Traces the second epoch of the first program that trains two epochs in this process.
 
-    The first epoch warms up: memory is allocated and caches fill. In a sweep the next program
-    compiles or trains meanwhile, which the trace shows, too.
+    The first epoch is a warm-up, in which memory is allocated and caches fill. In a sweep the next
+    program compiles or trains at the same time, so the trace shows it too.
     """
 
     def __init__(self, directory: Path, say: Callable[[str], None]):
-        """Takes where the trace goes and what is called with each message about it."""
+        """Takes the directory for the trace and a function that shows messages to the user."""
         self._directory, self._say = directory, say
         self._trace = contextlib.ExitStack()
         self._traced: str | None = None  # The program whose epoch is being traced.
@@ -27,23 +27,23 @@ class Profile(Callback):
         self._num_epochs: dict[str, int] = {}
 
     def on_experiment_start(self, plan: Any, workdir: Path) -> None:
-        """Makes the directory; raises UserError where it cannot be made."""
+        """Creates the directory; raises UserError where it cannot."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f'--profile={self._directory} cannot be made ({error.strerror}); name another '
+                f'--profile={self._directory} cannot be created ({error.strerror}); name another '
                 'directory'
             ) from error
 
     def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
-        """Remembers the program."""
+        """Records the number of epochs of the program."""
         self._num_epochs[name] = num_epochs
 
     def on_epoch_end(self, name: str, epoch: int, records: Sequence[Mapping[str, Any]]) -> None:
-        """Begins the trace after the first epoch, and ends it after the program's second."""
+        """Starts the trace after the first epoch, and ends it after the second."""
         if self._traced == name:
-            with self._surviving():
+            with self._disabled_on_error():
                 self._trace.close()
                 self._say(
                     f'profile of epoch {epoch} of {name} in {self._directory}; to open it: '
@@ -51,7 +51,7 @@ class Profile(Callback):
                 )
             self._traced, self._done = None, True
         elif not self._traced and not self._done and epoch < self._num_epochs[name]:
-            with self._surviving():
+            with self._disabled_on_error():
                 self._trace.enter_context(jax.profiler.trace(self._directory))
                 step = jax.profiler.StepTraceAnnotation('epoch', step_num=epoch + 1)
                 self._trace.enter_context(step)
@@ -60,20 +60,20 @@ class Profile(Callback):
     def on_program_end(self, name: str) -> None:
         """Ends a trace that an interruption or a failure cut short."""
         if self._traced == name:
-            with self._surviving():
+            with self._disabled_on_error():
                 self._trace.close()
             self._traced = None
 
     def on_experiment_end(self) -> None:
-        """Says so where there was nothing to trace."""
+        """Reports if no epoch was traced."""
         if not self._done:
             self._say(
-                f'--profile={self._directory}: there is no trace of a whole epoch, since no '
-                'program trained a second one here'
+                f'--profile={self._directory}: no epoch was traced, since no program '
+                'trained two epochs in this process'
             )
 
     @contextlib.contextmanager
-    def _surviving(self) -> Iterator[None]:
+    def _disabled_on_error(self) -> Iterator[None]:
         """Turns the profiler off if it fails; training continues."""
         try:
             yield

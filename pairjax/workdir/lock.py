@@ -13,12 +13,12 @@ from pairjax.system import writing
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks; there nobody is kept out.
+except ImportError:  # Windows has no such locks; `locked` only warns there.
     fcntl = None
 
 
 class Holder(NamedTuple):
-    """The process that a lock file names; `certain` where this host can check that it runs."""
+    """The process named in a lock file; `certain` if it is known to hold the lock now."""
 
     host: str
     process: int
@@ -30,56 +30,56 @@ class Holder(NamedTuple):
 
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[str]:
-    """Keeps other processes from writing to a workdir, which is made where it is missing.
+    """Locks a workdir, created if missing, so that no other process writes to it.
 
-    The system drops the lock when its process ends, however it ends, so that what a dead process
-    left is never in the way. Some shared file systems have no such locks, or keep them to
-    one host; there a second process cannot be kept out, only warned about.
+    The operating system releases the lock when the process ends, even if it is killed, so a stale
+    lock file never blocks. Some shared file systems have no locks, or only within one host; there
+    a second process cannot be stopped, only warned.
 
-    Yields: a warning about that for people, mostly empty.
-    Raises: UserError where another process holds it, with that one's host and process id.
+    Yields: a warning for the user if the lock may not hold, else an empty string.
+    Raises: UserError where another process holds the lock, with its host and process id.
     """
     path = workdir / 'lock'
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         file = path.open('ab', buffering=0)
     with file:
-        before, doubt = _holder(path), ''
+        before, warning = _read_holder(path), ''
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if before and before.host != platform.node():
-                doubt = f'{before} did not say that it left {workdir}: if it still runs, stop it'
+                warning = f'{before} may still write to {workdir}: if it still runs, stop it'
         except BlockingIOError:
             raise UserError(
                 f'{workdir} is in use by {before or "another process"}; wait until it has '
                 'finished, or name another --workdir'
             ) from None
         except (OSError, AttributeError):  # The file system or Windows has no locks.
-            doubt = f'nothing can lock {workdir}: start one process at a time there'
+            warning = f'{workdir} cannot be locked: start one process at a time there'
         with writing(path):
             file.truncate(0)
             holder = {'host': platform.node(), 'process': os.getpid()}
             file.write(json.dumps(holder).encode() + b'\n')
         try:
-            yield doubt
+            yield warning
         finally:
             with contextlib.suppress(OSError):
                 file.truncate(0)
 
 
 def find_holder(workdir: Path) -> Holder | None:
-    """Who writes to a workdir, or None where nobody does. Writes nothing and keeps nobody out.
+    """The process that writes to a workdir, or None. Writes nothing and blocks no other process.
 
-    A process that died on another host without tidying up is not told from a living one.
+    A process of another host that was killed cannot be distinguished from a running one.
     """
     path = workdir / 'lock'
-    holder = _holder(path)
+    holder = _read_holder(path)
     if holder is None or holder.host != platform.node() or fcntl is None:
         return holder
     try:
-        with contextlib.suppress(PermissionError):  # It lives and is someone else's.
+        with contextlib.suppress(PermissionError):  # It runs, as another user.
             os.kill(holder.process, 0)
-        # Only of a living process, since to ask is to lock a free file for a moment.
+        # Only if the process runs, since testing a free lock takes it for a moment.
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except ProcessLookupError:
@@ -89,7 +89,7 @@ def find_holder(workdir: Path) -> Holder | None:
     return None
 
 
-def _holder(path: Path) -> Holder | None:
+def _read_holder(path: Path) -> Holder | None:
     try:
         content = json.loads(path.read_text())
         return Holder(str(content['host']), int(content['process']))

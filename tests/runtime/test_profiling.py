@@ -62,7 +62,7 @@ def test_where_there_is_no_second_epoch_it_says_so(config, tmp_path):
     config.train.num_epochs = 1
     printed = run(config, tmp_path / 'workdir', tmp_path / 'profile')
     assert traced_epochs(tmp_path / 'profile') == []
-    assert f'--profile={tmp_path}/profile: there is no trace of a whole epoch' in printed
+    assert f'--profile={tmp_path}/profile: no epoch was traced' in printed
 
 
 def test_a_program_with_one_epoch_is_passed_over_and_then_one_trace_is_enough(config, tmp_path):
@@ -93,6 +93,6 @@ def test_a_profiler_that_is_in_use_costs_no_result(config, tmp_path):
 
 def test_a_directory_that_cannot_be_made_is_a_sentence(config, tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match=r'--profile=.*file/profile cannot be made'):
+    with pytest.raises(UserError, match=r'--profile=.*file/profile cannot be created'):
         run(config, tmp_path / 'workdir', tmp_path / 'file' / 'profile')
     assert results_of(tmp_path / 'workdir') == []

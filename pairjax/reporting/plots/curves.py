@@ -18,15 +18,15 @@ from pairjax.system import writing
 
 
 class LineStyle(NamedTuple):
-    """How one series is drawn: colour, line and marker each tell it from the others."""
+    """How one series is drawn; its colour, line and marker are each distinct from the others'."""
 
     colour: str
     line: str
     marker: str
 
 
-# The colours of Okabe and Ito (2008), which the colour-blind can tell apart; in grey print the
-# lines and markers do it.
+# The colour-blind safe palette of Okabe and Ito (2008); lines and markers differ too, for grey
+# print.
 LINE_STYLES = (
     LineStyle('#0072B2', '-', 'o'),
     LineStyle('#D55E00', '--', 's'),
@@ -57,23 +57,23 @@ STYLE = {
     'legend.handlelength': 2.8,
     'figure.constrained_layout.h_pad': 0.08,
     'figure.constrained_layout.w_pad': 0.08,
-    'text.parse_math': False,  # A dollar sign in the name of a workdir is no formula.
+    'text.parse_math': False,  # A dollar sign in the name of a workdir is not math.
     'pdf.fonttype': 42,  # Text stays text, which can be searched and edited.
 }
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches in the common style."""
+    """An empty figure with the common layout, width x height in inches."""
     return Figure(figsize=(width, height), layout='constrained')
 
 
 def set_title(figure: Figure, title: str) -> None:
-    """Puts a title above everything, on as many lines as it needs."""
+    """Puts a title above all axes, wrapped to the width of the figure."""
     figure.suptitle(textwrap.fill(title, int(10 * figure.get_figwidth())))
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """The bytes of an image file, 'png' (150 dots an inch) or 'pdf'; the same every time."""
+    """The bytes of a 'png' (150 dpi) or 'pdf' file, without dates: equal figures, equal bytes."""
     undated = {'png': {'Software': None}, 'pdf': {'CreationDate': None}}
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
@@ -82,11 +82,11 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG and as PDF side by side, making the folders that are missing.
+    """Writes a figure as PNG and as PDF side by side, creating missing folders.
 
     Args:
-      figure: what was drawn.
-      path: of the PNG; the PDF's ends in .pdf instead.
+      figure: the figure to write.
+      path: path of the PNG; the PDF gets the suffix .pdf.
 
     Raises: UserError where the files cannot be written.
     """
@@ -98,10 +98,10 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def statistics_frame(statistics: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Columns mean, std and half_width of the 95 % interval in percent, NaN where n allows none.
+    """Columns mean, std and half_width of the 95 % interval in percent, NaN where n is too small.
 
     Args:
-      statistics: as `describe` gives them, one a row, fractions.
+      statistics: results of `describe`, as fractions, one per row.
     """
     rows = [(s['mean'], s['std'], *(s['ci95'] or (None, None))) for s in statistics]
     frame = pd.DataFrame(rows, columns=['mean', 'std', 'low', 'high'], dtype=float) * 100
@@ -122,13 +122,13 @@ def plot_means(
     """Draws means as markers with error bars.
 
     Args:
-      axes: where to.
-      x, y: of each mean.
+      axes: where to draw.
+      x, y: positions of the means.
       half_widths: from the mean to an end of its bar; NaN for no bar.
-      line_style: its colour and marker; its line only where `style` names a linestyle.
-      label: in the legend.
+      line_style: its colour and marker are used; for a line, pass `linestyle`.
+      label: text in the legend.
       horizontal: whether the bars are along x.
-      **style: of `Axes.errorbar`, instead of the common one.
+      **style: arguments of `Axes.errorbar` that override the defaults.
     """
     bars = {'xerr' if horizontal else 'yerr': half_widths}
     common = {'linestyle': 'none', 'markersize': 5, 'capsize': 3}
@@ -137,7 +137,7 @@ def plot_means(
 
 
 def without_failed_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The lines of the seeds whose training loss never became null."""
+    """The records of the seeds whose training loss is never NaN."""
     failed = metrics[metrics.train_loss.isna()].seed.unique()
     return metrics[~metrics.seed.isin(failed)]
 
@@ -153,12 +153,12 @@ def plot_band(
     """Draws one column over epochs: the mean over seeds and a band of one std.
 
     Args:
-      axes: where to.
-      metrics: lines of metrics.jsonl of one trial; epochs without the column's value are skipped.
-      column: what to draw.
-      line_style: of the line; the band has its colour.
-      label: of the line.
-      scale: what the values are multiplied by, 100 for percent.
+      axes: where to draw.
+      metrics: records of metrics.jsonl of one trial; epochs without the column's value are skipped.
+      column: the column to draw.
+      line_style: style of the line; the band has its colour.
+      label: text in the legend.
+      scale: factor on the values, 100 for percent.
     """
     by_epoch = (
         metrics.dropna(subset=[column])
@@ -169,9 +169,9 @@ def plot_band(
         * scale
     )
     epochs, mean, std = by_epoch.index, by_epoch['mean'], by_epoch['std']
-    # A line of one epoch would not be seen.
+    # A line through one point is invisible.
     marker = line_style.marker or ('o' if len(epochs) == 1 else '')
-    # About eight markers a line, whatever the number of epochs.
+    # About eight markers per line, for any number of epochs.
     every = max(1, len(epochs) // 8)
     style = {'linestyle': line_style.line, 'marker': marker, 'markersize': 4, 'markevery': every}
     axes.plot(epochs, mean, color=line_style.colour, label=label, **style)
@@ -187,8 +187,8 @@ def draw_training_curves(metrics: pd.DataFrame, title: str) -> Figure:
     """Accuracy and loss over epochs of one trial, mean and std band over seeds.
 
     Args:
-      metrics: the lines of metrics.jsonl of one trial; failed seeds are left out.
-      title: above the plot; the number of seeds is added.
+      metrics: the records of metrics.jsonl of one trial; failed seeds are left out.
+      title: title above the plot; the number of seeds is appended.
     """
     metrics = without_failed_seeds(metrics)
     figure = new_figure(10, 4)

@@ -1,4 +1,4 @@
-"""Paired effects over common seeds: sharing, the auxiliary loss, both together, heads."""
+"""Paired comparisons of the cells of the factorial design over common seeds."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class StudyResults:
         return self.trials[cell].values('final_test_accuracy')
 
     def aux_gain(self, cell: DesignCell) -> pd.Series:
-        """By seed, what the cell's aux weight adds to the test accuracy at weight 0."""
+        """Test accuracy minus that of the same cell with aux weight 0, by seed."""
         return (
             self.test_accuracy(cell) - self.test_accuracy(cell._replace(aux_weight=0.0))
         ).dropna()
@@ -58,7 +58,7 @@ def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
     """
     parts = {name: read_experiment(path) for name, path in workdirs.items()}
     if not parts:
-        raise UserError('no part of the study is finished; run it to the end of one part first')
+        raise UserError('no part of the study is finished; let one part run to its end first')
     check_same_data(parts.values())
     trials = {
         cell_of(network, trial.hyperparameters): trial
@@ -85,7 +85,7 @@ class Effect(NamedTuple):
         """'above' or 'below' zero, or 'unresolved'.
 
         A direction needs a 95 % interval that excludes zero and an adjusted p-value below 0.05,
-        since an interval alone knows nothing of the other comparisons.
+        since the interval is not adjusted for multiple comparisons.
         """
         if self.paired.ci95 is not None and self.adjusted_p < 0.05:
             low, high = self.paired.ci95
@@ -100,15 +100,15 @@ def analyse(design: Design, results: StudyResults) -> dict[str, list[Effect]]:
     Returns:
       sharing: shared - separate and shared - cut, per network and aux weight.
       aux: each aux weight - 0, per network and sharing.
-      interaction: per seed the gain by the aux weight with sharing - that without.
+      interaction: `aux_gain` of shared - `aux_gain` of separate, per network and aux weight.
       same_size: shared - separate at each number of train pairs.
       doubling: shared - separate with twice the train pairs.
-      heads: a head without parameters - a learned one, both at the named aux weight.
+      heads: a head without parameters - a learned one, both with the aux weight of the former.
     """
     main = main_cells(design, results)
     shared = [cell for cell in main if cell.sharing == 'shared']
     sized = [cell for network in design.networks for cell in sized_cells(design, network)]
-    headless = [cell for cell in results.trials if cell.head != 'learned']
+    fixed_heads = [cell for cell in results.trials if cell.head != 'learned']
     separate = {cell: cell._replace(sharing='separate') for cell in (*shared, *sized)}
     pairs = {
         'sharing': [(c, c._replace(sharing=s)) for s in ('separate', 'cut') for c in shared],
@@ -116,18 +116,18 @@ def analyse(design: Design, results: StudyResults) -> dict[str, list[Effect]]:
         'interaction': [(c, separate[c]) for c in shared if c.aux_weight],
         'same_size': [(c, separate[c]) for c in sized],
         'doubling': [(c, separate[c]._replace(train_pairs=2 * c.train_pairs)) for c in sized],
-        'heads': [(c, c._replace(head='learned', main_weight=1.0)) for c in headless],
+        'heads': [(c, c._replace(head='learned', main_weight=1.0)) for c in fixed_heads],
     }
     return {
         family: effects(
-            results.aux_gain if family == 'interaction' else results.test_accuracy, its_pairs
+            results.aux_gain if family == 'interaction' else results.test_accuracy, cells
         )
-        for family, its_pairs in pairs.items()
+        for family, cells in pairs.items()
     }
 
 
 def main_cells(design: Design, results: StudyResults) -> list[DesignCell]:
-    """The trained cells with a learned head and all train pairs: network, sharing, aux weight."""
+    """The trained cells of network x sharing x aux weight: a learned head, all train pairs."""
     full = {network.name: full_train_pairs(design, network) for network in design.networks}
     return [
         cell
@@ -137,29 +137,29 @@ def main_cells(design: Design, results: StudyResults) -> list[DesignCell]:
 
 
 def effects(
-    series: Callable[[DesignCell], pd.Series], pairs: Iterable[tuple[DesignCell, DesignCell]]
+    values_of: Callable[[DesignCell], pd.Series], pairs: Iterable[tuple[DesignCell, DesignCell]]
 ) -> list[Effect]:
-    """Differences a - b; all of them together are one family for Holm.
+    """Effects a - b, with p-values adjusted over all of them (Holm).
 
     Args:
-      series: the values of a cell by seed.
-      pairs: of cells a and b; one with fewer than two common seeds is left out.
+      values_of: returns the values of a cell by seed.
+      pairs: cells (a, b); pairs with fewer than two common seeds are left out.
     """
-    rows = [(a, b, pair_by_seed(series(a), series(b))) for a, b in pairs]
+    rows = [(a, b, pair_by_seed(values_of(a), values_of(b))) for a, b in pairs]
     rows = [row for row in rows if row[2].n > 1]
     adjusted = holm([paired.p_value for *_, paired in rows])
     return [Effect(*row, p) for row, p in zip(rows, adjusted, strict=True)]
 
 
-def spreads(results: StudyResults, sharing: Iterable[Effect]) -> list[dict[str, Any]]:
-    """The ratio of the stds over common seeds, per effect.
+def spreads(results: StudyResults, compared: Iterable[Effect]) -> list[dict[str, Any]]:
+    """std of a / std of b over their common seeds, with a 95 % interval, per effect.
 
-    Returns: dicts of effect, ratio, low and high; the last three None where n allows none.
+    Returns: dicts of effect, ratio, low and high; the numbers are None as in `std_ratio`.
     """
     rows = []
-    for effect in sharing:
-        tests = [results.test_accuracy(effect.a), results.test_accuracy(effect.b)]
-        common = pd.concat(tests, axis='columns', join='inner')
+    for effect in compared:
+        accuracies = [results.test_accuracy(effect.a), results.test_accuracy(effect.b)]
+        common = pd.concat(accuracies, axis='columns', join='inner')
         ratio, low, high = std_ratio(*common.to_numpy().T)
         rows.append({'effect': effect, 'ratio': ratio, 'low': low, 'high': high})
     return rows
@@ -171,6 +171,6 @@ def best_weights(design: Design, results: StudyResults) -> list[DesignCell]:
     for cell in main_cells(design, results):
         mean = results.trials[cell].statistic('final_validation_accuracy')['mean']
         if mean is not None:
-            # The first of equal ones.
+            # Ties go to the first cell.
             best[cell[:2]] = max(best.get(cell[:2], (mean, cell)), (mean, cell), key=lambda x: x[0])
     return [cell for _, cell in best.values()]
