@@ -6,7 +6,7 @@ from absl import flags
 
 from pairjax.cli import check_all_finished, define_study_flags, run_main, start_jax, study_flags
 
-define_study_flags('runs/reproduction', 'reproduction.md', quick='three minutes, to see it work')
+define_study_flags('runs/reproduction', 'reproduction.md', quick='minutes, to see it work')
 REPORT = flags.DEFINE_enum('report', 'all', ['1', '2', 'all'], 'which report')
 NUM_SEEDS = flags.DEFINE_integer(
     'num_seeds', None, "of every trial; the configs' by default, 2 with --quick", lower_bound=1
