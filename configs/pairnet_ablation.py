@@ -11,8 +11,8 @@ cost:   130 runs of 50 epochs, about 16 minutes on 2 cores of AMD's Zen 3 (scale
         0.2.0), compilation (2 minutes) excluded.
 result: on 5,000 validation pairs a seed, in points: distortions +0.79, sharing +0.29,
         normalisation +0.21, schedule +0.15, label smoothing +0.13, the digits' decision
-        instead of a learned one +7.9. Over all test pairs also gamma +0.09. Dropout and weight decay would add nothing (full MNIST, n = 10). docs/pairnet.md has the
-        intervals.
+        instead of a learned one +7.9. Over all test pairs also gamma +0.09. Dropout and weight
+        decay would add nothing (full MNIST, n = 10). docs/pairnet.md has the intervals.
 """
 
 import pathlib
