@@ -64,8 +64,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f'{path} cannot be written ({error.strerror or error}); free disk space '
-            'or choose another --workdir; files saved earlier are intact'
+            f'{path} cannot be written ({error.strerror or error}); choose another '
+            '--workdir or free disk space there; files saved earlier are intact'
         ) from error
 
 

@@ -89,7 +89,7 @@ def small_disk(tmp_path):
 def test_a_disk_that_is_really_full_and_then_larger(launcher, left_alone, small_disk):
     workdir = small_disk / 'workdir'
     sentence = launcher.refusal(workdir)
-    assert 'cannot be written (' in sentence and 'what was saved before is intact' in sentence
+    assert 'cannot be written (' in sentence and 'are intact' in sentence
     assert 'o space left on device' in sentence
     subprocess.run(['mount', '-o', 'remount,size=64m', str(small_disk)], check=True)
     launcher.finish(workdir)
