@@ -1,4 +1,4 @@
-"""Trained runs: restored, evaluated, and asked about images from files.
+"""Trained runs: restored, evaluated, and applied to images from files.
 
 May import: reporting, runtime and what they import.
 """

@@ -1,4 +1,4 @@
 """Many runs: vectorised, sharded, scheduled and trained in a workdir.
 
-May import: workdir, training, models, data and what they import; no renderer.
+May import: analysis, workdir, training, models, data and what they import; no renderer.
 """
