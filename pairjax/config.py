@@ -47,7 +47,8 @@ FIELDS = {
     'optimizer.name': Field('adam'),
     'optimizer.learning_rate': Field(5e-3, 0, 1e38),
     'optimizer.weight_decay': Field(0.0, 0, 1e38),
-    'optimizer.b2': Field(0.999, 0, 0.999999),
+    'optimizer.b2': Field(0.999, 0, 0.999999, 'of adam and adamw'),
+    'optimizer.momentum': Field(0.0, 0, 0.999999, 'of sgd'),
     'optimizer.schedule': Field('constant'),
     'optimizer.warmup': Field(0.0, 0, 1, 'the fraction of all steps in which the rate rises'),
     # How far each image is moved, 0 not at all; see data/augmentation.py.

@@ -33,6 +33,7 @@ STRUCTURAL = {
     'loss.label_smoothing': 0.25,
     'optimizer.name': 'adamw',
     'optimizer.b2': 0.75,
+    'optimizer.momentum': 0.5,
     'optimizer.schedule': 'warmup_cosine',
     'optimizer.warmup': 0.25,
     'augment.rotation': 1.0,

@@ -5,10 +5,12 @@ from typing import Any
 import jax
 import optax
 
+from pairjax.config import FIELDS
 from pairjax.errors import UserError, unknown_name
 from pairjax.trials import TracedHyperparameters
 
-OPTIMIZERS = ('adam', 'adamw')
+# By name, the fields that it reads beside the learning rate and its schedule.
+OPTIMIZERS = {'adam': {'b2'}, 'adamw': {'b2', 'weight_decay'}, 'sgd': {'momentum'}}
 SCHEDULES = ('constant', 'warmup_cosine')
 
 
@@ -18,11 +20,14 @@ def check_optimizer_config(optimizer: Any) -> None:
         raise unknown_name('optimizer.name', optimizer.name, OPTIMIZERS)
     if optimizer.schedule not in SCHEDULES:
         raise unknown_name('optimizer.schedule', optimizer.schedule, SCHEDULES)
-    if optimizer.name == 'adam' and optimizer.weight_decay != 0:
-        raise UserError(
-            f'optimizer.weight_decay={optimizer.weight_decay} is not used by adam; set '
-            'it to 0 or take optimizer.name=adamw'
-        )
+    for field in ('weight_decay', 'b2', 'momentum'):
+        value, default = optimizer[field], FIELDS[f'optimizer.{field}'].default
+        if value != default and field not in OPTIMIZERS[optimizer.name]:
+            users = ' or '.join(name for name, fields in OPTIMIZERS.items() if field in fields)
+            raise UserError(
+                f'optimizer.{field}={value} is not used by {optimizer.name}; set it to {default:g} '
+                f'or take optimizer.name={users}'
+            )
     if optimizer.schedule == 'constant' and optimizer.warmup != 0:
         raise UserError(
             f'optimizer.warmup={optimizer.warmup} is not used by a constant rate; set it to 0 or '
@@ -35,8 +40,9 @@ def make_tx(
 ) -> optax.GradientTransformation:
     """The optimizer that config.optimizer describes.
 
-    Weights decay, biases and the parameters of normalisation do not (I. Loshchilov and F. Hutter,
-    "Decoupled Weight Decay Regularization", 2019).
+    With adamw, weights decay, biases and the parameters of normalisation do not (I. Loshchilov and
+    F. Hutter, "Decoupled Weight Decay Regularization", 2019). sgd is `torch.optim.SGD`: v becomes
+    momentum v + gradient, and the step is -rate v.
 
     Args:
       optimizer: config.optimizer; its floats are traced where `hyperparameters` has them.
@@ -52,6 +58,8 @@ def make_tx(
         def rate(step):
             return hyperparameters.learning_rate * shape(step)
 
+    if optimizer.name == 'sgd':
+        return optax.sgd(rate, momentum=optimizer.momentum or None)
     if optimizer.name == 'adam':
         return optax.adam(rate, b2=optimizer.b2)
     return optax.adamw(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pairjax.reporting.plots.curves import figure_bytes
 from pairjax.reporting.plots.sweeps import (
+    draw_against,
     draw_models,
     draw_sweep,
     draw_trials,
@@ -222,6 +223,20 @@ def lines_of(num_seeds, accuracies, losses):
         for seed in range(num_seeds)
         for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), 1)
     ]
+
+
+def test_cells_are_drawn_against_what_is_recorded_of_them():
+    cells = [{'x': 0.5, 'values': [0.6, 0.7]}, {'x': 0.9, 'values': [0.8]}]
+    figure = draw_against(cells, 'title')
+    (axes,) = figure.axes
+    expected = [(50, 65, 65 - 50**0.5, 65 + 50**0.5), (90, 80, np.nan, np.nan)]
+    assert_drawn(axes.containers[0], 1, expected)
+    # The line on which both are equal holds every cell between its ends.
+    (line,) = [line for line in axes.lines if line.get_label() == 'equal']
+    np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
+    assert min(line.get_xdata()) < 50 and max(line.get_xdata()) > 90
+    assert 'n = 1 to 2 seeds' in figure.get_suptitle()
+    assert_nothing_is_clipped_or_overlaps(figure)
 
 
 def test_models_are_drawn_with_their_own_n_and_without_failed_seeds():

@@ -105,15 +105,28 @@ def test_difference_from_a_recorded_mean_is_welchs():
     assert difference.ci95 == pytest.approx((interval.low, interval.high))
 
 
-def test_a_recorded_mean_without_a_std_is_taken_to_have_ours():
+def test_one_recorded_run_is_compared_with_one_more_run_of_ours():
     values = pd.Series(0.9 + TEN)
-    bare = claims.recorded_difference(values, {'mean': 0.88, 'std': None, 'n': 10})
-    same = claims.recorded_difference(values, {'mean': 0.88, 'std': values.std(), 'n': 10})
-    assert bare == same and bare.ci95[0] < 0.02 < bare.ci95[1]
-    alone = claims.recorded_difference(values[:1], {'mean': 0.88, 'std': 0.01, 'n': 5})
+    one = {'mean': 0.89, 'std': None, 'n': 1}
+    half = scipy.stats.t.ppf(0.975, 9) * values.std() * (1 + 1 / 10) ** 0.5
+    middle = values.mean() - 0.89
+    difference = claims.recorded_difference(values, one)
+    assert difference.ci95 == pytest.approx((middle - half, middle + half))
+    assert claims.at_recorded(values, one) == HOLDS
+    assert claims.at_recorded(values, {**one, 'mean': 0.93}) == FAILS
+    # However wide: a run inside is a run that can happen.
+    assert claims.at_recorded(10 * (values - 0.9) + 0.9, one) == HOLDS
+    assert claims.at_recorded(values[:1], one) == OPEN
+
+
+def test_too_few_rounds_have_no_interval():
+    values, recorded = pd.Series(0.9 + TEN), {'mean': 0.88, 'std': 0.01, 'n': 5}
+    alone = claims.recorded_difference(values[:1], recorded)
     assert alone.ci95 is None and alone.mean == pytest.approx(values[0] - 0.88)
-    nothing = claims.recorded_difference(values[:0], {'mean': 0.88, 'std': 0.01, 'n': 5})
+    nothing = claims.recorded_difference(values[:0], recorded)
     assert set(nothing) == set(claims.recorded_difference(values, None)) == {None}
+    wide = pd.Series(0.9 + 10 * TEN)
+    assert claims.at_recorded(wide, {**recorded, 'mean': 0.9}) == OPEN
 
 
 def series(mean, spread=SPREAD):
@@ -291,10 +304,12 @@ def test_time_by_batch_size():
 
 
 def deep_pair(gain, shared_spread=TEN, separate_spread=np.roll(TEN, 3)):  # noqa: B008
-    return {
+    """Ten seeds of both networks, with Adam and with SGD."""
+    pair = {
         'deep_shared': [around(0.9 + gain, shared_spread)],
         'deep': [around(0.9, separate_spread, fields={'model.weight_sharing': False})],
     }
+    return pair | {f'{name}_sgd': trials for name, trials in pair.items()}
 
 
 def test_sharing_gains():
@@ -302,6 +317,10 @@ def test_sharing_gains():
     assert judged('sharing_gains', deep_pair(-0.02))[0] == FAILS
     verdict, evidence = judged('sharing_gains', deep_pair(0.001))
     assert verdict == OPEN and '+0.10 points' in evidence
+    # Adam decides, as the text says; SGD is evidence.
+    other = {name: deep_pair(-0.02)[name] for name in ('deep_sgd', 'deep_shared_sgd')}
+    verdict, evidence = judged('sharing_gains', deep_pair(0.02) | other)
+    assert verdict == HOLDS and 'with SGD -2.00 points' in evidence
 
 
 def test_only_common_seeds_are_compared():
@@ -311,83 +330,94 @@ def test_only_common_seeds_are_compared():
     assert '(n = 9)' in judged('sharing_gains', trials)[1]
 
 
+def searched(network, cells, seeds=TEN):
+    """The trials of a search: cells as (learning rate, batch size, hidden, w, accuracy)."""
+    trials = []
+    for number, (rate, batch_size, hidden, w, mean) in enumerate(cells):
+        fields = {'loss.aux_weight': w, 'loss.main_weight': 1 - w, 'model.widths': [hidden]}
+        fields |= {'optimizer.learning_rate': rate, 'train.batch_size': batch_size}
+        spread = np.roll(seeds, number) * (1 + number / 20)
+        trials.append(around(mean, spread, fields=fields))
+    return {f'{network}_search': trials}
+
+
+REPORTED = {'shallow': (1e-4, 1, 500, 0.0), 'deep': (1e-3, 1, 100, 0.5)}
+REPORTED['deep_shared'] = REPORTED['deep']
+
+
 def test_sharing_gains_what_is_stated():
-    assert judged('sharing_gains_as_stated', deep_pair(0.021))[0] == HOLDS
-    assert judged('sharing_gains_as_stated', deep_pair(0.05))[0] == FAILS
-    assert judged('sharing_gains_as_stated', deep_pair(-0.01))[0] == FAILS
-    wild = deep_pair(0.021, 8 * TEN, np.roll(8 * TEN, 3))
-    assert judged('sharing_gains_as_stated', wild)[0] == OPEN
+    def both(gain):
+        return {
+            **deep_pair(0.01),
+            **searched('deep', [(*REPORTED['deep'], 0.9), (1e-3, 250, 100, 0.5, 0.7)]),
+            **searched('deep_shared', [(1e-4, 1, 100, 0.5, 0.7), (*REPORTED['deep'], 0.9 + gain)]),
+        }
+
+    verdict, evidence = judged('sharing_gains_as_stated', both(0.021))
+    assert verdict == HOLDS and 'differ by 2.10' in evidence
+    # The stored rounds: 89.48 - 85.80, n = 10 each, with Welch's interval.
+    assert 'stored rounds (SGD) +3.68 [+0.4' in evidence
+    assert 'with SGD +1.00 points' in evidence and 'with Adam +1.00 points' in evidence
+    assert judged('sharing_gains_as_stated', both(0.08))[0] == FAILS
+    assert judged('sharing_gains_as_stated', both(-0.05))[0] == FAILS
 
 
 def test_sharing_reduces_the_variance():
     steadier = deep_pair(0.02, shared_spread=TEN / 5)
-    assert judged('sharing_steadies', steadier)[0] == HOLDS
+    verdict, evidence = judged('sharing_steadies', steadier)
+    assert verdict == HOLDS and 'stored rounds (SGD) 0.44 (n = 10)' in evidence
     assert judged('sharing_steadies', deep_pair(0.02, shared_spread=5 * TEN))[0] == FAILS
     verdict, evidence = judged('sharing_steadies', deep_pair(0.02))
-    assert verdict == OPEN and 'separate 1.00 [' in evidence
+    assert verdict == OPEN and 'with SGD 1.00 [' in evidence
 
 
-def grid(by_weight, **changed):
+def grid(network, by_weight, **changed):
     """Two hidden sizes by two rates by w; accuracies by w, or `changed` of the reported setting."""
-    trials = []
+    cells = []
     for w, mean in by_weight.items():
         for hidden in (100, 300):
             for rate in (1e-4, 1e-3):
                 reported = (hidden, rate) == (100, 1e-3)
-                fields = {'loss.aux_weight': w, 'loss.main_weight': 1 - w}
-                fields |= {'model.widths': [hidden], 'optimizer.learning_rate': rate}
-                spread = np.roll(SPREAD, len(trials)) * (1 + len(trials) / 20)
                 here = changed.get(f'w{w:g}', mean) if reported else mean
-                trials.append(around(here, spread, fields=fields))
-    return trials
+                cells.append((rate, 1, hidden, w, here))
+    return searched(network, cells, SPREAD)
 
 
 def test_the_auxiliary_loss_helps():
     key = 'auxiliary_loss_helps: deep'
-    verdict, evidence = judged(key, {'deep_grid': grid({0: 0.8, 0.5: 0.9, 1: 0.5})})
+    verdict, evidence = judged(key, grid('deep', {0: 0.8, 0.5: 0.9, 1: 0.5}))
     assert verdict == HOLDS and '+10.00 points' in evidence and '4 of 4 settings' in evidence
     # The reported setting decides, not the others.
-    against = grid({0: 0.8, 0.5: 0.9, 1: 0.5}, **{'w0.5': 0.7})
-    verdict, evidence = judged(key, {'deep_grid': against})
+    against = grid('deep', {0: 0.8, 0.5: 0.9, 1: 0.5}, **{'w0.5': 0.7})
+    verdict, evidence = judged(key, against)
     assert verdict == FAILS and '-10.00 points' in evidence and '3 of 4 settings' in evidence
-    assert judged(key, {'deep_grid': grid({0: 0.9, 0.5: 0.9})})[0] == OPEN
+    assert judged(key, grid('deep', {0: 0.9, 0.5: 0.9}))[0] == OPEN
     # A quick run may lack the setting without the auxiliary loss.
-    assert judged(key, {'deep_grid': grid({0.5: 0.9})})[0] == OPEN
+    assert judged(key, grid('deep', {0.5: 0.9}))[0] == OPEN
 
 
 def test_the_reported_setting_is_the_best():
-    key = 'setting_is_best: deep_shared'
+    key, name = 'setting_is_best: deep_shared', 'deep_shared'
     means = {0: 0.8, 0.5: 0.85, 1: 0.5}
-    best = {'deep_shared_grid': grid(means, **{'w0.5': 0.95})}
-    assert judged(key, best)[0] == HOLDS
-    worse = {'deep_shared_grid': grid(means, **{'w0.5': 0.8})}
-    verdict, evidence = judged(key, worse)
+    assert judged(key, grid(name, means, **{'w0.5': 0.95}))[0] == HOLDS
+    verdict, evidence = judged(key, grid(name, means, **{'w0.5': 0.8}))
     assert verdict == FAILS and 'loss.aux_weight=0.5' in evidence
-    assert judged(key, {'deep_shared_grid': grid(means)})[0] == OPEN
-    assert judged(key, {'deep_shared_grid': grid({0: 0.8})})[0] == OPEN
+    assert judged(key, grid(name, means))[0] == OPEN
+    assert judged(key, grid(name, {0: 0.8}))[0] == OPEN
 
 
-def test_batches_of_one_against_batches_of_a_hundred():
-    def sizes(one, hundred):
-        fields = 'train.batch_size'
-        return {
-            'shallow_batch_sizes': [
-                around(one, TEN, fields={fields: 1}),
-                around(0.99, TEN, fields={fields: 10}),
-                around(hundred, np.roll(TEN, 3), fields={fields: 100}),
-            ]
-        }
+def test_batches_of_one_against_the_others_of_the_search():
+    def sizes(one, two_hundred_fifty, thousand):
+        means = {1: one, 250: two_hundred_fifty, 1000: thousand}
+        cells = [(1e-4, size, 500, 0.0, mean) for size, mean in means.items()]
+        # Batches of 1 at another setting do not count.
+        return searched('shallow', [(1e-2, 1, 500, 0.0, 0.99), *cells])
 
-    assert judged('batches_of_one_are_better: shallow', sizes(0.8, 0.75))[0] == HOLDS
-    assert judged('batches_of_one_are_better: shallow', sizes(0.75, 0.8))[0] == FAILS
-    assert judged('batches_of_one_are_better: shallow', sizes(0.8, 0.8))[0] == OPEN
-    # The final epoch decides; the best one is evidence.
-    trials = sizes(0.8, 0.75)
-    trials['shallow_batch_sizes'][0] = make_trial(
-        list(0.7 + TEN), bests=list(0.9 + TEN), fields={'train.batch_size': 1}
-    )
-    verdict, evidence = judged('batches_of_one_are_better: shallow', trials)
-    assert verdict == FAILS and '-5.00 points' in evidence and '+14.00 points' in evidence
+    key = 'batches_of_one_are_better: shallow'
+    verdict, evidence = judged(key, sizes(0.8, 0.75, 0.7))
+    assert verdict == HOLDS and '1 minus 250 +5.00' in evidence and '1 minus 1000 +10' in evidence
+    assert judged(key, sizes(0.75, 0.8, 0.7))[0] == FAILS
+    assert judged(key, sizes(0.8, 0.8, 0.7))[0] == OPEN
 
 
 def test_shallow_reaches_all_of_its_train_pairs():
@@ -396,20 +426,21 @@ def test_shallow_reaches_all_of_its_train_pairs():
         train = [fits] * reaching + [falls_short] * (10 - reaching)
         return [around(0.8, train=train, digits=False)]
 
-    verdict, evidence = judged('shallow_fits_its_train_pairs', {'shallow': shallow(10)})
-    assert verdict == HOLDS and '10 of 10 ever, the first in epoch 2' in evidence
-    assert judged('shallow_fits_its_train_pairs', {'shallow': shallow(6)})[0] == OPEN
-    both = {'shallow': shallow(0), 'shallow_batch_sizes': shallow(3)}
-    verdict, evidence = judged('shallow_fits_its_train_pairs', both)
-    assert verdict == FAILS and '0 of 10 ever' in evidence
-    assert 'batches of 100: 3 of 10 ever' in evidence
+    key = 'shallow_fits_its_train_pairs'
+    verdict, evidence = judged(key, {'shallow_sgd': shallow(10)})
+    assert verdict == HOLDS and '10 of 10 ever, in epochs 2 to 2' in evidence
+    assert 'stored rounds (SGD) 2 within 5, 10 of 10 ever, in epochs 5 to 7' in evidence
+    assert judged(key, {'shallow_sgd': shallow(6)})[0] == OPEN
+    verdict, evidence = judged(key, {'shallow_sgd': shallow(0), 'shallow': shallow(3)})
+    assert verdict == FAILS and 'with SGD 0 of 10 seeds' in evidence
+    assert 'with Adam 3 of 10 ever' in evidence
 
 
 def test_after_five_epochs_is_not_within_them():
     trial = around(0.8, train=(0.9, 1.0, 1.0))
     metrics = trial.metrics.assign(epoch=trial.metrics.epoch + 4)
     late = with_metrics(trial, metrics)
-    assert judged('shallow_fits_its_train_pairs', {'shallow': [late]})[0] == FAILS
+    assert judged('shallow_fits_its_train_pairs', {'shallow_sgd': [late]})[0] == FAILS
 
 
 # -------------------------------------------------------------------------- both papers
@@ -424,7 +455,7 @@ def everything(paper, **changed):
     ('paper', 'key', 'one'),
     [
         (1, 'first_beat_the_majority', 'auxnet3_widths'),
-        (2, 'second_beat_the_majority', 'deep_grid'),
+        (2, 'second_beat_the_majority', 'deep_search'),
     ],
 )
 def test_everything_beats_the_majority(paper, key, one):

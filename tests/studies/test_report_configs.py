@@ -10,13 +10,13 @@ from made_results import base_fields
 from pairjax.config import default_config, flatten, validate
 from pairjax.errors import UserError
 from pairjax.runtime.plan import checked_trials, group_trials, trials_in_range
-from pairjax.studies.reproduction.paper2_claims import SETTINGS
 from pairjax.studies.reproduction.recorded import (
-    read_paper,
     recorded_learning_rates,
+    recorded_search,
     recorded_widths,
 )
 from pairjax.studies.reproduction.results import NETWORKS, SEARCHES, experiment_names
+from pairjax.studies.reproduction.searches import SETTINGS
 from pairjax.trials import expand_trials
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -108,32 +108,38 @@ def test_batch_sizes_of_the_first_paper():
     assert tuple(config.model.widths) == (32, 32, 64, 256)
 
 
-@pytest.mark.parametrize('name', ['shallow', 'deep', 'deep_shared'])
+SECOND = ['shallow', 'deep', 'deep_shared']
+
+
+@pytest.mark.parametrize('name', SECOND)
 def test_second_paper_keeps_the_protocol_of_its_final_runs(name):
     final = load(name)
-    for sweep in ('grid', 'batch_sizes'):
-        config = load(f'report2:{name}_{sweep}')
-        assert base_fields(config) == base_fields(final)
-        assert config.model.widths == final.model.widths
-    assert load(f'report2:{name}_grid').num_seeds == 5
-    assert load(f'report2:{name}_batch_sizes').num_seeds == 10
-    sizes = values_of(load(f'report2:{name}_batch_sizes'), 'train.batch_size')
-    assert sizes == [(size,) for size in (1, 5, 10, 25, 50, 100)]
+    searches = [f'{name}_search'] + ['shallow_search_adam'] * (name == 'shallow')
+    for experiment in (f'{name}_sgd', f'{name}_headline', *searches):
+        config = load(f'report2:{experiment}')
+        # Recorded: the rounds and the shallow search ran SGD, the deep searches Adam.
+        kind = experiment.removeprefix(name)
+        sgd = kind == '_sgd' or (name == 'shallow' and kind in ('_headline', '_search'))
+        own = {'optimizer.name': 'sgd' if sgd else 'adam'}
+        if 'search' in experiment:
+            own['train.evaluate_all_every'] = 25
+        else:
+            assert config.model.widths == final.model.widths
+        assert base_fields(config) == base_fields(final) | own
+    sizes = [load(f'report2:{name}_{kind}').num_seeds for kind in ('sgd', 'headline', 'search')]
+    assert sizes == [10, 20, 5] and final.num_seeds == 10
 
 
-@pytest.mark.parametrize(
-    ('name', 'model', 'count'),
-    [('shallow', 'ShallowModel', 9), ('deep', 'DeepModel', 27), ('deep_shared', 'DeepModel', 27)],
-)
-def test_grids_hold_the_recorded_search(name, model, count):
-    config = load(f'report2:{name}_grid')
-    fields = ('optimizer.learning_rate', 'model.widths', 'loss.aux_weight', 'loss.main_weight')
-    rows = [(rate, *widths, aux, main) for rate, widths, aux, main in values_of(config, *fields)]
-    grid = read_paper(2)['grid'][model]
-    weights = grid.get('aux_weight', [0])
-    expected = itertools.product(grid['learning_rate'], grid['hidden'], weights)
-    assert sorted(rows) == sorted((*row, 1 - row[-1]) for row in expected)
-    assert len(rows) == count
+@pytest.mark.parametrize('name', SECOND)
+def test_searches_hold_the_recorded_cells(name):
+    config = load(f'report2:{name}_search')
+    fields = ('optimizer.learning_rate', 'train.batch_size', 'model.widths', 'loss.aux_weight')
+    rows = [(rate, size, *widths, w) for rate, size, widths, w in values_of(config, *fields)]
+    recorded = recorded_search(name).drop(columns='accuracy')
+    assert sorted(rows) == sorted(recorded.itertuples(index=False, name=None))
+    if name != 'shallow':
+        weights = values_of(config, 'loss.aux_weight', 'loss.main_weight')
+        assert all(main == 1 - aux for aux, main in weights)
     reported = SETTINGS[name]
     assert (
         sum(

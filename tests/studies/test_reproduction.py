@@ -76,7 +76,7 @@ def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skip
     finished = reproduction.reproduce(configs, tmp_path, run=run, callbacks=[callback])
     assert ran == list(configs)
     assert list(finished) == [name for name in configs if name != 'deep']
-    assert any('deep (2/9) failed' in m and 'out of luck' in m for m in messages)
+    assert any('deep (2/13) failed' in m and 'out of luck' in m for m in messages)
     assert reproduction.reproduce(configs, tmp_path, run=run) == {
         name: tmp_path / name for name in configs
     }
@@ -115,14 +115,15 @@ def test_quick_runs_have_few_programs_and_all_of_their_trials(configs, tmp_path)
         settings = [str({**t.hyperparameters, 'train.num_epochs': 25}) for t in trials]
         assert set(settings) <= full and len(set(settings)) == len(settings)
         programs = group_trials(trials)
-        sweeps = name.endswith(('_grid', '_batch_sizes'))
+        sweeps = 'search' in name
         assert len(programs) == (count if sweeps else 1)
-        per_program = 27 // 3 if name.startswith('deep') else 9 // 3
-        if name.endswith('_grid'):
+        # Learning rates, and of the deep networks three losses.
+        if sweeps:
+            per_program = 9 if name.startswith('deep') else 3
             assert [len(program) for program in programs] == [per_program] * count
-    sizes = [t.config.train.batch_size for t in expand_trials(validate(seen['deep_batch_sizes']))]
-    # Evenly from 1, 5, 10, 25, 50, 100, both ends among them.
-    assert sizes[0] == 1 and sizes[-1] == 100
+    sizes = [t.config.train.batch_size for t in expand_trials(validate(seen['deep_search']))]
+    # Both ends are among the chosen programs.
+    assert sizes[0] == 1 and sizes[-1] == 1000
     # The configs themselves stay as they are.
     assert configs['deep'].train.num_epochs == 25
 

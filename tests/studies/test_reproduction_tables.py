@@ -23,8 +23,7 @@ from pairjax.studies.reproduction.results import (
     first_epoch_at,
     read_reproduction,
 )
-from pairjax.studies.reproduction.rows import nearest, recorded_rows, search_rows
-from pairjax.studies.reproduction.tables import grid_table, sharing_by_batch_size
+from pairjax.studies.reproduction.rows import recorded_rows, search_rows
 from pairjax.system import write_json
 from pairjax.workdir.workdir import read_json
 
@@ -150,42 +149,10 @@ def test_without_anything_recorded_ours_are_alone(section):
     assert row.is_near is None and row.verdict == '-' and row.recorded_text == '-'
 
 
-def test_grids_have_a_line_per_hidden_size_and_mark_the_reported_setting():
-    def trial(hidden, rate, weight, mean, **options):
-        fields = {'model.widths': [hidden], 'optimizer.learning_rate': rate}
-        return around(mean, fields={**fields, 'loss.aux_weight': weight}, **options)
-
-    trials = [
-        trial(h, r, w, h / 1000 + 10 * r + w / 10)
-        for w in (0, 0.5)
-        for h in (100, 300)
-        for r in (0.001, 0.01)
-    ]
-    lines = grid_table(make_experiment('deep_grid', trials), 'deep')
-    assert lines[0] == ['w', 'hidden size', 'learning rate 0.001', 'learning rate 0.01']
-    std = f'{100 * SPREAD.std(ddof=1):.2f}'
-    assert lines[1] == ['0', '100', f'11.00 +- {std}', f'20.00 +- {std}']
-    assert lines[3] == ['0.5', '100', f'**16.00 +- {std}**', f'25.00 +- {std}']
-    assert lines[4] == ['0.5', '300', f'36.00 +- {std}', f'45.00 +- {std}']
-    alone = [trial(100, 1e-3, 0, 0.5, digits=False)]
-    lines = grid_table(make_experiment('shallow_grid', alone), 'shallow')
-    assert lines == [['hidden size', 'learning rate 0.001'], ['100', f'50.00 +- {std}']]
-
-
 def batches(by_size, **options):
     return [
         around(mean, fields={'train.batch_size': size}, **options) for size, mean in by_size.items()
     ]
-
-
-def test_batch_sizes_are_compared_with_the_one_recorded_accuracy(section):
-    trials = {'shallow_batch_sizes': batches({1: 0.805, 5: 0.785})}
-    _, _, one, five = section(trials, '### Batch size: ShallowModel')
-    assert one[0] == '1' and one[1].startswith('80.50 +- ') and one[2].startswith('+2.00 [+0.')
-    assert five[2].startswith('+0.00 [-') and five[4].startswith('+1.00 [-')
-    rows = search_rows(make_results(trials))['shallow_batch_sizes']
-    assert nearest(rows, FINAL).label == nearest(rows, BEST).label == '5'
-    assert nearest([], FINAL) is None
 
 
 def test_the_search_over_batch_sizes_that_is_not_recorded_has_its_time(section):
@@ -195,24 +162,10 @@ def test_the_search_over_batch_sizes_that_is_not_recorded_has_its_time(section):
     assert large[0] == '1000' and large[3] == '50.00'  # 25 epochs of 2 seconds.
 
 
-def test_what_sharing_gains_is_paired_by_seed_and_batch_size():
-    shared = make_experiment('s', batches({1: 0.95, 5: 0.9}) + batches({10: 0.9}))
-    bests = list(0.925 - SPREAD)  # Those of the others are 0.01 above the final ones.
-    separate = [make_trial(list(0.92 - SPREAD), bests, fields={'train.batch_size': 1})]
-    separate += [make_trial([*(0.9 + SPREAD / 2)[:4], None], fields={'train.batch_size': 5})]
-    one, five = sharing_by_batch_size(shared, make_experiment('d', separate))
-    # The differences are 0.03 + 2 * SPREAD.
-    half = 2.7764 * 2 * SPREAD.std(ddof=1) / 5**0.5
-    expected = f'+3.00 [{100 * (0.03 - half):+.2f}, {100 * (0.03 + half):+.2f}]'
-    assert one[:3] == ['1', '5', expected] and one[4].startswith('1.00 [')
-    assert one[3].startswith('+3.50 [')
-    assert five[:2] == ['5', '4'] and five[4].startswith('2.00 [')
-
-
 def test_what_ran_is_added_up(section):
-    trials = {'deep': [make_trial([0.5])], 'deep_grid': [around(0.8), around(0.8)]}
+    trials = {'deep': [make_trial([0.5])], 'deep_search': [around(0.8), around(0.8)]}
     assert section(trials, '## What ran')[2:] == [
         ['deep', '1', '1', '2.0', '1.0'],
-        ['deep_grid', '2', '10', '2.0', '1.0'],
+        ['deep_search', '2', '10', '2.0', '1.0'],
         ['all', '3', '11', '4.0', '2.0'],
     ]

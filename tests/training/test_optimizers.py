@@ -62,9 +62,51 @@ def test_b2_is_how_long_squares_are_remembered():
         np.testing.assert_allclose(update, -mean / math.sqrt(square), rtol=1e-4)
 
 
+@pytest.mark.parametrize('momentum', [0.0, 0.9])
+def test_sgd_is_that_of_pytorch(momentum):
+    """The steps of torch.optim.SGD(lr=0.1, momentum=...), by its documented recursion."""
+    gradients = np.float32([[1.0, -2.0], [0.5, 0.0], [-3.0, 4.0], [0.25, 1.0]])
+    config = optimizer_config(name='sgd', momentum=momentum)
+    tx = make_tx(config, make_hyperparameters(learning_rate=0.1), len(gradients))
+    params = velocity = np.zeros(2, np.float32)
+    expected, state = params, tx.init(params)
+    for gradient in gradients:
+        updates, state = tx.update(gradient, state, params)
+        params = params + updates
+        velocity = momentum * velocity + gradient
+        expected = expected - 0.1 * velocity
+        np.testing.assert_allclose(params, expected, rtol=1e-6)
+    # Without momentum nothing is kept from step to step.
+    assert len(jax.tree.leaves(state)) == (momentum > 0)
+
+
+@pytest.mark.parametrize('momentum', [0.0, 0.9])
+def test_sgd_takes_the_steps_that_pytorch_takes(momentum):
+    torch = pytest.importorskip('torch', reason='PyTorch, an optional extra, is not installed')
+    tx = make_tx(
+        optimizer_config(name='sgd', momentum=momentum),
+        make_hyperparameters(learning_rate=0.01),
+        20,
+    )
+    x = np.linspace(-1, 2, 7, dtype=np.float32)
+    ours, state = x, tx.init(x)
+    theirs = torch.tensor(x, requires_grad=True)
+    optimizer = torch.optim.SGD([theirs], lr=0.01, momentum=momentum)
+    for _ in range(20):
+        updates, state = tx.update(4 * ours**3, state)
+        ours = ours + updates
+        optimizer.zero_grad()
+        (theirs**4).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ('fields', 'part'),
     [
+        ({'momentum': 0.9}, 'optimizer.name=sgd'),
+        ({'name': 'sgd', 'b2': 0.9}, 'set it to 0.999 or take optimizer.name=adam or adamw'),
+        ({'name': 'sgd', 'weight_decay': 0.1}, 'is not used by sgd'),
         ({'name': 'adm'}, 'did you mean'),
         ({'schedule': 'cosine'}, 'optimizer.schedule'),
         ({'warmup': 0.1}, 'optimizer.schedule=warmup_cosine'),

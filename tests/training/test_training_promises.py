@@ -186,6 +186,23 @@ def test_initial_pairs_and_parameters_depend_on_the_seed_alone(shallow):
     assert_trees_equal(state.pairs.validation, other_size.pairs.validation)
 
 
+def test_a_step_of_sgd_is_as_long_as_its_gradient():
+    """One batch an epoch: twice the loss goes twice as far, and with Adam as far as before."""
+    fields = {'optimizer.name': 'sgd', 'train.batch_size': 7, 'model.dropout_rate': 0.0}
+    init, train_epoch = programs({**TINY, **fields})
+    steps = []
+    for weight in (1, 2):
+        weights = {'main_weight': weight, 'aux_weight': 2 * weight}
+        hyperparameters = make_hyperparameters(learning_rate=1e-3, dropout_rate=0.0, **weights)
+        state = init(0, hyperparameters)
+        start = state.learned.variables.params
+        after = train_epoch(state, hyperparameters)[0].learned.variables.params
+        steps.append(jax.tree.map(lambda a, b: a - b, after, start))
+    for one, two in zip(*map(jax.tree.leaves, steps), strict=True):
+        np.testing.assert_allclose(2 * one, two, rtol=1e-3, atol=1e-7)
+    assert any(np.abs(leaf).max() > 1e-5 for leaf in jax.tree.leaves(steps[0]))
+
+
 def test_no_two_uses_share_a_key():
     purposes = Purpose.__members__.values()
     keys = [run_key(seed, purpose) for seed in (0, 1) for purpose in purposes]

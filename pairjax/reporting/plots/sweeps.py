@@ -90,6 +90,29 @@ def draw_sweep(rows: Sequence[SweepRow], xlabel: str, title: str) -> Figure:
 
 
 @matplotlib.rc_context(STYLE)
+def draw_against(rows: Sequence[SweepRow], title: str) -> Figure:
+    """Our accuracy of each cell of a search against the one run that a paper records of it.
+
+    Args:
+      rows: one a cell, with `x`, the recorded accuracy as a fraction; at least one.
+      title: above the plot; the number of seeds is added.
+    """
+    recorded = 100 * np.array([row['x'] for row in rows])
+    ours = statistics_frame(describe(row['values']) for row in rows)
+    figure = new_figure(5.6, 5.6)
+    axes = figure.subplots()
+    label, style = 'one cell: mean ± std', {'linestyle': 'none', 'elinewidth': 0.8}
+    plot_means(axes, recorded, ours['mean'], ours['std'], OURS, label, markersize=4, **style)
+    both = np.concatenate([recorded, ours['mean']])
+    limits = [both.min() - 2, both.max() + 2]
+    axes.plot(limits, limits, color='#888888', linewidth=1, label='equal')
+    axes.set(xlabel='recorded, one run (%)', ylabel=f'ours, {ACCURACY_LABEL}', xlim=limits)
+    figure.legend(loc='outside lower center', ncols=2)
+    set_title(figure, f'{title}: {seeds_text(rows)}')
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
 def draw_models(curves: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """Test accuracy and training loss over epochs of several models, with the n of each.
 

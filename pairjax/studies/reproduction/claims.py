@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.special
 import scipy.stats
 
+from pairjax.analysis.prediction import compare_single
 from pairjax.analysis.results import MissingError, pair_by_seed
 from pairjax.analysis.statistics import (
     IndependentComparison,
@@ -110,18 +111,20 @@ def below(interval: Interval, threshold: float = 0.0) -> str:
     return {HOLDS: FAILS, FAILS: HOLDS, OPEN: OPEN}[above(interval, threshold)]
 
 
-def at_stated(interval: Interval, stated: float = 0.0, tolerance: float = 0.0) -> str:
+def at_stated(
+    interval: Interval, stated: float = 0.0, tolerance: float = 0.0, widest: float = RESOLUTION
+) -> str:
     """Whether an interval allows the stated number.
 
     FAILS where all of it is further than `tolerance` from it; HOLDS where it is not and the
-    interval is no wider than RESOLUTION to either side; OPEN where it is too wide to say.
+    interval is no wider than `widest` to either side; OPEN where it is too wide to say.
     """
     if interval is None:
         return OPEN
     low, high = interval
     if low - stated > tolerance or high - stated < -tolerance:
         return FAILS
-    return HOLDS if (high - low) / 2 <= RESOLUTION else OPEN
+    return HOLDS if (high - low) / 2 <= widest else OPEN
 
 
 def all_of(verdicts: Sequence[str]) -> str:
@@ -192,18 +195,26 @@ def most_of(count: int, n: int) -> Judgement:
 def recorded_difference(
     values: pd.Series, recorded: Mapping[str, Any] | None
 ) -> IndependentComparison:
-    """The mean of `values` minus a recorded mean of independent rounds.
+    """The mean of `values` minus what a paper records: independent rounds, or one run.
 
     Args:
       values: ours, one per seed, fractions.
-      recorded: mean, std (where it is None, ours takes its place) and n; None where a paper
-        records nothing.
+      recorded: mean, std and n; None where a paper records nothing. With n = 1 the interval is the
+        prediction interval of one more run.
     """
     if recorded is None:
         return IndependentComparison(None, None, None, None)
+    if recorded['n'] == 1:
+        return compare_single(values, recorded['mean'])
     mean, std = (describe(values)[name] for name in ('mean', 'std'))
-    other_std = std if recorded['std'] is None else recorded['std']
-    return compare_independent(mean, std, len(values), recorded['mean'], other_std, recorded['n'])
+    other = (recorded[name] for name in ('mean', 'std', 'n'))
+    return compare_independent(mean, std, len(values), *other)
+
+
+def at_recorded(values: pd.Series, recorded: Mapping[str, Any]) -> str:
+    """Whether ours allow what a paper records; one run is allowed by its prediction interval."""
+    widest = math.inf if recorded['n'] == 1 else RESOLUTION
+    return at_stated(recorded_difference(values, recorded).ci95, widest=widest)
 
 
 def beats_the_majority(names: Sequence[str], results: Reproduction) -> Judgement:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pairjax.analysis.selection import gain_of_choosing
+from pairjax.analysis.statistics import describe
 from pairjax.reporting import format
 from pairjax.reporting.markdown import render
-from pairjax.studies.reproduction import paper1_claims, paper2_claims, tables
+from pairjax.studies.reproduction import paper1_claims, paper2_claims
 from pairjax.studies.reproduction.claims import RESOLUTION, judge_claims
 from pairjax.studies.reproduction.plots import draw_plots
 from pairjax.studies.reproduction.recorded import read_paper
 from pairjax.studies.reproduction.results import (
-    BEST,
     FINAL,
     NETWORKS,
     Reproduction,
@@ -19,11 +20,12 @@ from pairjax.studies.reproduction.results import (
     read_reproduction,
 )
 from pairjax.studies.reproduction.rows import (
+    agreement,
     by_mean,
     main_rows,
-    nearest,
     search_rows,
 )
+from pairjax.studies.reproduction.searches import epochs_table, read_search, search_table
 from pairjax.system import writing
 
 CLAIMS = {1: paper1_claims.CLAIMS, 2: paper2_claims.CLAIMS}
@@ -56,8 +58,11 @@ def reproduction_document(
     papers: Sequence[int], results: Reproduction, figures: Path, quick: bool
 ) -> str:
     """The document in Markdown; draws its plots into `figures`, which is beside it."""
-    searches = search_rows(results)
-    draw_plots(papers, results, searches, figures)
+    sweeps = search_rows(results)
+    searches = {
+        n: read_search(results, n) for n in NETWORKS[2].values() if f'{n}_search' in results
+    }
+    draw_plots(papers, results, sweeps, searches, figures)
     first, *_ = results.experiments.values()
     trials = [trial for e in results.experiments.values() for trial in e.trials]
     names = [name for paper in papers for name in experiment_names(paper)]
@@ -75,13 +80,16 @@ def reproduction_document(
         missing=[name for name in names if name not in results],
         resolution=RESOLUTION,
         main_rows=main_rows(results, papers),
+        sweeps=sweeps,
         searches=searches,
         verdicts={paper: judge_claims(CLAIMS[paper], results) for paper in papers},
         FINAL=FINAL,
-        BEST=BEST,
+        agreement=agreement,
         by_mean=by_mean,
-        nearest=nearest,
+        describe=describe,
         epoch_seconds=epoch_seconds,
-        tables=tables,
+        epochs_table=epochs_table,
+        gain_of_choosing=gain_of_choosing,
+        search_table=search_table,
         format=format,
     )

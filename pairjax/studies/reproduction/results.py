@@ -38,7 +38,14 @@ SEARCHES = {
         'auxnet2_batch_sizes',
         *(f'{name}_widths' for name in NETWORKS[1].values()),
     ],
-    2: [f'{name}_{what}' for what in ('batch_sizes', 'grid') for name in NETWORKS[2].values()],
+    2: [
+        *(
+            f'{name}_{what}'
+            for what in ('sgd', 'headline', 'search')
+            for name in NETWORKS[2].values()
+        ),
+        'shallow_search_adam',
+    ],
 }
 MAJORITY_FILE = 'majority.json'
 

@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 
 from pairjax.analysis.results import ExperimentResult, TrialResult
-from pairjax.analysis.statistics import IndependentComparison, describe
+from pairjax.analysis.statistics import IndependentComparison, describe, rank_correlation
 from pairjax.reporting.format import format_statistic
-from pairjax.studies.reproduction.claims import at_stated, recorded_difference
+from pairjax.studies.reproduction.claims import at_recorded, recorded_difference
 from pairjax.studies.reproduction.recorded import (
     Recorded,
-    recorded_final,
+    recorded_headline,
     recorded_learning_rates,
+    recorded_rounds,
     recorded_widths,
 )
 from pairjax.studies.reproduction.results import (
@@ -27,18 +28,19 @@ from pairjax.studies.reproduction.results import (
     NETWORKS,
     WIDTHS,
     Reproduction,
-    by_batch_size,
 )
+from pairjax.trials import trial_name
 
 NEAR = 3.0  # standard errors
-# Per paper the experiments of its main statistics, and the difference of two between them.
+# The experiments of the first paper's main statistics, and the difference of two between them.
 DIFFERENCE = 'auxnet3_is_behind'
-MAIN = {1: [*NETWORKS[1].values(), DIFFERENCE, 'fastest'], 2: [*NETWORKS[2].values()]}
-NOTES = {
-    'auxnet2': ', its best run',
-    'fastest': ', its fastest run',
-    'deep': ', not shared',
-    'deep_shared': ', shared',
+MAIN = [*NETWORKS[1].values(), DIFFERENCE, 'fastest']
+NOTES = {'auxnet2': ', its best run', 'fastest': ', its fastest run'}
+# Of each network of the second paper, by the ending of the experiment's name.
+KINDS = {
+    '_headline': 'the one run in the text',
+    '_sgd': 'ten rounds as they ran, SGD',
+    '': 'ten rounds as the text says, Adam',
 }
 
 
@@ -76,7 +78,7 @@ class PaperRow:
     @property
     def verdict(self) -> str:
         """Whether ours allows the recorded accuracy; '-' where there is none."""
-        return '-' if self.recorded is None else at_stated(self.difference.ci95)
+        return '-' if self.recorded is None else at_recorded(self.values, self.recorded)
 
     @property
     def epoch(self) -> str:
@@ -104,22 +106,40 @@ class PaperRow:
 def main_rows(results: Reproduction, papers: Sequence[int]) -> list[PaperRow]:
     """The papers' main statistics, of the experiments that finished."""
     rows = {}
-    for name in (name for paper in papers for name in MAIN[paper]):
+    for name in MAIN if 1 in papers else []:
         if name in results:
             rows[name] = _network_row(name, results[name].trials[0])
         elif name == DIFFERENCE and {'auxnet2', 'auxnet3'} <= set(rows):
             rows[name] = _difference_row(rows['auxnet2'], rows['auxnet3'])
-    return [row for row in rows.values() if row is not None]
+    found = [row for row in rows.values() if row is not None]
+    for network in NETWORKS[2].values() if 2 in papers else []:
+        for kind in KINDS:
+            if f'{network}{kind}' in results:
+                found += _kind_rows(network, kind, results[f'{network}{kind}'].trials[0])
+    return found
 
 
 def _network_row(name: str, trial: TrialResult) -> PaperRow:
-    model, shared = (trial.hyperparameters[f'model.{f}'] for f in ('name', 'weight_sharing'))
-    label = f'{model} ({", ".join(map(str, trial.widths))}){NOTES.get(name, "")}'
+    label = f'{trial_name(trial.summary)}{NOTES.get(name, "")}'
+    measure, recorded = FINAL, None
     if name in NETWORKS[1].values():
+        model = trial.hyperparameters['model.name']
         measure, recorded = BEST, recorded_widths(model).get(trial.widths)
-    else:
-        measure, recorded = FINAL, recorded_final(model, shared)
     return PaperRow(label, measure, trial.values(measure), recorded, trial, name)
+
+
+def _kind_rows(network: str, kind: str, trial: TrialResult) -> list[PaperRow]:
+    """A network of the second paper in one of the ways in which it was or should have been run."""
+    label = f'{trial_name(trial.summary)}, {KINDS[kind]}'
+    recorded = (
+        {BEST: recorded_headline(network)} if kind == '_headline' else {FINAL: None, BEST: None}
+    )
+    if kind == '_sgd':
+        recorded = {m: recorded_rounds(network, EPOCH_NAMES[m]) for m in recorded}
+    return [
+        PaperRow(label, measure, trial.values(measure), theirs, trial, f'{network}{kind}')
+        for measure, theirs in recorded.items()
+    ]
 
 
 def _difference_row(a: PaperRow, b: PaperRow) -> PaperRow | None:
@@ -158,10 +178,9 @@ def recorded_rows(
 
 
 def search_rows(results: Reproduction) -> dict[str, list[PaperRow]]:
-    """By experiment, the rows of the searches that ran: over layer widths, rates, batch sizes.
+    """By experiment, the first paper's searches that ran: over layer widths, rates, batch sizes.
 
-    Widths begin with the highest of our means. Every batch size is beside the one accuracy that is
-    recorded of its network.
+    Widths begin with the highest of our means.
     """
     rows = {}
     for model, network in NETWORKS[1].items():
@@ -171,11 +190,6 @@ def search_rows(results: Reproduction) -> dict[str, list[PaperRow]]:
         rows[name] = recorded_rows(results[name], LEARNING_RATE, recorded_learning_rates())
     if (name := 'auxnet2_batch_sizes') in results:
         rows[name] = recorded_rows(results[name], BATCH_SIZE, {})
-    for model, network in NETWORKS[2].items():
-        if (name := f'{network}_batch_sizes') in results:
-            final = recorded_final(model.partition(',')[0], weight_sharing=network != 'deep')
-            recorded = dict.fromkeys(by_batch_size(results[name], FINAL), final)
-            rows[name] = recorded_rows(results[name], BATCH_SIZE, recorded, FINAL)
     return rows
 
 
@@ -184,7 +198,26 @@ def by_mean(rows: Iterable[PaperRow]) -> list[PaperRow]:
     return sorted(rows, key=lambda row: -row.values.mean() if len(row.values) else 1.0)
 
 
-def nearest(rows: Iterable[PaperRow], measure: str) -> PaperRow | None:
-    """The row whose measure is nearest in the mean to the recorded one; None without any mean."""
-    reached = [row for row in (row.at(measure) for row in rows) if len(row.values)]
-    return min(reached, key=lambda row: abs(row.difference.mean), default=None)
+def agreement(rows: Sequence[PaperRow]) -> dict[str, Any] | None:
+    """How near the rows of a width sweep are to the recorded ones, and in what order.
+
+    Returns: `near` of `judged` rows; `both`, how many have ours and recorded; `correlation`, of the
+      ranks of these (rho, low, high); `places`, (row, from 1) of the highest recorded. None where
+      no row can be judged.
+    """
+    judged = [row.is_near for row in rows if row.is_near is not None]
+    both = [row for row in rows if row.recorded is not None and len(row.values)]
+    if not judged:
+        return None
+    ours, recorded = [row.values.mean() for row in both], [row.recorded['mean'] for row in both]
+    return {
+        'near': sum(judged),
+        'judged': len(judged),
+        'both': len(both),
+        'correlation': rank_correlation(ours, recorded),
+        'places': [
+            (row, place)
+            for place, row in enumerate(rows, 1)
+            if row.recorded is not None and row.recorded['mean'] == max(recorded)
+        ],
+    }
