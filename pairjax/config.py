@@ -41,6 +41,7 @@ FIELDS = {
     'model.normalization': Field('none'),
     'model.head': Field('learned'),
     'model.num_members': Field(1, 1, 1000, 'networks of a run, whose softmax is averaged'),
+    'loss.name': Field('weighted'),
     'loss.main_weight': Field(1.0, 0, 1e38),
     'loss.aux_weight': Field(2.0, 0, 1e38),
     'loss.label_smoothing': Field(0.0, 0, 0.99, 'the fraction of a target that all classes share'),

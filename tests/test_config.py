@@ -30,6 +30,7 @@ STRUCTURAL = {
     'model.normalization': 'batch',
     'model.head': 'argmax',
     'model.num_members': 2,
+    'loss.name': 'other',
     'loss.label_smoothing': 0.25,
     'optimizer.name': 'adamw',
     'optimizer.b2': 0.75,

@@ -40,7 +40,8 @@ MAY_IMPORT = {
 }
 MAY_IMPORT['studies'] = ('inference', *MAY_IMPORT['inference'])
 # `pairjax` itself is the public API, and configs/ may take what the studies share.
-MAY_IMPORT['launch'] = MAY_IMPORT['pairjax'] = ('studies', *MAY_IMPORT['studies'])
+MAY_IMPORT['api'] = ('studies', *MAY_IMPORT['studies'])
+MAY_IMPORT['launch'] = MAY_IMPORT['pairjax'] = ('api', *MAY_IMPORT['api'])
 MAY_IMPORT['configs'] = ('studies', 'configs')
 
 JAX = {'jax', 'jaxlib', 'flax', 'optax', 'orbax'}

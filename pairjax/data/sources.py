@@ -115,7 +115,7 @@ def _load_bundled(source: SourceConfig) -> Digits:
     train = np.concatenate([indices[:BUNDLED_TRAIN_PER_CLASS] for indices in by_class])
     test = np.concatenate([indices[BUNDLED_TRAIN_PER_CLASS:] for indices in by_class])
     arrays = (images[train], labels[train], images[test], labels[test])
-    return _checked_digits(arrays, [DATA_PATH] * 4)
+    return checked_digits(arrays, [DATA_PATH] * 4)
 
 
 def _load_idx(source: SourceConfig) -> Digits:
@@ -123,7 +123,7 @@ def _load_idx(source: SourceConfig) -> Digits:
     directory = source.directory or cache_directory() / 'mnist'
     paths = mnist_paths(directory, source.download)
     arrays = [read_idx(path, count) for path, count in zip(paths, (3, 1, 3, 1), strict=True)]
-    return _checked_digits(arrays, [str(path) for path in paths])
+    return checked_digits(arrays, [str(path) for path in paths])
 
 
 def _load_npz(source: SourceConfig) -> Digits:
@@ -144,7 +144,7 @@ def _load_npz(source: SourceConfig) -> Digits:
             )
         path = found[0]
     arrays = read_npz(path)
-    return _checked_digits(arrays.values(), [f'{name} in {path}' for name in arrays])
+    return checked_digits(arrays.values(), [f'{name} in {path}' for name in arrays])
 
 
 def _load_tfds(source: SourceConfig) -> Digits:
@@ -156,7 +156,7 @@ def _load_tfds(source: SourceConfig) -> Digits:
     ]
     name = f'tfds-{directory.parent.name}'
     arrays = cached_arrays(name, fingerprint, lambda: _read_tfds(directory))
-    return _checked_digits(arrays.values(), [f'{name} of {directory}' for name in arrays])
+    return checked_digits(arrays.values(), [f'{name} of {directory}' for name in arrays])
 
 
 def _read_tfds(directory: Path) -> dict[str, np.ndarray]:
@@ -206,7 +206,7 @@ def _read_tfds_split(data_source: Sequence) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(images), np.array(labels)
 
 
-def _checked_digits(arrays: Iterable[np.ndarray], names: Iterable[str]) -> Digits:
+def checked_digits(arrays: Iterable[np.ndarray], names: Iterable[str]) -> Digits:
     """Digits from train images and labels, test images and labels; names are for error messages."""
     train_images, train_labels, test_images, test_labels = zip(arrays, names, strict=True)
     digits = Digits(

@@ -91,7 +91,10 @@ class _NoKeys:
 
 def abstract_model(model: Any, num_classes: int) -> PairModel:
     """The network that config.model describes with shapes and dtypes instead of parameters."""
-    return build_model(model, num_classes, _NoKeys())
+    if MODELS[model.name].__module__ == PairModel.__module__:
+        return build_model(model, num_classes, _NoKeys())
+    # Layers of others draw with the keys that they are given.
+    return nnx.eval_shape(lambda: build_model(model, num_classes, nnx.Rngs(params=0)))
 
 
 def count_params(model: Any, num_classes: int) -> int:

@@ -17,6 +17,7 @@ from pairjax.data.sources import Digits, count_shared_images, load_digits
 from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
 from pairjax.system import gigabytes, machine_bytes
+from pairjax.training.losses import check_loss_config
 from pairjax.training.optimizers import check_optimizer_config
 from pairjax.training.state import RunState
 from pairjax.training.train_step import init_state
@@ -153,6 +154,7 @@ def checked_trials(config: Any) -> list[Trial]:
     trials = expand_trials(config)
     for trial in trials:
         check_model_config(trial.config)
+        check_loss_config(trial.config.loss)
         check_optimizer_config(trial.config.optimizer)
     return trials
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
+from pairjax.errors import UserError
 from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
 from pairjax.system import compiled_programs_directory
 from pairjax.training import evaluate, train_step
@@ -42,8 +43,44 @@ def configure_jax(num_devices: int = 0) -> None:
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     # Once the backend runs, its devices are as its user chose them.
     with contextlib.suppress(RuntimeError):
-        most = max(num_cores(), MOST_CPU_DEVICES)
-        jax.config.update('jax_num_cpu_devices', min(num_devices or num_cores(), most))
+        jax.config.update('jax_num_cpu_devices', _num_cpu_devices(num_devices))
+
+
+def configure_or_check_jax(num_devices: int = 0) -> None:
+    """As `configure_jax`, but where a backend runs already nothing is set, only checked.
+
+    Raises: UserError where that backend gives other numbers, or takes longer, than the commands.
+    """
+    wanted = _num_cpu_devices(num_devices)
+    try:
+        # jax refuses another number once a backend runs.
+        jax.config.update('jax_num_cpu_devices', wanted)
+    except RuntimeError:
+        _check_running_jax(wanted, num_devices)
+    else:
+        configure_jax(num_devices)
+
+
+def _check_running_jax(wanted: int, num_devices: int) -> None:
+    platform, count = jax.default_backend(), len(jax.devices())
+    if platform == 'cpu':
+        if count < wanted and not num_devices:
+            raise UserError(
+                f'jax already runs with {count} CPU device{"s" if count > 1 else ""} where pairjax '
+                f'takes one a core ({wanted}); restart Python (or the kernel) and call pairjax '
+                f"before anything else uses jax, or accept it with overrides={{'runs.devices': "
+                f'{count}}}'
+            )
+    elif jax.config.jax_default_matmul_precision not in ('float32', 'highest'):
+        raise UserError(
+            f'jax already runs on {platform} with jax_default_matmul_precision='
+            f'{jax.config.jax_default_matmul_precision!r}; set it with jax.config.update('
+            "'jax_default_matmul_precision', 'float32'), which the commands do"
+        )
+
+
+def _num_cpu_devices(num_devices: int) -> int:
+    return min(num_devices or num_cores(), max(num_cores(), MOST_CPU_DEVICES))
 
 
 def num_cores() -> int:

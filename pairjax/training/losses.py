@@ -1,9 +1,13 @@
 """The training loss: weighted sum of main and auxiliary cross-entropies."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 
+from pairjax.errors import unknown_name
 from pairjax.models.networks import PairOutput
 
 
@@ -47,3 +51,13 @@ def pair_loss(
         digits = jnp.stack([output.digit_logits_a, output.digit_logits_b], axis=1)
         loss += aux_weight * cross_entropy(digits, classes, label_smoothing)
     return loss
+
+
+# What loss.name may be: functions with the arguments of `pair_loss`.
+LOSSES: dict[str, Callable[..., jax.Array]] = {'weighted': pair_loss}
+
+
+def check_loss_config(loss: Any) -> None:
+    """Raises UserError where config.loss names no loss."""
+    if loss.name not in LOSSES:
+        raise unknown_name('loss.name', loss.name, LOSSES)

@@ -20,7 +20,7 @@ from pairjax.data.pairs import Pools, draw_pairs, pair_targets
 from pairjax.models.decision import with_main_logits
 from pairjax.models.layers import Dropout, count_dropout_units, random_bytes
 from pairjax.models.registry import build_model
-from pairjax.training.losses import pair_loss
+from pairjax.training.losses import LOSSES
 from pairjax.training.optimizers import make_tx
 from pairjax.training.state import (
     Purpose,
@@ -190,7 +190,7 @@ def make_train_step(
         model = nnx.merge(structure, params, batch_stats, copy=True)
         images = standardize(state, pools.images[indices] if images is None else images)
         output = model(images, Dropout(noise, hyperparameters.dropout_rate))
-        loss = pair_loss(
+        loss = LOSSES[config.loss.name](
             with_main_logits(config, output),
             classes,
             pair_targets(config.data.relation, classes),

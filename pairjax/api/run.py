@@ -1,0 +1,160 @@
+"""`run` trains what a config describes; `Results` is what came out, as data frames and plots."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pairjax.analysis.results import ExperimentResult, read_experiment
+from pairjax.errors import UserError
+from pairjax.runtime.callbacks import Callback
+from pairjax.runtime.preemption import Interrupted
+
+if TYPE_CHECKING:
+    from pairjax.api.network import TrainedNetwork
+
+
+class Results:
+    """What an experiment reached, read from its workdir.
+
+    Attributes:
+      experiment: its trials as `analysis.results` has them.
+    """
+
+    def __init__(self, experiment: ExperimentResult, directory: Any = None):
+        """Takes an experiment and, where its workdir is temporary, what deletes it at the end."""
+        self.experiment, self._directory = experiment, directory
+
+    def __repr__(self) -> str:
+        trials = self.experiment.trials
+        return f'<Results of {self.experiment.name}: {len(trials)} trials, n = {trials[0].n}>'
+
+    @property
+    def workdir(self) -> Path:
+        """Where the experiment is; deleted with this object where `run` was given none."""
+        return self.experiment.workdir
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """metrics.jsonl: a row per trial, seed and epoch with losses and accuracies (fractions)."""
+        return self.experiment.trials[0].log.frame.copy()
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """A row per trial, indexed by its number and name.
+
+        Columns: (statistic, 'mean' | 'std' | 'low' | 'high' | 'n'), accuracies as fractions, low
+        and high the 95 % interval of the mean; and ('trial', 'params' | 'selected' | 'failed').
+        """
+        rows = {}
+        for trial in self.experiment.trials:
+            row = {
+                ('trial', 'params'): trial.num_params,
+                ('trial', 'selected'): trial.index == self.experiment.selected,
+                ('trial', 'failed'): len(trial.failed_seeds),
+            }
+            for name, statistic in trial.summary.items():
+                if isinstance(statistic, Mapping) and 'ci95' in statistic:
+                    low, high = statistic['ci95'] or (None, None)
+                    values = (statistic['mean'], statistic['std'], low, high, trial.n)
+                    columns = ('mean', 'std', 'low', 'high', 'n')
+                    row |= {(name, c): v for c, v in zip(columns, values, strict=True)}
+            rows[trial.index, trial.name] = row
+        frame = pd.DataFrame.from_dict(rows, orient='index')
+        frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=['statistic', 'value'])
+        return frame.rename_axis(index=['trial', 'name'])
+
+    def plot_curves(self, trial: int | None = None) -> Any:
+        """Loss and accuracies of a trial, by default the selected one: a matplotlib Figure."""
+        from pairjax.reporting.plots.curves import draw_training_curves
+
+        chosen = self._trial(trial)
+        return draw_training_curves(chosen.metrics, chosen.name)
+
+    def plot_sweep(self) -> Any:
+        """Every trial's final test accuracy, against a number if one was swept: a Figure."""
+        from pairjax.reporting.html.sweep import sweep_plot
+
+        return sweep_plot(self.experiment)[0]
+
+    def load(
+        self, trial: int | None = None, seed: int | None = None, **options: Any
+    ) -> 'TrainedNetwork':
+        """The trained network of a trial and seed, as `pairjax.load` restores it."""
+        from pairjax.api.network import load
+
+        return load(self, trial, seed, **options)
+
+    def _trial(self, index: int | None) -> Any:
+        trials = self.experiment.trials
+        chosen = self.experiment.selected if index is None else index
+        if chosen is None:
+            raise UserError(f'every run of {self.experiment.name} failed; name a trial')
+        if not 0 <= chosen < len(trials):
+            raise UserError(f'trial={chosen} does not exist; there are 0 to {len(trials) - 1}')
+        return trials[chosen]
+
+
+def run(
+    config: Any,
+    *,
+    num_seeds: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    workdir: Path | str | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    model: Any = None,
+    relation: Callable | None = None,
+    loss: Callable | None = None,
+    data: Any = None,
+) -> Results:
+    """Trains what a config describes, as launch/main.py does, and returns what came out.
+
+    The same call with the same workdir resumes an interrupted experiment and reads a finished one.
+
+    Args:
+      config: the name or path of a config, or what its get_config() returns; see `find_config`.
+      num_seeds: runs of each trial, config field num_seeds.
+      overrides: other fields by dotted name, such as {'train.num_epochs': 25}.
+      workdir: where records and checkpoints go; by default nothing is kept beyond the results.
+      overwrite: delete an earlier experiment in the workdir first.
+      callbacks: objects with the methods of `pairjax.Callback`.
+      progress: whether to show progress.
+      model, relation, loss, data: objects in the place of names, see `customize.register`.
+
+    Raises: UserError for a mistake; Interrupted after Ctrl-C, once everything is saved.
+    """
+    # jax is imported only now, since `import pairjax` promises to be quick.
+    from pairjax.api.configs import find_config
+    from pairjax.api.customize import register
+    from pairjax.reporting.progress import ProgressDisplay
+    from pairjax.runtime.experiment import run_experiment
+    from pairjax.runtime.vectorize import configure_or_check_jax
+
+    fields = {} if num_seeds is None else {'num_seeds': num_seeds}
+    fields |= register(model, relation, loss, data)
+    checked = find_config(config, {**(overrides or {}), **fields})
+    configure_or_check_jax(checked.runs.devices)
+    directory = None
+    if workdir is None:
+        directory = tempfile.TemporaryDirectory(prefix='pairjax-', ignore_cleanup_errors=True)
+        workdir = Path(directory.name) / checked.name
+    display = [ProgressDisplay()] if progress else []
+    try:
+        run_experiment(checked, Path(workdir), overwrite, [*display, *callbacks])
+    except Interrupted as interruption:
+        if directory is None:
+            raise
+        raise Interrupted(f'{interruption}; nothing is kept, since no workdir was named') from None
+    return Results(read_experiment(Path(workdir)), directory)
+
+
+def load_results(workdir: Path | str) -> Results:
+    """The results of a finished workdir.
+
+    Raises: UserError where it is none, is not finished, or a file is missing or damaged.
+    """
+    return Results(read_experiment(Path(workdir)))

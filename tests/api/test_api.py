@@ -1,0 +1,358 @@
+"""pairjax from Python: the commands' numbers, objects in place of names, errors of a sentence."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_shallow_config
+from flax import nnx
+
+import pairjax
+from pairjax.analysis.paired import compare_workdirs
+from pairjax.api import run as api_run
+from pairjax.api.configs import find_config
+from pairjax.data.pairs import RELATIONS, make_pools
+from pairjax.data.sources import SOURCES
+from pairjax.inference.restore import load_trained_digits
+from pairjax.models.networks import PairModel, PairOutput
+from pairjax.models.registry import MODELS
+from pairjax.runtime import vectorize
+from pairjax.runtime.experiment import run_experiment
+from pairjax.training.losses import LOSSES, pair_loss
+
+
+@pytest.fixture
+def config(small_digits_path):
+    config = make_shallow_config(small_digits_path)
+    config.model.widths = (8,)
+    return config
+
+
+@pytest.fixture(autouse=True)
+def registries_as_they_were():
+    registries = (MODELS, RELATIONS, LOSSES, SOURCES)
+    kept = [dict(registry) for registry in registries]
+    yield
+    for registry, entries in zip(registries, kept, strict=True):
+        registry.clear()
+        registry.update(entries)
+
+
+def without_clock(metrics):
+    return metrics.drop(columns=[c for c in metrics if c.endswith('seconds')])
+
+
+# ------------------------------------------------------------------------------- importing
+
+
+def test_importing_pairjax_imports_no_jax_and_knows_its_names():
+    code = (
+        'import sys, pairjax\n'
+        'assert not {"jax", "numpy", "pandas", "matplotlib"} & set(sys.modules)\n'
+        'assert set(pairjax.__all__) <= set(dir(pairjax))\n'
+        'assert all(callable(getattr(pairjax, name)) for name in pairjax.__all__)'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+    with pytest.raises(AttributeError, match='no attribute'):
+        _ = pairjax.nothing
+
+
+# --------------------------------------------------------------------------------- configs
+
+
+def test_a_config_is_found_by_name_path_and_argument(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # From any directory.
+    assert find_config('deep_shared', {}).model.name == 'DeepModel'
+    assert find_config('report1:fastest', {}).name == 'fastest'
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        'from pairjax.config import default_config\n'
+        'def get_config(name="none"):\n'
+        '    config = default_config()\n'
+        '    config.name = name\n'
+        '    return config\n'
+    )
+    assert find_config(path, {}).name == find_config('mine.py', {}).name == 'none'
+    assert find_config(f'{path}:other', {'train.num_epochs': 7}).train.num_epochs == 7
+
+
+def test_a_config_that_is_passed_stays_as_it_is(config):
+    assert find_config(config, {'optimizer.learning_rate': 1}).optimizer.learning_rate == 1.0
+    assert config.optimizer.learning_rate == 5e-3
+    assert find_config(config.to_dict(), {}) == find_config(config, {})
+
+
+@pytest.mark.parametrize(
+    ('made', 'overrides', 'part'),
+    [
+        ('auxnet22', {}, "did you mean 'auxnet2'"),
+        ('nowhere/auxnet2.py', {}, 'there is no file'),
+        (7, {}, 'must be a name'),
+        ('auxnet2', {'learning_rate': 1.0}, 'did you mean overrides: optimizer.learning_rate'),
+        ('auxnet2', {'train.num_epochs': 0}, 'train.num_epochs=0 must be a whole number'),
+        ('report1:fastes', {}, "did you mean 'fastest'"),
+    ],
+)
+def test_mistakes_are_one_sentence(made, overrides, part):
+    with pytest.raises(pairjax.UserError, match=part) as caught:
+        pairjax.run(made, overrides=overrides)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_config_file_that_fails_is_said(tmp_path):
+    (tmp_path / 'bad.py').write_text('def get_config():\n    return 1 / 0')
+    with pytest.raises(pairjax.UserError, match=r'bad\.py.*ZeroDivisionError'):
+        find_config(tmp_path / 'bad.py', {})
+
+
+# ----------------------------------------------------------------------------------- runs
+
+
+def test_numbers_are_those_of_the_command_and_nothing_is_kept(config, tmp_path):
+    run_experiment(config, tmp_path / 'command')
+    command = pairjax.load_results(tmp_path / 'command')
+    results = pairjax.run(config, progress=False)
+    pd.testing.assert_frame_equal(without_clock(results.metrics), without_clock(command.metrics))
+    workdir = results.workdir
+    pd.testing.assert_frame_equal(results.summary, command.summary)
+    first, second = (r.load(seed=1) for r in (results, command))
+    jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
+    assert workdir.is_dir()
+    del results
+    assert not workdir.exists()
+
+
+def test_a_workdir_is_resumed_and_shared_with_the_command(config, tmp_path):
+    results = pairjax.run(config, num_seeds=2, workdir=tmp_path / 'w', progress=False)
+    lines = (tmp_path / 'w' / 'metrics.jsonl').read_bytes()
+    again = pairjax.run(config, num_seeds=2, workdir=str(tmp_path / 'w'), progress=False)
+    assert (tmp_path / 'w' / 'metrics.jsonl').read_bytes() == lines
+    pd.testing.assert_frame_equal(results.metrics, again.metrics)
+    assert results.summary['final_test_accuracy', 'n'].item() == 2
+    with pytest.raises(pairjax.UserError, match='num_seeds'):
+        pairjax.run(config, num_seeds=3, workdir=tmp_path / 'w', progress=False)
+
+
+def test_ctrl_c_says_what_is_kept(config, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise pairjax.Interrupted('stopped after epoch 3')
+
+    monkeypatch.setattr('pairjax.runtime.experiment.run_experiment', interrupted)
+    with pytest.raises(pairjax.Interrupted, match='epoch 3; nothing is kept'):
+        pairjax.run(config)
+    with pytest.raises(pairjax.Interrupted, match=r'epoch 3$'):
+        pairjax.run(config, workdir=tmp_path / 'w')
+
+
+def test_callbacks_hear_of_epochs(config, capsys):
+    class Heard(pairjax.Callback):
+        epochs = ()
+
+        def on_epoch_end(self, name, epoch, records):
+            self.epochs += (epoch,)
+
+    heard = Heard()
+    pairjax.run(config, callbacks=[heard], progress=False)
+    assert heard.epochs == (1, 2, 3) and capsys.readouterr().out == ''
+
+
+# -------------------------------------------------------------------------------- results
+
+
+def test_a_summary_has_a_row_per_trial_and_every_statistic(small_sweep):
+    results = pairjax.load_results(small_sweep / 'run')
+    summary, trials = results.summary, results.experiment.trials
+    assert list(summary.index.get_level_values('trial')) == [0, 1, 2]
+    assert summary['trial', 'selected'].tolist() == [False, False, True]
+    final = summary['final_test_accuracy']
+    assert list(final) == ['mean', 'std', 'low', 'high', 'n']
+    expected = trials[2].statistic('final_test_accuracy')
+    assert final.iloc[2][['mean', 'std', 'low', 'high']].tolist() == [
+        expected['mean'],
+        expected['std'],
+        *expected['ci95'],
+    ]
+    # No digit heads, no accuracy of digits.
+    assert summary['final_digit_accuracy', 'mean'].isna().tolist() == [True, False, False]
+    assert len(results.metrics) == 3 * 3 * 10 and repr(results).endswith('3 trials, n = 3>')
+    assert {'trial', 'seed', 'epoch', 'train_loss', 'test_accuracy'} <= set(results.metrics)
+
+
+def test_plots_are_figures_of_the_trial(small_sweep):
+    results = pairjax.load_results(small_sweep / 'run')
+    assert 'DeepModel' in results.plot_curves().get_suptitle()
+    assert 'ShallowModel' in results.plot_curves(0).get_suptitle()
+    assert results.plot_sweep().axes
+    with pytest.raises(pairjax.UserError, match='trial=3 does not exist'):
+        results.plot_curves(3)
+
+
+def test_a_comparison_is_that_of_the_command(small_sweep):
+    arguments = [f'{small_sweep / "run"}:{trial}' for trial in (0, 2)]
+    (pair,) = compare_workdirs(arguments, 'final_test_accuracy').pairs
+    row = pairjax.compare(arguments[0], small_sweep / 'run').iloc[0]
+    assert (row.a, row.b, row.n) == (pair.a, pair.b, 3)
+    assert (row.difference, row.p, row.holm_p) == (pair.paired.mean, pair.paired.p_value, row.p)
+    assert (row.low, row.high) == pair.paired.ci95
+    results = pairjax.load_results(small_sweep / 'run')
+    frame = pairjax.compare(results, arguments[0], measure='best_epoch_test_accuracy')
+    assert frame.a.tolist() == ['run:2'] and len(frame) == 1
+    with pytest.raises(pairjax.UserError, match='must be results'):
+        pairjax.compare(results, 7)
+
+
+# -------------------------------------------------------------------------------- networks
+
+
+def test_a_network_predicts_what_it_was_evaluated_as(small_sweep):
+    network = pairjax.load(small_sweep / 'run', seed=1)
+    digits = load_trained_digits(network.restored.plan, small_sweep / 'run')
+    pools, pairs = make_pools(digits), network.restored.state.pairs.test[0]
+    pixels, (first, second) = pools.images[pairs], pools.labels[pairs].T
+    # npz brings values of its own; 0 to 255 is from its black to its white.
+    low, high = digits.train_images.min(), digits.train_images.max()
+    output = jax.jit(network.apply)(network.params, pixels)
+    right = np.argmax(output.main_logits, 1) == (first % 2 == second % 2)
+    metrics = pairjax.load_results(small_sweep / 'run').metrics
+    last = metrics[(metrics.trial == 2) & (metrics.seed == 1) & (metrics.epoch == 10)]
+    assert right.mean() == pytest.approx(last.test_accuracy.item())
+    scaled = np.clip(255 * (pixels - low) / (high - low), 0, 255)
+    predictions = network.predict(scaled[:, 0], scaled[:, 1])
+    assert predictions.holds.shape == predictions.probability.shape == (150,)
+    assert predictions.digits_a.shape == (150, 3)
+    assert np.mean(predictions.holds == np.argmax(output.main_logits, 1)) > 0.97
+    gradient = jax.grad(lambda p: network.apply(p, pixels[:4]).main_logits.sum())(network.params)
+    assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))
+
+
+def test_an_ensemble_has_an_axis_of_seeds(small_sweep):
+    network = pairjax.load(pairjax.load_results(small_sweep / 'run'), trial=1, ensemble=True)
+    assert all(leaf.shape[0] == 3 for leaf in jax.tree.leaves(network.params))
+    assert 'seeds 0, 1, 2' in repr(network)
+    one = np.zeros((20, 28))
+    assert network.predict(one, one).holds.shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ('a', 'b', 'part'),
+    [
+        (np.zeros((2, 14, 14)), np.zeros((3, 14, 14)), 'images_a has 2 images and images_b 3'),
+        (np.zeros((2, 14, 14, 3)), np.zeros((2, 14, 14)), r'images_a has shape \(2, 14, 14, 3\)'),
+        (np.zeros((0, 14, 14)), np.zeros((0, 14, 14)), 'shape'),
+        (np.zeros((1, 14, 14)), np.full((1, 14, 14), np.nan), 'images_b holds values from nan'),
+        (np.full((1, 14, 14), 256), np.zeros((1, 14, 14)), 'to 256; expected 0'),
+        (np.full((1, 14, 14), 'x'), np.zeros((1, 14, 14)), 'has type <U1'),
+        ([np.zeros((14, 14)), np.zeros((9, 9))], np.zeros((2, 14, 14)), 'must be one array'),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(small_sweep, a, b, part):
+    with pytest.raises(pairjax.UserError, match=part):
+        pairjax.load(small_sweep / 'run').predict(a, b)
+
+
+# --------------------------------------------------------------- objects in place of names
+
+
+class OneLayer(PairModel):
+    """A network of one's own: ten lines."""
+
+    width_names = ()
+    has_dropout = has_convolutions = has_branches = has_digit_heads = False
+
+    def __init__(self, model, num_classes, rngs):
+        self.layer = nnx.Linear(2 * 196, 2, rngs=rngs)
+
+    def __call__(self, images, dropout=None):
+        return PairOutput(self.layer(images.reshape(len(images), -1)))
+
+
+def sum_is_even(a, b):
+    return (a + b) % 2 == 0
+
+
+def heavier_when_true(output, classes, targets, main_weight, aux_weight, label_smoothing):
+    logs = jax.nn.log_softmax(output.main_logits)
+    return -jnp.mean(jnp.take_along_axis(logs, targets[:, None], 1)[:, 0] * (1.0 + targets))
+
+
+def test_a_model_of_ones_own(config, tmp_path):
+    fields = {'model.widths': ()}
+    results = pairjax.run(
+        config, model=OneLayer, overrides=fields, workdir=tmp_path / 'w', progress=False
+    )
+    assert results.summary['trial', 'params'].item() == 2 * 392 + 2
+    assert pairjax.load(tmp_path / 'w').params['layer']['kernel'].shape == (392, 2)
+
+
+def test_a_relation_a_loss_and_images_of_ones_own(config):
+    generator = np.random.default_rng(0)
+    images, labels = generator.integers(0, 256, (100, 28, 28), np.uint8), np.arange(100) % 3
+    data = (images[:60], labels[:60], images[60:], labels[60:])
+    mine = {'relation': sum_is_even, 'loss': heavier_when_true, 'data': data}
+    results = pairjax.run(config, **mine, overrides={'data.dir': ''}, progress=False)
+    fields = results.experiment.trials[0].hyperparameters
+    assert fields['data.relation'] == 'sum_is_even' and fields['loss.name'] == 'heavier_when_true'
+    assert results.experiment.data['train_pool'] == 60
+    assert results.experiment.data['num_classes'] == 3
+    # Each of them changes what is trained.
+    losses = {
+        name: pairjax.run(
+            config,
+            **{k: v for k, v in mine.items() if k != name},
+            overrides={'data.dir': str(config.data.dir) if name == 'data' else ''},
+            progress=False,
+        ).metrics.train_loss
+        for name in mine
+    }
+    assert all(not np.allclose(other, results.metrics.train_loss) for other in losses.values())
+
+
+@pytest.mark.parametrize(
+    ('objects', 'part'),
+    [
+        ({'model': OneLayer.__call__}, 'must be a subclass of PairModel'),
+        ({'relation': lambda a, b: a < b}, 'a name of its own'),
+        ({'loss': 3}, 'must be a function'),
+        ({'data': np.zeros((3, 14, 14))}, 'must be four arrays'),
+        ({'data': (np.zeros((4, 14, 14)), [0, 1], *[np.zeros((4, 14, 14)), [0, 1]])}, 'data: tra'),
+        ({'loss': type('pair_loss', (), {})}, 'rename yours'),
+    ],
+)
+def test_objects_of_the_wrong_kind_are_refused(config, objects, part, monkeypatch):
+    monkeypatch.setitem(LOSSES, 'pair_loss', pair_loss)
+    with pytest.raises(pairjax.UserError, match=part):
+        pairjax.run(config, **objects)
+
+
+# ------------------------------------------------------------------------ a running backend
+
+
+def test_a_running_backend_keeps_its_options(monkeypatch):
+    """Eight CPU devices run here already."""
+    before = dict(jax.config.values)
+    monkeypatch.setattr(vectorize, 'num_cores', lambda: 3)
+    vectorize.configure_or_check_jax()
+    vectorize.configure_or_check_jax(2)
+    assert dict(jax.config.values) == before
+
+
+def test_fewer_devices_than_cores_are_said(monkeypatch, config):
+    monkeypatch.setattr(vectorize, 'num_cores', lambda: 16)
+    with pytest.raises(pairjax.UserError, match=r'8 CPU devices where.*\(16\); restart Python'):
+        pairjax.run(config)
+    monkeypatch.setattr('pairjax.runtime.experiment.run_experiment', lambda *_: None)
+    monkeypatch.setattr(api_run, 'read_experiment', lambda workdir: workdir)
+    pairjax.run(config, overrides={'runs.devices': 8}, progress=False)  # Accepted on purpose.
+
+
+def test_an_accelerator_that_rounds_is_said(monkeypatch):
+    monkeypatch.setattr(vectorize, 'num_cores', lambda: 16)
+    monkeypatch.setattr(vectorize.jax, 'default_backend', lambda: 'gpu')
+    vectorize.configure_or_check_jax()
+    rounds = pytest.raises(pairjax.UserError, match=r"on gpu with .*'tensorfloat32'")
+    with jax.default_matmul_precision('tensorfloat32'), rounds:
+        vectorize.configure_or_check_jax()
