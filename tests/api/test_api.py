@@ -1,15 +1,15 @@
 """pairjax from Python: the commands' numbers, objects in place of names, errors of a sentence."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_shallow_config
-from flax import nnx
 
 import pairjax
 from pairjax.analysis.paired import compare_workdirs
@@ -18,7 +18,6 @@ from pairjax.api.configs import find_config
 from pairjax.data.pairs import RELATIONS, make_pools
 from pairjax.data.sources import SOURCES
 from pairjax.inference.restore import load_trained_digits
-from pairjax.models.networks import PairModel, PairOutput
 from pairjax.models.registry import MODELS
 from pairjax.runtime import vectorize
 from pairjax.runtime.experiment import run_experiment
@@ -257,64 +256,72 @@ def test_arrays_that_are_no_images_are_refused(small_sweep, a, b, part):
 # --------------------------------------------------------------- objects in place of names
 
 
-class OneLayer(PairModel):
-    """A network of one's own: ten lines."""
-
-    width_names = ()
-    has_dropout = has_convolutions = has_branches = has_digit_heads = False
-
-    def __init__(self, model, num_classes, rngs):
-        self.layer = nnx.Linear(2 * 196, 2, rngs=rngs)
-
-    def __call__(self, images, dropout=None):
-        return PairOutput(self.layer(images.reshape(len(images), -1)))
+def page_blocks():
+    text = (Path(__file__).parents[2] / 'docs' / 'python.md').read_text()
+    return re.findall(r'```python\n(.*?)```', text, re.DOTALL)
 
 
-def sum_is_even(a, b):
-    return (a + b) % 2 == 0
+@pytest.fixture
+def page(config):
+    """Runs a block of docs/python.md in small; returns its names and the results of its runs."""
+    runs, generator = [], np.random.default_rng(0)
 
+    class Small:
+        """`pairjax`, whose `run` trains the small config in the place of the one that is named."""
 
-def heavier_when_true(output, classes, targets, main_weight, aux_weight, label_smoothing):
-    logs = jax.nn.log_softmax(output.main_logits)
-    return -jnp.mean(jnp.take_along_axis(logs, targets[:, None], 1)[:, 0] * (1.0 + targets))
+        def __getattr__(self, name):
+            return getattr(pairjax, name)
 
+        def run(self, name, overrides=None, **options):
+            keep = {k: v for k, v in (overrides or {}).items() if k.startswith('model.')}
+            source = {'data.dir': ''} if 'data' in options else {}
+            options |= {'overrides': keep | source, 'progress': False}
+            runs.append(pairjax.run(config, **options))
+            return runs[-1]
 
-def test_a_model_of_ones_own(config, tmp_path):
-    fields = {'model.widths': ()}
-    results = pairjax.run(
-        config, model=OneLayer, overrides=fields, workdir=tmp_path / 'w', progress=False
-    )
-    assert results.summary['trial', 'params'].item() == 2 * 392 + 2
-    assert pairjax.load(tmp_path / 'w').params['layer']['kernel'].shape == (392, 2)
-
-
-def test_a_relation_a_loss_and_images_of_ones_own(config):
-    generator = np.random.default_rng(0)
     images, labels = generator.integers(0, 256, (100, 28, 28), np.uint8), np.arange(100) % 3
-    data = (images[:60], labels[:60], images[60:], labels[60:])
-    mine = {'relation': sum_is_even, 'loss': heavier_when_true, 'data': data}
-    results = pairjax.run(config, **mine, overrides={'data.dir': ''}, progress=False)
-    fields = results.experiment.trials[0].hyperparameters
-    assert fields['data.relation'] == 'sum_is_even' and fields['loss.name'] == 'heavier_when_true'
-    assert results.experiment.data['train_pool'] == 60
-    assert results.experiment.data['num_classes'] == 3
-    # Each of them changes what is trained.
-    losses = {
-        name: pairjax.run(
-            config,
-            **{k: v for k, v in mine.items() if k != name},
-            overrides={'data.dir': str(config.data.dir) if name == 'data' else ''},
-            progress=False,
-        ).metrics.train_loss
-        for name in mine
+    names = {
+        'pairjax': Small(),
+        'images_a': images,
+        'images_b': images[::-1],
+        'images': 255 * np.ones((2, 2, 14, 14)),
     }
-    assert all(not np.allclose(other, results.metrics.train_loss) for other in losses.values())
+    names |= {'train_images': images[:60], 'train_labels': labels[:60]}
+    names |= {'test_images': images[60:], 'test_labels': labels[60:]}
+
+    def execute(number):
+        code = page_blocks()[number].replace('import pairjax\n', '')
+        exec(code, names)
+        return names, runs
+
+    return execute
+
+
+def test_the_first_block_of_the_page_runs(page):
+    names, runs = page(0)
+    assert len(runs) == 2 and len(names['answers'].holds) == 100
+
+
+def test_objects_of_ones_own_are_used(page, config, tmp_path, capsys):
+    _, (model, relation, loss, data, callback) = page(1)
+    assert model.summary['trial', 'params'].item() == 2 * 392 + 2
+    assert model.load().params['layer']['kernel'].shape == (392, 2)
+    fields = [results.experiment.trials[0].hyperparameters for results in (model, relation, loss)]
+    assert [f['model.name'] for f in fields] == ['OneLayer', 'ShallowModel', 'ShallowModel']
+    assert fields[1]['data.relation'] == 'sum_is_even'
+    assert fields[2]['loss.name'] == 'heavier_when_true'
+    assert data.experiment.data['train_pool'] == 60 and data.experiment.data['num_classes'] == 3
+    # Each changes what is trained, and the callback nothing.
+    plain = pairjax.run(config, progress=False).metrics.train_loss
+    assert all(not np.allclose(r.metrics.train_loss, plain) for r in (relation, loss, data))
+    np.testing.assert_array_equal(callback.metrics.train_loss, plain)
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
     ('objects', 'part'),
     [
-        ({'model': OneLayer.__call__}, 'must be a subclass of PairModel'),
+        ({'model': len}, 'must be a subclass of PairModel'),
         ({'relation': lambda a, b: a < b}, 'a name of its own'),
         ({'loss': 3}, 'must be a function'),
         ({'data': np.zeros((3, 14, 14))}, 'must be four arrays'),
