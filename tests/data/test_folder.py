@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from data_checks import as_npz, assert_same_digits, message_of
+from data_files import write_images
 from PIL import Image
 from tfds_files import small_arrays
 
@@ -18,13 +19,6 @@ NAMES = ('0', '1', '2')
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv('PAIRJAX_CACHE_DIR', str(tmp_path / 'cache'))
     return tmp_path / 'cache'
-
-
-def write_images(root, images, labels, names=NAMES, suffix='.png'):
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        path = root / names[label] / f'{number:05d}{suffix}'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
 
 
 def by_class(arrays):

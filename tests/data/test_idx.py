@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_files import idx_bytes, typed_idx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,12 +28,6 @@ NAMES = (
     't10k-images-idx3-ubyte',
     't10k-labels-idx1-ubyte',
 )
-
-
-def idx_bytes(array, type_code=8):
-    """An idx file as its description says: magic, big-endian sizes, bytes."""
-    header = struct.pack('>BBBB', 0, 0, type_code, array.ndim)
-    return header + struct.pack(f'>{array.ndim}I', *array.shape) + array.astype('u1').tobytes()
 
 
 def small_arrays(side=28):
@@ -90,12 +85,6 @@ def test_bytes_of_14_by_14_stay_as_they_are(tmp_path):
 
 
 # ----------------------------------------------- files as their publishers make and name them
-
-
-def typed_idx(array, code, kind):
-    """An idx file of any element type, as http://yann.lecun.com/exdb/mnist/ describes it."""
-    sizes = struct.pack(f'>{array.ndim}I', *array.shape)
-    return bytes([0, 0, code, array.ndim]) + sizes + array.astype(kind).tobytes()
 
 
 def write_files(directory, files):

@@ -6,15 +6,12 @@ github.com/huggingface/datasets); the schema's metadata `huggingface` has the fe
 zalando-datasets/fashion_mnist, ufldl-stanford/svhn, uoft-cs/cifar10 and uoft-cs/cifar100.
 """
 
-import io
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from data_checks import as_npz, assert_same_digits, message_of
-from PIL import Image
+from data_files import write_parquet
 from tfds_files import small_arrays
 
 from pairjax.data import encoded
@@ -27,29 +24,6 @@ DIGIT_NAMES = tuple('012')
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv('PAIRJAX_CACHE_DIR', str(tmp_path / 'cache'))
     return tmp_path / 'cache'
-
-
-def png(image):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, 'PNG')
-    return file.getvalue()
-
-
-def write_parquet(path, images, as_struct=True, image='image', names=DIGIT_NAMES, **labels):
-    """A table of encoded images and label columns with the metadata of their features."""
-    contents = [png(one) for one in images]
-    if as_struct:
-        kind = pa.struct([('bytes', pa.binary()), ('path', pa.string())])
-        contents = pa.array([{'bytes': one, 'path': None} for one in contents], kind)
-    table = pa.table({image: contents, **{name: list(values) for name, values in labels.items()}})
-    features = {image: {'_type': 'Image'}}
-    for name in labels:
-        features[name] = {'names': list(names), '_type': 'ClassLabel'}
-    if names:
-        info = json.dumps({'info': {'features': features}})
-        table = table.replace_schema_metadata({'huggingface': info})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, row_group_size=5)
 
 
 def write_splits(root, train, test, **columns):
