@@ -68,7 +68,7 @@ def read_npz(source: SourceConfig) -> RawDigits:
     whole = {name: parts for name, parts in sets.items() if _splits(parts)}
     if not whole:
         raise UserError(f'{path} holds {_listed(members)}; {EXPECTED}.')
-    chosen = choose_dataset(whole, source.dataset, path) if path.is_dir() else next(iter(whole))
+    chosen = choose_dataset(whole, source.dataset, path) if len(whole) > 1 else next(iter(whole))
     return _read_members(path, whole[chosen], members)
 
 

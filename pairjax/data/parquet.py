@@ -8,6 +8,7 @@ https://github.com/huggingface/datasets (features/image.py, features/features.py
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -184,26 +185,50 @@ def _decode(
 ) -> dict[str, np.ndarray]:
     arrays: list[np.ndarray] = []
     notes: list[str] = []
+    hashes: list[bytes] = []
     for paths in splits.values():
-        contents, labels = [], []
+        images, labels, num_read = [], [], 0
+        num_rows = sum(_num_rows(path) for path in paths)
+        # One shard at a time, since all of them may not fit the memory.
         for path in paths:
-            for batch_contents, batch_labels in _batches(path, columns):
-                contents += batch_contents
-                labels.append(batch_labels)
-        names = f'image {{}} of {paths[0].parent}'
-        shrunk = shrink_encoded(contents, names.format, source.progress)
-        labels = np.concatenate(labels)[shrunk.readable] if labels else np.empty(0, np.int64)
-        arrays += [shrunk.images, labels]
-        notes += shrunk.notes
+            contents, values = _read_shard(path, columns)
+            shrunk = shrink_encoded(
+                contents,
+                f'image {{}} of {path}'.format,
+                partial(_progress_after, source, num_read, num_rows),
+            )
+            num_read += len(contents)
+            images.append(shrunk.images)
+            labels.append(values[shrunk.readable])
+            notes += shrunk.notes
+            if len(splits) == 1:
+                readable = zip(contents, shrunk.readable, strict=True)
+                hashes += [content_hash(one) for one, good in readable if good]
+        arrays += [np.concatenate(images), np.concatenate(labels)]
     if len(splits) == 1:
-        hashes = [
-            content_hash(c) for c, good in zip(contents, shrunk.readable, strict=True) if good
-        ]
         test = in_test_pool(hashes)
         arrays = [array[chosen] for chosen in (~test, test) for array in arrays]
         notes.append(SPLIT_NOTE)
     notes = list(dict.fromkeys(notes))
     return {**dict(zip(ARRAY_NAMES, arrays, strict=True)), 'notes': np.array(notes, np.str_)}
+
+
+def _progress_after(source: SourceConfig, before: int, total: int, done: int, _: int) -> None:
+    source.progress(before + done, total)
+
+
+def _num_rows(path: Path) -> int:
+    with _open(path) as file:
+        return file.metadata.num_rows
+
+
+def _read_shard(path: Path, columns: Columns) -> tuple[list[bytes], np.ndarray]:
+    contents: list[bytes] = []
+    labels = []
+    for images, values in _batches(path, columns):
+        contents += images
+        labels.append(values)
+    return contents, np.concatenate(labels) if labels else np.empty(0, np.int64)
 
 
 def _batches(path: Path, columns: Columns) -> Iterator[tuple[list[bytes], np.ndarray]]:

@@ -69,7 +69,9 @@ class ProgressDisplay(Callback):
             filled = IMAGES_BAR_WIDTH * num_read // num_images
             line = f'{"#" * filled:.<{IMAGES_BAR_WIDTH}} {count}'
             done = num_read == num_images
-            self.console.print(' ' * len(line) if done else line, end='\r', markup=False)
+            self.console.print(
+                ' ' * len(line) if done else line, end='\r', markup=False, highlight=False
+            )
         elif time.monotonic() - self._images_shown >= SECONDS_BETWEEN_LINES:
             self._images_shown = time.monotonic()
             self.on_message(count)

@@ -44,7 +44,7 @@ def test_nothing_slow_is_imported_and_tensorflow_never(tmp_path):
     code = f"""
 import sys
 from pairjax.data.sources import load_digits
-assert not {{'jax', 'tensorflow_datasets', 'mlxtend'}} & set(sys.modules)
+assert not {{'jax', 'tensorflow_datasets', 'mlxtend', 'pyarrow'}} & set(sys.modules)
 sys.path.insert(0, {str(tmp_path)!r})
 print(load_digits('tfds', {str(tmp_path)!r}, 'tiny').num_classes)
 """
