@@ -9,7 +9,9 @@ from pairjax.errors import UserError
 
 WORKDIR = flags.DEFINE_string('workdir', None, 'what launch/main.py made, such as runs/auxnet2')
 SEED = flags.DEFINE_integer('seed', None, 'show this seed only')
-DATA_SOURCE = flags.DEFINE_string('data_source', None, 'other digits: bundled, idx, npz or tfds')
+DATA_SOURCE = flags.DEFINE_string(
+    'data_source', None, 'other digits: bundled, idx, npz, parquet, folder or tfds'
+)
 DATA_DIR = flags.DEFINE_string('data_dir', None, 'directory or file of the other digits')
 
 

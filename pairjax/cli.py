@@ -95,7 +95,7 @@ def define_study_flags(workdir: str, document: str, quick: str | None = None) ->
     """
     from pairjax.runtime import cluster
 
-    flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz or tfds')
+    flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz, parquet, folder or tfds')
     flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
     flags.DEFINE_string('workdir', workdir, "where the experiments' workdirs go")
     flags.DEFINE_string('out', None, f'where {document} goes, docs by default')

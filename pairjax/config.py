@@ -29,6 +29,7 @@ FIELDS = {
     'data.dir': Field(''),
     'data.dataset': Field('mnist'),
     'data.download': Field(False),
+    'data.label': Field(''),
     'data.num_train_pairs': Field(1000, 1, 10**7),
     'data.num_validation_pairs': Field(500, 1, 10**7, 'validation pairs select trials'),
     'data.num_test_pairs': Field(1000, 1, 10**7),

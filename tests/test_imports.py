@@ -51,7 +51,7 @@ NEVER_JAX = ('pairjax.analysis', 'pairjax.reporting')
 # images or train PyTorch networks start quickly.
 NO_JAX_AT_LOAD = (
     *('launch', 'configs', 'pairjax.cli', *(f'pairjax.{name}' for name in BASE)),
-    *('pairjax.data.sources', 'pairjax.data.files', 'pairjax.workdir.workdir'),
+    *('pairjax.data.sources', 'pairjax.data.encoded', 'pairjax.workdir.workdir'),
     *('pairjax.workdir.lock', 'pairjax.workdir.schema', 'pairjax.workdir.status'),
     *('pairjax.inference.image_preprocessing', 'pairjax.inference.image_workers'),
     'pairjax.studies.benchmark.torch_peers',

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pairjax.analysis.paired import compare_workdirs
 from pairjax.analysis.results import read_experiment
-from pairjax.data import files
+from pairjax.data import mnist_download
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
 from pairjax.inference import evaluate_workdir
@@ -66,7 +66,7 @@ def test_an_experiment_from_start_to_report_asks_nobody(tmp_path, small_digits_p
 
 def test_digits_that_are_missing_are_not_looked_for_elsewhere(tmp_path, asked):
     load_digits('bundled')
-    for source in ('idx', 'npz', 'tfds'):
+    for source in ('idx', 'npz', 'parquet', 'folder', 'tfds'):
         with pytest.raises(UserError):
             load_digits(source, str(tmp_path))
     assert not asked
@@ -84,4 +84,4 @@ def test_only_a_download_that_was_asked_for_asks(tmp_path, asked):
 
     with mock.patch.object(urllib.request, 'urlopen', refuse), contextlib.suppress(UserError):
         load_digits('idx', str(tmp_path), download=True)
-    assert opened and all(a.startswith(files.MNIST_MIRRORS) for a in opened)
+    assert opened and all(a.startswith(mnist_download.MNIST_MIRRORS) for a in opened)

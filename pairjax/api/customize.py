@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from pairjax.data.digits import Digits, Pool, RawDigits, checked_digits
 from pairjax.data.pairs import RELATIONS
-from pairjax.data.sources import SOURCES, Digits, checked_digits
+from pairjax.data.sources import SOURCES
 from pairjax.errors import UserError, shown
 from pairjax.models.networks import PairModel
 from pairjax.models.registry import MODELS
@@ -41,13 +42,13 @@ def register(
     if loss is not None:
         fields['loss.name'] = _put(LOSSES, loss, 'loss')
     if data is not None:
-        digits = _as_digits(data)
+        raw = _as_raw_digits(data)
         digest = hashlib.blake2b(digest_size=6)
-        for array in digits:
+        for array in checked_digits(raw).arrays:
             digest.update(np.ascontiguousarray(array).data)
         # Equal images have one name, so that the same call resumes the same experiment.
         fields['data.source'] = name = f'arrays-{digest.hexdigest()}'
-        SOURCES[name] = lambda _: digits
+        SOURCES[name] = lambda _: raw
     return fields
 
 
@@ -63,12 +64,15 @@ def _put(registry: dict[str, Any], item: Any, what: str) -> str:
     return name
 
 
-def _as_digits(data: Any) -> Digits:
+def _as_raw_digits(data: Any) -> RawDigits:
+    class_names = data.class_names if isinstance(data, Digits) else ()
+    data = data.arrays if isinstance(data, Digits) else data
     arrays = [np.asarray(array) for array in data] if isinstance(data, tuple | list) else []
     if len(arrays) != 4:
         raise UserError(
             f'data={shown(type(data).__name__)} must be four arrays: train images, train labels, '
             'test images, test labels'
         )
-    names = ('train images', 'train labels', 'test images', 'test labels')
-    return checked_digits(arrays, [f'data: {name}' for name in names])
+    train = Pool(*arrays[:2], 'data: train images', 'data: train labels')
+    test = Pool(*arrays[2:], 'data: test images', 'data: test labels')
+    return RawDigits(train, test, class_names)

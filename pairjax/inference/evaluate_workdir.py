@@ -60,7 +60,8 @@ def _load_digits(plan: Plan, workdir: Path, source: str | None, directory: str |
     if source is None and directory is None:
         return load_trained_digits(plan, workdir)
     source = source or plan.config.data.source
-    digits = load_digits(source, directory, dataset=plan.config.data.dataset)
+    data = plan.config.data
+    digits = load_digits(source, directory, dataset=data.dataset, label=data.label)
     if digits.num_classes != plan.data['num_classes']:
         raise UserError(
             f'--data_source={source} has digits of {digits.num_classes} classes, but the networks '

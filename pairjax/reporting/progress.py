@@ -22,6 +22,7 @@ from pairjax.runtime.callbacks import Callback
 from pairjax.workdir.metrics_log import mean_of_known
 
 SECONDS_BETWEEN_LINES = 5.0
+IMAGES_BAR_WIDTH = 24
 
 
 def make_console(quiet: bool = False, stderr: bool = False) -> Console:
@@ -54,10 +55,26 @@ class ProgressDisplay(Callback):
         self.console = console or make_console()
         self._bars: Progress | None = None
         self._programs: dict[str, Epochs] = {}
+        self._images_shown = time.monotonic()
 
     def on_message(self, text: str) -> None:
         """One line that stays."""
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def on_images_read(self, num_read: int, num_images: int) -> None:
+        """A bar on a terminal, gone when all are read, and a line now and then elsewhere."""
+        count = f'{num_read} of {num_images} images read'
+        if self.console.is_terminal:
+            # No live display, which would have to be ended where reading fails.
+            filled = IMAGES_BAR_WIDTH * num_read // num_images
+            line = f'{"#" * filled:.<{IMAGES_BAR_WIDTH}} {count}'
+            done = num_read == num_images
+            self.console.print(
+                ' ' * len(line) if done else line, end='\r', markup=False, highlight=False
+            )
+        elif time.monotonic() - self._images_shown >= SECONDS_BETWEEN_LINES:
+            self._images_shown = time.monotonic()
+            self.on_message(count)
 
     def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Begins a program's epochs; `first_epoch` of them are already behind it."""

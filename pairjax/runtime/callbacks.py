@@ -16,6 +16,9 @@ class Callback:
     def on_message(self, text: str) -> None:
         """Shows the user a sentence."""
 
+    def on_images_read(self, num_read: int, num_images: int) -> None:
+        """While a source decodes images one by one, and once more when all are read."""
+
     def on_experiment_start(self, plan: Any, workdir: Path) -> None:
         """Before the first epoch, when metrics.jsonl has only lines up to the resumed epochs.
 

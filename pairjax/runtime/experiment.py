@@ -46,8 +46,10 @@ def run_experiment(
       SIGINT or SIGTERM, once checkpoints are saved.
     """
     callback_list = CallbackList(callbacks if is_primary() else ())
-    plan = raise_on_all(lambda: make_plan(config))
+    plan = raise_on_all(lambda: make_plan(config, callback_list.on_images_read))
     assert_equal_across_processes(experiment_fields(plan))
+    for note in plan.notes:
+        callback_list.on_message(f'data: {note}')
     if plan.shared_images:
         callback_list.on_message(
             f'{plan.shared_images} of {plan.data["test_pool"]} test images are also in the train '

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +45,7 @@ class Plan(NamedTuple):
       pools: the images and labels; None in a plan that `read_plan` returns.
       data: source, pool sizes and fingerprint of the images, for config.json.
       shared_images: number of test images that are also in the train pool.
+      notes: sentences about what was read, left out or changed in loading.
     """
 
     config: Any
@@ -53,6 +55,7 @@ class Plan(NamedTuple):
     pools: Pools | None
     data: dict[str, Any]
     shared_images: int
+    notes: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> range:
@@ -113,21 +116,26 @@ def seeds_of(config: Any) -> range:
     return range(config.seed, config.seed + config.num_seeds)
 
 
-def make_plan(config: Any) -> Plan:
+def make_plan(config: Any, progress: Callable[[int, int], None] = lambda done, total: None) -> Plan:
     """Validates a config and loads its data.
+
+    Args:
+      config: see `validate`.
+      progress: see `load_digits`.
 
     Raises: UserError for every mistake that can be found before training.
     """
     config = validate(config)
     trials = checked_trials(config)
-    digits = load_config_digits(config.data)
+    digits = load_config_digits(config.data, progress)
     trials, num_params = trials_in_range(config, trials, digits.num_classes)
     for trial in trials:
         check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
     check_memory(config, trials, num_params)
     data = describe_data(config.data.source, digits)
     pools, shared = make_pools(digits), count_shared_images(digits)
-    return Plan(config, trials, num_params, group_trials(trials), pools, data, shared)
+    groups = group_trials(trials)
+    return Plan(config, trials, num_params, groups, pools, data, shared, digits.notes)
 
 
 def read_plan(workdir: Path, fetch: bool = True) -> Plan:
@@ -180,23 +188,32 @@ def check_memory(config: Any, trials: list[Trial], num_params: list[int]) -> Non
         )
 
 
-def load_config_digits(data: Any) -> Digits:
-    """Loads the digits that config.data describes."""
-    return load_digits(data.source, data.dir or None, dataset=data.dataset, download=data.download)
+def load_config_digits(
+    data: Any, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Digits:
+    """Loads the digits that config.data describes; `progress` as in `load_digits`."""
+    return load_digits(
+        data.source, data.dir or None, data.dataset, data.download, data.label, progress
+    )
 
 
 def describe_data(source: str, digits: Digits) -> dict[str, Any]:
-    """Source, pool sizes, and a fingerprint (hash) of all images and labels."""
+    """Source, pool sizes, a fingerprint (hash) of all images and labels, names of classes.
+
+    Names that only repeat the labels are left out.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for array in digits:
+    for array in digits.arrays:
         digest.update(str((array.shape, array.dtype)).encode())
         digest.update(np.ascontiguousarray(array).data)
+    names = list(digits.class_names)
     return {
         'source': source,
         'train_pool': len(digits.train_labels),
         'test_pool': len(digits.test_labels),
         'num_classes': digits.num_classes,
         'fingerprint': digest.hexdigest(),
+        **({'class_names': names} if names != list(map(str, range(len(names)))) else {}),
     }
 
 

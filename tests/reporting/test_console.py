@@ -283,3 +283,23 @@ def test_on_a_terminal_there_is_a_bar_and_the_time_left(width):
     line = re.sub(r'\x1b\[[\d;?]*[a-zA-Z]', '', file.getvalue().split('\r')[-1])
     assert line.startswith('AuxNet2 (16') and line.count('━') >= 5 and ' 12/25 ' in line
     assert re.search('validation.* 87.5 %', line) and re.search(r'left +\d+:\d\d:\d\d', line)
+
+
+def test_images_that_are_read_are_counted_on_a_terminal_and_seldom_elsewhere(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=lambda: clock.now))
+
+    def read(console):
+        display = ProgressDisplay(console)
+        for num_read in range(10, 110, 10):
+            clock.now += 2
+            display.on_images_read(num_read, 100)
+
+    assert printed(read).splitlines() == [f'{n} of 100 images read' for n in (30, 60, 90)]
+    file = io.StringIO()
+    read(Console(file=file, width=80, force_terminal=True, _environ={'TERM': 'xterm'}))
+    lines = file.getvalue().split('\r')
+    assert (
+        lines[4] == '#' * 12 + '.' * 12 + ' 50 of 100 images read' and '\n' not in file.getvalue()
+    )
+    assert lines[-2:] == [' ' * len(lines[8] + '1'), '']  # Nothing of it stays.

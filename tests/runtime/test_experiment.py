@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import make_shallow_config
+from data_files import write_images
 from orbax.checkpoint import v1 as ocp
 
 from pairjax.errors import UserError
@@ -325,3 +326,24 @@ def test_param_range_keeps_what_lies_strictly_between(config, tmp_path):
     config.sweep.param_range = (1, 2)
     with pytest.raises(UserError, match='leaves no trial'):
         make_plan(config)
+
+
+def test_what_loading_says_is_shown_and_class_names_are_kept(config, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (300, 14, 14), dtype=np.uint8)
+    write_images(tmp_path / 'own', images, np.arange(300) % 3, ('bag', 'coat', 'tee'))
+    config.data.source, config.data.dir = 'folder', str(tmp_path / 'own')
+    shown, counts = [], []
+
+    class Note(Callback):
+        def on_message(self, text):
+            shown.append(text)
+
+        def on_images_read(self, num_read, num_images):
+            counts.append((num_read, num_images))
+
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(UserError, match='file'):  # After loading, before training.
+        run_experiment(config, tmp_path / 'file' / 'workdir', callbacks=[Note()])
+    assert counts[-1] == (300, 300)
+    assert shown[0].startswith('data: there is no test split')
+    assert make_plan(config).data['class_names'] == ['bag', 'coat', 'tee']

@@ -1,8 +1,9 @@
-"""The idx reader, the fetching of MNIST and the cache directory."""
+"""The idx reader: MNIST, EMNIST, QMNIST and others under their own names, and damaged files."""
 
 import gzip
 import hashlib
 import http.server
+import os
 import socket
 import struct
 import tempfile
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_files import idx_bytes, typed_idx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairjax.data import files
+from pairjax.data import idx, mnist_download
+from pairjax.data.cache import cache_directory
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
 
@@ -25,12 +28,6 @@ NAMES = (
     't10k-images-idx3-ubyte',
     't10k-labels-idx1-ubyte',
 )
-
-
-def idx_bytes(array, type_code=8):
-    """An idx file as its description says: magic, big-endian sizes, bytes."""
-    header = struct.pack('>BBBB', 0, 0, type_code, array.ndim)
-    return header + struct.pack(f'>{array.ndim}I', *array.shape) + array.astype('u1').tobytes()
 
 
 def small_arrays(side=28):
@@ -87,19 +84,150 @@ def test_bytes_of_14_by_14_stay_as_they_are(tmp_path):
     np.testing.assert_array_equal(digits.train_images, arrays[0])
 
 
+# ----------------------------------------------- files as their publishers make and name them
+
+
+def write_files(directory, files):
+    for name, contents in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(contents) if name.endswith('.gz') else contents)
+    return str(directory)
+
+
+def write_emnist(directory, split='letters', first_label=1):
+    """As EMNIST's gzip.zip: names by split, rows and columns exchanged, letters from 1.
+
+    Documented in EMNIST_Readme.txt of its publisher and in torchvision/datasets/mnist.py.
+    """
+    images, labels, test_images, test_labels = small_arrays()
+    files = {}
+    for part, stack, classes in (('train', images, labels), ('test', test_images, test_labels)):
+        stem = f'emnist-{split}-{part}'
+        files[f'{stem}-images-idx3-ubyte.gz'] = idx_bytes(stack.transpose(0, 2, 1))
+        files[f'{stem}-labels-idx1-ubyte.gz'] = idx_bytes(classes + first_label)
+    write_files(directory, files)
+
+
+def assert_same(digits, expected):
+    for found, array in zip(digits.arrays, expected.arrays, strict=True):
+        np.testing.assert_array_equal(found, array)
+    assert digits.num_classes == expected.num_classes
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """The same images under MNIST's names."""
+    return load_digits('idx', str(write_set(tmp_path / 'plain')))
+
+
+def test_emnist_letters_are_upright_and_counted_from_0(tmp_path, plain):
+    write_emnist(tmp_path / 'emnist' / 'gzip')
+    mapping = tmp_path / 'emnist' / 'gzip' / 'emnist-letters-mapping.txt'
+    mapping.write_text('1 65 97\n2 66 98\n3 67 99\n')
+    digits = load_digits('idx', str(tmp_path / 'emnist'))
+    assert_same(digits, plain)
+    assert digits.class_names == ('A/a', 'B/b', 'C/c')
+    upright, dropped = digits.notes
+    assert 'turned upright' in upright and 'class 0 was dropped' in dropped
+
+
+def test_one_of_several_splits_of_emnist_is_chosen_by_name(tmp_path, plain):
+    write_emnist(tmp_path / 'emnist', 'letters')
+    write_emnist(tmp_path / 'emnist', 'mnist', first_label=0)
+    message = message_of('idx', str(tmp_path / 'emnist'))
+    assert 'emnist-letters, emnist-mnist' in message and 'data.dataset' in message
+    for name in ('letters', 'emnist-letters', 'EMNIST/letters', 'emnist-mnist'):
+        assert_same(load_digits('idx', str(tmp_path / 'emnist'), name), plain)
+    message = message_of('idx', str(tmp_path / 'emnist'), 'balanced')
+    assert "'balanced'" in message and 'choose from emnist-letters, emnist-mnist' in message
+
+
+def test_qmnist_has_the_class_in_the_first_of_eight_columns(tmp_path, plain):
+    """As https://github.com/facebookresearch/qmnist says: idx2-int, big-endian, 8 columns."""
+    images, labels, test_images, test_labels = small_arrays()
+    files = {}
+    for part, stack, classes in (('train', images, labels), ('test', test_images, test_labels)):
+        others = np.arange(7 * len(classes)).reshape(-1, 7) + 100
+        extended = np.column_stack([classes, others])
+        files[f'qmnist-{part}-images-idx3-ubyte.gz'] = idx_bytes(stack)
+        files[f'qmnist-{part}-labels-idx2-int.gz'] = typed_idx(extended, 12, '>i4')
+    digits = load_digits('idx', write_files(tmp_path / 'qmnist', files))
+    assert_same(digits, plain)
+    assert 'first is the class' in digits.notes[0]
+
+
+LAYOUTS = {
+    # Kannada-MNIST of its publisher: github.com/vinayprabhu/Kannada_MNIST, MNIST_format.
+    'Kannada': (
+        *('X_kannada_MNIST_train-idx3-ubyte.gz', 'y_kannada_MNIST_train-idx1-ubyte.gz'),
+        *('X_kannada_MNIST_test-idx3-ubyte.gz', 'y_kannada_MNIST_test-idx1-ubyte.gz'),
+    ),
+    'torchvision': tuple(f'FashionMNIST/raw/{name}' for name in NAMES),
+    'Kaggle': tuple(f'{name}/{name}' for name in NAMES),
+    'Kaggle with dots': tuple(f'mnist/{n}/{n}'.replace('-idx', '.idx') for n in NAMES),
+}
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_folders_and_names_of_other_publishers(tmp_path, plain, layout):
+    contents = map(idx_bytes, small_arrays())
+    files = dict(zip(LAYOUTS[layout], contents, strict=True))
+    assert_same(load_digits('idx', write_files(tmp_path / 'own', files)), plain)
+
+
+def test_one_of_torchvisions_data_sets_is_chosen_by_its_folder(tmp_path, plain):
+    for folder in ('FashionMNIST', 'KMNIST'):
+        write_set(tmp_path / 'root' / folder / 'raw')
+    write_emnist(tmp_path / 'root' / 'EMNIST' / 'raw')
+    assert 'emnist-letters, fashion-mnist, kmnist' in message_of('idx', str(tmp_path / 'root'))
+    for name in ('fashion_mnist', 'kmnist', 'letters'):
+        assert_same(load_digits('idx', str(tmp_path / 'root'), name), plain)
+    write_set(tmp_path / 'root' / 'MNIST' / 'raw')
+    assert load_digits('idx', str(tmp_path / 'root')).notes == ()
+
+
+@pytest.mark.parametrize(
+    ('code', 'kind'), [(8, 'u1'), (9, 'i1'), (11, '>i2'), (12, '>i4'), (13, '>f4'), (14, '>f8')]
+)
+def test_every_element_type_keeps_its_values(tmp_path, code, kind):
+    images, labels, test_images, test_labels = small_arrays()
+    arrays = (images // 2, labels, test_images // 2, test_labels)
+    expected = load_digits('idx', str(write_set(tmp_path / 'plain', arrays=arrays)))
+    contents = [typed_idx(array, code, kind) for array in arrays]
+    files = dict(zip(NAMES, contents, strict=True))
+    assert_same(load_digits('idx', write_files(tmp_path / 'typed', files)), expected)
+
+
+def test_a_split_that_lacks_a_file_is_named(tmp_path):
+    write_emnist(tmp_path)
+    (tmp_path / 'emnist-letters-test-labels-idx1-ubyte.gz').unlink()
+    assert 'lacks emnist-letters: test labels' in message_of('idx', str(tmp_path))
+
+
+# ------------------------------------------------------------------------------ damaged files
+
 IMAGES, LABELS = small_arrays()[:2]
 DAMAGES = {
-    'empty file': (0, b'', "begins with b'',"),
+    'empty file': (0, b'', 'is empty'),
     'cut in the header': (0, idx_bytes(IMAGES)[:9], 'begins with'),
     'shorter than its header says': (0, idx_bytes(IMAGES)[:-1], 'holds 9407 bytes'),
     'longer than its header says': (0, idx_bytes(IMAGES) + b'x', 'holds more bytes of'),
-    'error page': (0, b'<!doctype html><html>not found</html>', "begins with b'<!doctype html>"),
+    'web page': (0, b'<!doctype html><html>not found</html>', 'is a web page, not data'),
+    'page after a space': (1, b'\n <HTML><body>', 'is a web page, not data'),
+    'Git LFS pointer': (
+        0,
+        b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912422\n',
+        'is a Git LFS pointer, not the data; fetch it with: git lfs pull',
+    ),
+    'zip archive': (0, b'PK\x03\x04' + bytes(60), 'is a zip archive; unpack it'),
     'truncated gzip': (0, gzip.compress(idx_bytes(IMAGES))[:-20], 'cannot be read'),
     'damaged gzip': (0, gzip.compress(idx_bytes(IMAGES))[:40] + bytes(90), 'cannot be read'),
-    'error page packed': (0, gzip.compress(b'<!doctype html>'), "begins with b'<!doctype html>"),
-    'labels as images': (0, idx_bytes(LABELS) + bytes(99), 'an idx file of images'),
+    'web page packed': (0, gzip.compress(b'<!doctype html>'), 'is a web page, not data'),
+    'labels as images': (0, idx_bytes(LABELS), 'an idx file of images'),
     'images as labels': (1, idx_bytes(IMAGES), 'an idx file of labels'),
-    'float type code': (0, idx_bytes(IMAGES, type_code=0x0D), r"begins with b'\x00\x00\r\x03"),
+    'wrong type code': (0, idx_bytes(IMAGES, type_code=0x0D), 'but its header says'),
+    'no type code': (0, idx_bytes(IMAGES, type_code=0x0A), 'not with two zeros'),
     'no images': (0, idx_bytes(IMAGES[:0]), 'its header says (0, 28, 28)'),
     'no labels': (1, idx_bytes(LABELS[:0]), 'its header says (0,)'),
     'sizes beyond any array': (
@@ -121,6 +249,7 @@ def test_damaged_files_are_named_with_what_is_wrong(tmp_path, damage):
     path.write_bytes(contents)
     message = message_of('idx', str(tmp_path))
     assert str(path) in message and expected in message
+    assert 'delete' not in message  # Nobody is told to delete what may be good.
 
 
 @pytest.fixture(scope='module')
@@ -159,7 +288,7 @@ def test_no_bytes_raise_anything_but_user_error(contents, magic):
         file.write(magic + contents)
         file.flush()
         try:
-            files.read_idx(Path(file.name), 3)
+            idx.read_idx(Path(file.name))
         except UserError as error:
             assert file.name in str(error)
 
@@ -203,9 +332,11 @@ def mirror(tmp_path, monkeypatch):
     server.url = f'http://127.0.0.1:{server.server_port}/'
     server.directory = served
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(files, 'MNIST_MIRRORS', (server.url,))
+    monkeypatch.setattr(mnist_download, 'MNIST_MIRRORS', (server.url,))
     known = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in served.iterdir()}
-    monkeypatch.setattr(files, 'MNIST_MD5', {f'{name}.gz': known[f'{name}.gz'] for name in NAMES})
+    known = {f'{name}.gz': known[f'{name}.gz'] for name in NAMES}
+    monkeypatch.setattr(mnist_download, 'MNIST_MD5', known)
+    monkeypatch.setattr(idx, 'MNIST_MD5', known)
     threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01}).start()
     yield server
     server.shutdown()
@@ -229,7 +360,7 @@ def test_download_fetches_what_is_missing_once(tmp_path, monkeypatch, mirror):
 
 def test_next_mirror_is_tried_after_a_failure(tmp_path, monkeypatch, mirror):
     mirrors = (f'{mirror.url}gone/', mirror.url)
-    monkeypatch.setattr(files, 'MNIST_MIRRORS', mirrors)
+    monkeypatch.setattr(mnist_download, 'MNIST_MIRRORS', mirrors)
     assert load_digits('idx', str(tmp_path / 'new'), download=True).num_classes == 3
     assert len(mirror.requests) == 8
 
@@ -246,8 +377,8 @@ def test_servers_that_fail_are_all_named(tmp_path, monkeypatch, mirror):
         urls = [f'{mirror.url}gone/', f'http://127.0.0.1:{silent.getsockname()[1]}/']
         with socket.create_server(('127.0.0.1', 0)) as closed:
             urls.append(f'http://127.0.0.1:{closed.getsockname()[1]}/')
-        monkeypatch.setattr(files, 'MNIST_MIRRORS', urls)
-        monkeypatch.setattr(files, 'DOWNLOAD_TIMEOUT_SECONDS', 0.2)
+        monkeypatch.setattr(mnist_download, 'MNIST_MIRRORS', urls)
+        monkeypatch.setattr(mnist_download, 'DOWNLOAD_TIMEOUT_SECONDS', 0.2)
         message = message_of('idx', str(tmp_path / 'new'), download=True)
     assert all(url in message for url in urls)
     assert '404' in message and 'timed out' in message and 'refused' in message
@@ -263,7 +394,7 @@ def test_failed_write_leaves_no_file(tmp_path, monkeypatch, mirror):
     def full(*arguments):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(files.os, 'replace', full)
+    monkeypatch.setattr(os, 'replace', full)
     assert 'No space left' in message_of('idx', str(tmp_path / 'new'), download=True)
     assert list((tmp_path / 'new').iterdir()) == []
 
@@ -272,11 +403,11 @@ def test_cache_directory_follows_the_environment(tmp_path, monkeypatch):
     for name in ('PAIRJAX_CACHE_DIR', 'XDG_CACHE_HOME'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('HOME', str(tmp_path))
-    assert files.cache_directory() == tmp_path / '.cache' / 'pairjax'
+    assert cache_directory() == tmp_path / '.cache' / 'pairjax'
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
-    assert files.cache_directory() == tmp_path / 'xdg' / 'pairjax'
+    assert cache_directory() == tmp_path / 'xdg' / 'pairjax'
     monkeypatch.setenv('PAIRJAX_CACHE_DIR', str(tmp_path / 'own'))
-    assert files.cache_directory() == tmp_path / 'own'
+    assert cache_directory() == tmp_path / 'own'
 
 
 def test_known_md5_are_those_of_real_files():
@@ -285,4 +416,4 @@ def test_known_md5_are_those_of_real_files():
     # The copy of the train images there is packed anew, so that only its contents compare.
     for name in NAMES[1:]:
         contents = (SHARED / 'mnist' / f'{name}.gz').read_bytes()
-        assert hashlib.md5(contents).hexdigest() == files.MNIST_MD5[f'{name}.gz']
+        assert hashlib.md5(contents).hexdigest() == mnist_download.MNIST_MD5[f'{name}.gz']
