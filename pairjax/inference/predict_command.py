@@ -12,11 +12,19 @@ from typing import TextIO
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.inference.batch_predict import list_pairs, predict_pairs
-from pairjax.inference.image_preprocessing import has_image_suffix, read_image
+from pairjax.inference.batch_predict import (
+    PredictedPairs,
+    list_pairs,
+    predict_pairs,
+    prediction_columns,
+)
+from pairjax.inference.image_files import has_image_suffix
+from pairjax.inference.image_preprocessing import read_image
 from pairjax.inference.image_workers import image_workers
+from pairjax.inference.notes import image_note
 from pairjax.inference.predictor import Predictor
 from pairjax.inference.restore import RestoredRuns
+from pairjax.inference.shown_pictures import PictureCollector
 from pairjax.reporting.progress import ProgressDisplay, bar, make_console
 from pairjax.runtime.vectorize import num_cores
 
@@ -33,7 +41,11 @@ RELATION_TEXTS = {
 
 
 def predict_pair(
-    path_a: Path, path_b: Path, as_it_is: bool, restore: Callable[[ProgressDisplay], RestoredRuns]
+    path_a: Path,
+    path_b: Path,
+    as_it_is: bool,
+    restore: Callable[[ProgressDisplay], RestoredRuns],
+    show: Path | None = None,
 ) -> None:
     """Prints the predicted digits of two images and whether the relation holds.
 
@@ -41,16 +53,19 @@ def predict_pair(
       path_a, path_b: the images.
       as_it_is: see `image_preprocessing.read_image`.
       restore: the networks; may show on a display that it trains them first.
+      show: an HTML file for what was cut out of the images and read.
 
-    Raises: UserError where an image or the network cannot be read.
+    Raises: UserError where an image or the network cannot be read, or the page not written.
     """
+    collector = None if show is None else PictureCollector(show, Path(), as_it_is)
     # Before the network, which may have to be trained.
     images = [read_image(path, as_it_is) for path in (path_a, path_b)]
     restored = restore(ProgressDisplay(make_console(stderr=True)))
     predictions = Predictor(restored, batch_size=1)(np.array([[i.pixels for i in images]]))
     digits = predictions.digits_a, predictions.digits_b
     for name, path, image, chances in zip('ab', (path_a, path_b), images, digits, strict=True):
-        print(f'{name}, {path}: {image_text(image.inverted, chances)}')
+        note = image_note(image, None if chances is None else chances[0].max())
+        print(f'{name}, {path}: {image_text(image.inverted, chances, note)}')
     relation = restored.config.data.relation
     answer = 'yes' if predictions.holds[0] else 'no'
     print(
@@ -58,15 +73,19 @@ def predict_pair(
         f'(probability {predictions.probability[0]:.3f} of yes)'
     )
     print(f'predicted by {restored}')
+    if collector is not None:
+        names = str(path_a), str(path_b)
+        collector.add(PredictedPairs([names], [images], *prediction_columns(predictions, [images])))
+        collector.write(str(restored))
 
 
-def image_text(inverted: bool, digits: np.ndarray | None) -> str:
-    """Whether an image was inverted, and the digit that (1, classes) probabilities predict."""
+def image_text(inverted: bool, digits: np.ndarray | None, note: str = '') -> str:
+    """Whether an image was inverted, the digit that (1, classes) probabilities predict, a note."""
     parts = ['dark on light, inverted'] if inverted else []
     if digits is not None:
         digit = digits[0].argmax()
         parts.append(f'digit {digit} (probability {digits[0, digit]:.3f})')
-    return ', '.join(parts) or 'not inverted'
+    return ', '.join([*parts, *([note] if note else [])]) or 'not inverted'
 
 
 def predict_list(
@@ -74,13 +93,14 @@ def predict_list(
     out: Path | None,
     as_it_is: bool,
     restore: Callable[[ProgressDisplay], RestoredRuns],
+    show: Path | None = None,
 ) -> None:
     """Writes the predictions for a list of pairs as a CSV; notes go to standard error.
 
     Args:
       path: a CSV or a folder, see `batch_predict.list_pairs`.
       out: the file; None for standard output.
-      as_it_is, restore: see `predict_pair`.
+      as_it_is, restore, show: see `predict_pair`.
 
     Raises: UserError, in the end also where pairs have no prediction.
     """
@@ -89,6 +109,7 @@ def predict_list(
     if out is not None and has_image_suffix(out):
         raise UserError(f'--out={out} has the name of an image; name a .csv for the predictions')
     listed = list_pairs(path)
+    collector = None if show is None else PictureCollector(show, listed.folder, as_it_is)
     console = make_console(stderr=True)
     display = ProgressDisplay(console)
     count = max(1, min(num_cores(), MAX_WORKERS, listed.count))
@@ -100,10 +121,14 @@ def predict_list(
             display.on_message(listed.note)
         predictor, started = Predictor(restored, BATCH_SIZE), time.monotonic()
         with _open_csv(out) as file, bar(console, path.resolve().name, listed.count) as advance:
-            counts = predict_pairs(listed, file, predictor, read, advance)
+            watch = () if collector is None else (collector.add,)
+            counts = predict_pairs(listed, file, predictor, read, advance, *watch)
+    if collector is not None:
+        collector.write(str(restored))
     display.on_message(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; images that were dark on '
         f'light and were inverted: {counts.inverted:,}'
+        + (f'; pairs with a note (column note): {counts.noted:,}' if counts.noted else '')
     )
     if counts.failed:
         raise UserError(
