@@ -69,7 +69,7 @@ def workdir(tmp_path):
 
 
 def printed(comparison):
-    console = Console(file=io.StringIO(), width=160, highlight=False)
+    console = Console(file=io.StringIO(), width=220, highlight=False)
     show_comparison(comparison, console)
     return console.file.getvalue()
 
