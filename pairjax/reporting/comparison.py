@@ -85,7 +85,7 @@ def _crossed_cell(crossed: CrossedInterval | None) -> Cell | None:
 
 def _equivalence_interval(pair: Pair) -> str:
     if pair.equivalence.interval is None and pair.paired.std:
-        return '[unbounded]'
+        return '(unbounded)'
     return points_span(*(pair.equivalence.interval or (None, None)))
 
 

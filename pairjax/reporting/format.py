@@ -55,9 +55,9 @@ def interval(
 
 
 def interval_text(comparison: PairedComparison | IndependentComparison) -> str:
-    """The 95 % interval in percentage points; '[unbounded]' where n seeds allow no bounded one."""
+    """The 95 % interval in percentage points; '(unbounded)' where n seeds allow no bounded one."""
     if is_unbounded(comparison):
-        return '[unbounded]'
+        return '(unbounded)'
     return points_span(*interval(comparison))
 
 

@@ -73,7 +73,7 @@ def test_arms_are_paired_by_seed_and_image():
 
 @pytest.mark.parametrize('n', [5, 20])
 def test_it_covers_95_percent_where_the_interval_over_seeds_does_not(n):
-    row = simulate_images(n, 1000 * 2, 150)
+    row = simulate_images(n, 2000, 100)
     assert row['all, both'] > 0.9 and row['drawn, both'] > 0.9
     if n == 20:
         assert row['all, seeds'] < row['all, both'] - 0.03

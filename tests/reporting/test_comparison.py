@@ -98,7 +98,7 @@ def test_seeds_are_paired_by_number_and_the_common_ones_are_used(workdir):
     interval = scipy.stats.ttest_rel(*expected).confidence_interval()
     assert pair.paired.t_ci95 == pytest.approx(tuple(interval)) and pair.paired.ci95 is None
     text = printed(comparison)
-    assert '[unbounded]' in text and 'n = 4 seeds allow no bounded 95 % interval' in text
+    assert '(unbounded)' in text and 'n = 4 seeds allow no bounded 95 % interval' in text
     assert 'n = 4 common seeds 4 to 7' in text
     assert 'a: seeds 2 to 3 left out' in text and 'b: seeds 8 to 11 left out' in text
 

@@ -57,6 +57,8 @@ def simulate_images(n: int, num_images: int, repeats: int, bootstraps: int = 0) 
             [influence_of_pairs(p, v, num_images) for p, v in zip(pairs, values, strict=True)]
         )
         drawn = crossed_interval(values.mean(axis=1), influence)
+        if found is None or drawn is None:  # Two seeds with equal differences have no interval.
+            continue
         intervals = [found.seeds_only, found.ci95, drawn.seeds_only, drawn.ci95]
         if repeat < bootstraps:
             intervals.append(two_way_bootstrap(pairs, values, num_images, 199, repeat))

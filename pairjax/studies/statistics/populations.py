@@ -40,7 +40,7 @@ def recorded() -> dict:
 
 
 def recorded_differences() -> np.ndarray:
-    """Of the first half of the recorded runs from the second half, fractions; no true difference."""
+    """First half of the recorded runs minus the second half, fractions; no true difference."""
     accuracies = np.array(recorded()['final_test_accuracy'])
     half = len(accuracies) // 2
     return accuracies[:half] - accuracies[half : 2 * half]
