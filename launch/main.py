@@ -21,12 +21,28 @@ STATUS = flags.DEFINE_bool(
     'status', False, 'show the progress of the experiment in --workdir and exit'
 )
 TENSORBOARD = flags.DEFINE_bool('tensorboard', False, 'also write curves to WORKDIR/tensorboard')
+UNTIL_RESOLVED = flags.DEFINE_string(
+    'until_resolved',
+    None,
+    'A,B: adds seeds to both until their difference is resolved; config files or workdirs',
+)
+MARGIN = flags.DEFINE_float(
+    'margin', None, 'of --until_resolved: percentage points below which a difference counts as none'
+)
+MOST_SEEDS = flags.DEFINE_integer(
+    'most_seeds', 200, 'of --until_resolved: when to stop, resolved or not', lower_bound=2
+)
+BLOCK = flags.DEFINE_integer(
+    'block', 10, 'of --until_resolved: seeds added at a time', lower_bound=1
+)
 PROFILE = flags.DEFINE_string('profile', None, 'directory for a JAX profiler trace of one epoch')
 
 
 def main() -> None:
     if STATUS.value:
         return print_status()
+    if UNTIL_RESOLVED.value is not None:
+        return train_until_resolved()
     config = config_from_flag(CONFIG)
     # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.analysis.results import read_experiment
@@ -41,6 +57,43 @@ def main() -> None:
         callbacks += callbacks_from_flags(display.on_message)
     run_experiment(config, workdir, OVERWRITE.value, callbacks)
     on_primary(lambda: show_results(read_experiment(workdir), display.console))
+
+
+def train_until_resolved() -> None:
+    """Trains --until_resolved=A,B with more and more seeds, and prints where it stands."""
+    margin, most, block = MARGIN.value, MOST_SEEDS.value, BLOCK.value
+    if CONFIG.value is not None or OVERWRITE.value:
+        raise UserError('--until_resolved=A,B takes no --config and no --overwrite')
+    if margin is not None and not 0 < margin <= 100:
+        raise UserError(f'--margin={margin:g} must be percentage points from above 0 to 100')
+    if block > most:
+        raise UserError(f'--block={block} is larger than --most_seeds={most}')
+    from pairjax.reporting.comparison import show_comparison
+    from pairjax.reporting.plots.curves import save_figure
+    from pairjax.reporting.plots.sequential import draw_sequence
+    from pairjax.runtime import seed_blocks
+    from pairjax.runtime.multihost import is_primary, on_primary
+
+    configs = seed_blocks.read_arm_configs(UNTIL_RESOLVED.value)
+    workdir = Path(WORKDIR.value or f'runs/{"_against_".join(configs)}')
+    fraction = None if margin is None else margin / 100
+    settings = seed_blocks.Settings(workdir, block, most, fraction)
+    display = start_jax(next(iter(configs.values())).runs.devices)
+
+    def on_look(comparison):
+        pair = comparison.pairs[0]
+        if is_primary():
+            display.on_message(f'after {len(comparison.seeds)} seeds: {pair.a} is {pair.verdict}')
+
+    result = seed_blocks.add_seeds_until_resolved(configs, settings, on_look, [display])
+
+    def show():
+        show_comparison(result, display.console)
+        pair, path = result.pairs[0], workdir / 'figures' / 'sequence.png'
+        save_figure(draw_sequence(pair.differences, f'{pair.a} - {pair.b}', fraction), path)
+        display.on_message(f'plot in {path}, with a PDF beside it')
+
+    on_primary(show)
 
 
 def print_status() -> None:

@@ -23,14 +23,15 @@ class ComparedTrial(NamedTuple):
     trial: TrialResult
 
 
-def read_arms(arguments: Sequence[str]) -> list[ComparedTrial]:
+def read_arms(arguments: Sequence[str], fewest: int = 2) -> list[ComparedTrial]:
     """The trials that the arguments name, in their order.
 
     Args:
       arguments: as `compare_workdirs` takes them.
+      fewest: how many trials there must be, 1 or 2.
 
-    Raises: UserError for a missing or unfinished workdir, an unknown trial, fewer than two trials,
-      or one that is named twice.
+    Raises: UserError for a missing or unfinished workdir, an unknown trial, too few trials, or one
+      that is named twice.
     """
     found = []
     for argument in arguments:
@@ -39,10 +40,10 @@ def read_arms(arguments: Sequence[str]) -> list[ComparedTrial]:
             path, which = argument, ''
         experiment = read_experiment(Path(path))
         found += [(experiment, trial) for trial in _named_trials(argument, which, experiment)]
-    if len(found) < 2:
+    if len(found) < fewest:
         raise UserError(
-            'name two trials or more, such as runs/auxnet1 runs/auxnet2, or runs/sweep:0 '
-            'runs/sweep:3'
+            f'name {"two trials" if fewest > 1 else "a trial"} or more, such as runs/auxnet1 '
+            'runs/auxnet2, or runs/sweep:0 runs/sweep:3'
         )
     directories = [experiment.workdir.resolve() for experiment, _ in found]
     # The last part of a path is name enough, unless two end alike.

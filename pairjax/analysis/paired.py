@@ -6,11 +6,21 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pairjax.analysis.arms import ComparedTrial, check_measure, check_paired, read_arms
-from pairjax.analysis.results import pair_by_seed
-from pairjax.analysis.statistics import PairedComparison, holm, seeds_to_resolve, std_ratio
+from pairjax.analysis.seeds_and_images import FEW_IMAGES, CrossedInterval
+from pairjax.analysis.sequential import compare_sequentially, seeds_to_settle
+from pairjax.analysis.statistics import (
+    LEVEL,
+    PairedComparison,
+    compare_paired,
+    holm,
+    seeds_to_resolve,
+    std_ratio,
+)
+from pairjax.analysis.verdicts import Equivalence, adjust_equivalences, equivalence_test, verdict
 from pairjax.errors import UserError
 
-LEVEL = 0.05
+# Accuracies on test pairs that the last checkpoint reproduces.
+AT_LAST_EPOCH = ('final_test_accuracy', 'exact_pair_accuracy')
 
 
 class Pair(NamedTuple):
@@ -19,11 +29,13 @@ class Pair(NamedTuple):
     Attributes:
       a, b: names of the arms.
       differences: a - b per seed, fractions.
-      paired: their mean, interval and sign-flip p-value.
+      paired: their mean, interval and p-value, by sign flips or sequential.
       adjusted_p: Holm's, over all pairs compared.
       std_ratio: std of a over that of b, with its 95 % interval: (ratio, low, high).
       seeds_needed: common seeds that resolve a difference of this size, see `seeds_needed`; None
         where it is already resolved, or zero.
+      verdict: a is 'better', 'worse', 'equivalent' or 'unresolved', see `verdicts`.
+      equivalence: the test of equivalence; None where no margin was given.
     """
 
     a: str
@@ -33,6 +45,25 @@ class Pair(NamedTuple):
     adjusted_p: float
     std_ratio: tuple[float | None, float | None, float | None]
     seeds_needed: int | None
+    verdict: str
+    equivalence: Equivalence | None = None
+
+
+class ComparisonOptions(NamedTuple):
+    """How arms are compared.
+
+    Attributes:
+      against_first: the first is what the others are compared with, and with nothing else.
+      margin: differences below it count as none, a fraction; None without a test of equivalence.
+      sequential: intervals and p-values are valid at every n at once.
+    """
+
+    against_first: bool = False
+    margin: float | None = None
+    sequential: bool = False
+
+
+DEFAULTS = ComparisonOptions()
 
 
 class Comparison(NamedTuple):
@@ -44,6 +75,9 @@ class Comparison(NamedTuple):
       arms: in the order given.
       values: per arm the measure of each of `seeds`, fractions.
       pairs: every two arms, or each with the first.
+      options: how they were compared.
+      crossed: per pair its interval over seeds and test images; None where it was not asked for.
+      crossed_note: why there is none, a sentence; empty where there is, or need not be.
     """
 
     measure: str
@@ -51,10 +85,22 @@ class Comparison(NamedTuple):
     arms: list[ComparedTrial]
     values: list[list[float]]
     pairs: list[Pair]
+    options: ComparisonOptions = DEFAULTS
+    crossed: list[CrossedInterval | None] | None = None
+    crossed_note: str = ''
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether test images are so few that intervals over seeds alone are too narrow.
+
+        Never of a sequential comparison, or of a measure that is not taken at the last epoch.
+        """
+        few = self.arms[0].experiment.data['test_pool'] <= FEW_IMAGES
+        return few and self.measure in AT_LAST_EPOCH and not self.options.sequential
 
 
 def compare_workdirs(
-    arguments: Sequence[str], measure: str, against_first: bool = False
+    arguments: Sequence[str], measure: str, options: ComparisonOptions = DEFAULTS
 ) -> Comparison:
     """Compares every two of the trials named, or all others with the first.
 
@@ -62,18 +108,18 @@ def compare_workdirs(
       arguments: WORKDIR for its selected trial, WORKDIR:TRIAL for one by its index in summary.json,
         WORKDIR:all for every one.
       measure: a statistic of a trial in summary.json, such as final_test_accuracy.
-      against_first: the first is what the others are compared with, and with nothing else.
+      options: which pairs, and by which tests.
 
     Raises: UserError where something is missing or may not be paired.
     """
     arms = read_arms(arguments)
     check_measure(arms, measure)
     check_paired(arms, measure)
-    return compare_trials(arms, measure, against_first)
+    return compare_trials(arms, measure, options)
 
 
 def compare_trials(
-    arms: Sequence[ComparedTrial], measure: str, against_first: bool = False
+    arms: Sequence[ComparedTrial], measure: str, options: ComparisonOptions = DEFAULTS
 ) -> Comparison:
     """`compare_workdirs` of arms that `check_paired` accepts, over the seeds common to all.
 
@@ -90,35 +136,53 @@ def compare_trials(
             f'a comparison needs two common seeds that did not fail, and there are {len(seeds)} '
             f'({held}); train the missing ones with --config.seed and --config.num_seeds'
         )
-    values = [series[seeds] for series in by_arm]
+    values = [series[seeds].tolist() for series in by_arm]
     every_two = list(itertools.combinations(range(len(arms)), 2))
-    chosen = [(j, i) for i, j in every_two if i == 0] if against_first else every_two
-    compared = [(i, j, pair_by_seed(values[i], values[j])) for i, j in chosen]
-    adjusted = holm([paired.p_value for _, _, paired in compared])
-    pairs = [
-        Pair(
-            arms[i].name,
-            arms[j].name,
-            (values[i] - values[j]).tolist(),
-            paired,
-            p,
-            std_ratio(values[i], values[j]),
-            None if p <= LEVEL else seeds_needed(paired, len(compared)),
+    chosen = [(j, i) for i, j in every_two if i == 0] if options.against_first else every_two
+    names = [arm.name for arm in arms]
+    pairs = compare_pairs([(names[i], names[j], values[i], values[j]) for i, j in chosen], options)
+    return Comparison(measure, seeds, list(arms), values, pairs, options)
+
+
+def compare_pairs(
+    arms: Sequence[tuple[str, str, Sequence[float], Sequence[float]]], options: ComparisonOptions
+) -> list[Pair]:
+    """Compares pairs of arms as one family: (name, name, values, values), fractions by seed."""
+    compare = compare_sequentially if options.sequential else compare_paired
+    compared = [compare(a, b) for _, _, a, b in arms]
+    adjusted = holm([paired.p_value for paired in compared])
+    differences = [[x - y for x, y in zip(a, b, strict=True)] for _, _, a, b in arms]
+    tests: Sequence[Equivalence | None] = [None] * len(arms)
+    if options.margin is not None:
+        tests = adjust_equivalences(
+            [equivalence_test(d, options.margin, options.sequential) for d in differences]
         )
-        for (i, j, paired), p in zip(compared, adjusted, strict=True)
+    return [
+        Pair(
+            *(name, other, difference, paired, p, std_ratio(a, b)),
+            None if p <= LEVEL else seeds_needed(paired, len(compared)),
+            *(verdict(paired.mean, p, test), test),
+        )
+        for (name, other, a, b), difference, paired, p, test in zip(
+            arms, differences, compared, adjusted, tests, strict=True
+        )
     ]
-    return Comparison(measure, seeds, list(arms), [series.tolist() for series in values], pairs)
 
 
 def seeds_needed(paired: PairedComparison, num_pairs: int) -> int | None:
     """Common seeds with which a difference of the size seen is significant four times in five.
 
     At the level 0.05 / num_pairs, the hardest of Holm's, and not fewer than the sign-flip
-    test needs to get there at all.
+    test needs to get there at all. For a sequential comparison: seeds whose interval would exclude
+    zero if mean and std stayed as they are.
 
     Returns: None where the mean or the std of the differences is zero.
     """
     level = LEVEL / num_pairs
+    if not paired.std or not paired.mean:
+        return None
+    if paired.method == 'sequential':
+        return seeds_to_settle(paired.std, paired.mean, level)
     planned = seeds_to_resolve(paired.std, paired.mean, alpha=level)
     return planned and max(planned, math.ceil(1 - math.log2(level)))
 

@@ -3,7 +3,6 @@
 A statistic that n values are too few for is None, never NaN.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,9 +12,12 @@ import scipy.special
 
 from pairjax.analysis.bootstrap import ROUNDING
 from pairjax.analysis.bootstrap import std_ratio as std_ratio
+from pairjax.analysis.sign_flip import sign_flip_floor, sign_flip_interval, sign_flip_p_value
 
-# Up to this many differences all sign flips are enumerated; above it, they are sampled.
-MAX_ENUMERATED = 16
+# Of every test, and one minus that of every interval.
+LEVEL = 0.05
+# From this many differences on, their t interval is right whatever their distribution looks like.
+FEWEST_FOR_T = 10
 # `seeds_to_resolve` uses the normal approximation above this n: there its relative error is about
 # 1e-6, and one more seed changes the power by less than its rounding error.
 MAX_EXACT_SEEDS = 1_000_000
@@ -45,10 +47,19 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
 class PairedComparison(NamedTuple):
     """The differences a - b over n common seeds.
 
-    mean and std (with n - 1) are in the unit of the values; ci95 is the Student t interval (low,
-    high) of the mean, None if all differences are equal. p_value is two-sided, from
-    `sign_flip_p_value`; p_floor is the smallest p-value possible with n seeds: at n = 5 it is
-    0.0625, so that nothing can be significant at 0.05.
+    mean and std (with n - 1) are in the unit of the values; p_value is two-sided. p_floor is the
+    smallest p-value possible with n seeds: at n = 5 it is 0.0625 for the sign-flip test, so that
+    nothing can be significant at 0.05.
+
+    ci95 is the 95 % interval (low, high) of the mean and excludes zero exactly where p_value is at
+    most 0.05. None where there is no bounded one (below 6 seeds by sign flips), and where all
+    differences are equal, since nothing is known of their spread.
+
+    method says where ci95 and p_value come from: 'sign-flip' for both; 't' for the Student t
+    interval beside the sign-flip p-value; 'sequential' for both by `sequential`, valid at every n.
+
+    t_ci95 is the Student t interval, which below 10 seeds rests on the differences being normal;
+    None for one seed or equal differences.
     """
 
     n: int
@@ -57,68 +68,54 @@ class PairedComparison(NamedTuple):
     ci95: tuple[float, float] | None
     p_value: float | None
     p_floor: float | None
+    method: str = 't'
+    t_ci95: tuple[float, float] | None = None
 
 
 def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
-    """Compares two arms over the seeds that both have.
+    """Compares two arms over the seeds that both have, by the sign-flip test.
+
+    Below 10 seeds the interval inverts the test. From 10 on it is Student's, except where its p
+    and the test's are on different sides of 0.05: then the interval inverts the test too, so that
+    what is shown agrees.
 
     Args:
       a, b: one number per seed, the same seeds in the same order; none missing.
 
     Raises: ValueError where the lengths differ.
     """
-    pairs = np.array(list(zip(a, b, strict=True)), np.float64).reshape(-1, 2)
-    n = len(pairs)
-    if n == 0:
-        return PairedComparison(0, None, None, None, None, None)
-    differences = pairs[:, 0] - pairs[:, 1]
-    noise = ROUNDING * np.abs(pairs).max()
-    differences[np.abs(differences) <= noise] = 0
-    statistic = describe(differences)
-    std, ci95 = statistic['std'], statistic['ci95'] and tuple(statistic['ci95'])
-    if n > 1 and np.ptp(differences) <= noise:
-        std, ci95 = 0.0, None
-    # A mean within rounding error of zero is set to zero: no number of seeds would resolve it.
-    mean = 0.0 if abs(statistic['mean']) <= noise else statistic['mean']
-    p_value = sign_flip_p_value(differences)
-    return PairedComparison(n, mean, std, ci95, p_value, sign_flip_floor(n))
-
-
-def sign_flip_p_value(
-    differences: Sequence[float], seed: int = 0, num_resamples: int = 100_000
-) -> float | None:
-    """Two-sided p-value of "differences are distributed symmetrically about zero" (Fisher 1935).
-
-    The share of sign assignments whose sum is at least as far from zero as the observed one. Up to
-    16 differences all assignments are enumerated and the p-value is exact, at least 2 / 2**n;
-    above, it is (count + 1) / (num_resamples + 1) over random ones (Phipson and Smyth 2010).
-
-    Args:
-      differences: one per seed.
-      seed, num_resamples: of the random assignments; unused up to 16 differences.
-
-    Returns: the p-value, None without differences.
-    """
-    differences = np.asarray(differences, np.float64)
+    differences, noise = paired_differences(a, b)
     n = len(differences)
     if n == 0:
-        return None
-    # Sums equal up to rounding count as equal: accuracies are on a grid, so ties are common.
-    observed = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
-    if n <= MAX_ENUMERATED:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-        return float(np.mean(np.abs(signs @ differences) >= observed))
-    generator, count = np.random.default_rng(seed), 0
-    for start in range(0, num_resamples, 10_000):  # In chunks, to limit memory.
-        size = (min(10_000, num_resamples - start), n)
-        signs = 1.0 - 2.0 * generator.integers(0, 2, size, np.int8)
-        count += int(np.sum(np.abs(signs @ differences) >= observed))
-    return (count + 1) / (num_resamples + 1)
+        return PairedComparison(0, None, None, None, None, None)
+    statistic = describe(differences)
+    std, t_ci95 = statistic['std'], statistic['ci95'] and tuple(statistic['ci95'])
+    # A mean within rounding error of zero is set to zero: no number of seeds would resolve it.
+    mean = 0.0 if abs(statistic['mean']) <= noise else statistic['mean']
+    p_value, floor = sign_flip_p_value(differences), sign_flip_floor(n)
+    if n > 1 and np.ptp(differences) <= noise:
+        return PairedComparison(n, mean, 0.0, None, p_value, floor, 'sign-flip')
+    if n >= FEWEST_FOR_T and (p_value <= LEVEL) == excludes_zero(t_ci95):
+        return PairedComparison(n, mean, std, t_ci95, p_value, floor, 't', t_ci95)
+    ci95 = sign_flip_interval(differences, LEVEL)
+    return PairedComparison(n, mean, std, ci95, p_value, floor, 'sign-flip', t_ci95)
 
 
-def sign_flip_floor(n: int, num_resamples: int = 100_000) -> float:
-    """The smallest p-value that `sign_flip_p_value` can give for n >= 1 differences."""
-    return 2 / 2**n if n <= MAX_ENUMERATED else 1 / (num_resamples + 1)
+def paired_differences(a: Sequence[float], b: Sequence[float]) -> tuple[np.ndarray, float]:
+    """a - b as float64 (n,), exactly zero where it is rounding error alone, and that error's size.
+
+    Raises: ValueError where the lengths differ.
+    """
+    pairs = np.array(list(zip(a, b, strict=True)), np.float64).reshape(-1, 2)
+    differences = pairs[:, 0] - pairs[:, 1]
+    noise = ROUNDING * float(np.abs(pairs).max(initial=0))
+    differences[np.abs(differences) <= noise] = 0
+    return differences, noise
+
+
+def excludes_zero(interval: tuple[float, float] | None) -> bool:
+    """Whether an interval, both ends included, lies on one side of zero."""
+    return interval is not None and not interval[0] <= 0 <= interval[1]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -210,10 +207,16 @@ def compare_independent(
         return IndependentComparison(difference, error, None, None)
     ci95 = None
     if min(n, other_n) > 1:
-        degrees_of_freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (other_n - 1))
-        half_width = float(scipy.special.stdtrit(degrees_of_freedom, 0.975)) * error
+        degrees = welch_degrees(std, n, other_std, other_n)
+        half_width = float(scipy.special.stdtrit(degrees, 0.975)) * error
         ci95 = (difference - half_width, difference + half_width)
     return IndependentComparison(difference, error, difference / error, ci95)
+
+
+def welch_degrees(std: float, n: int, other_std: float, other_n: int) -> float:
+    """The degrees of freedom of `compare_independent`; both n at least 2, one std above 0."""
+    a, b = std**2 / n, other_std**2 / other_n
+    return (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (other_n - 1))
 
 
 def rank_correlation(

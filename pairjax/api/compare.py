@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pairjax.analysis.paired import compare_workdirs
+from pairjax.analysis.paired import ComparisonOptions, compare_workdirs
 from pairjax.api.run import Results
 from pairjax.errors import UserError, shown
 
@@ -13,6 +13,8 @@ def compare(
     *arms: Results | Path | str,
     measure: str = 'final_test_accuracy',
     against_first: bool = False,
+    margin: float | None = None,
+    sequential: bool = False,
 ) -> pd.DataFrame:
     """Compares every two of several trials over their common seeds, as launch/compare.py does.
 
@@ -21,17 +23,25 @@ def compare(
         'WORKDIR:all' name others.
       measure: a statistic of summary.json.
       against_first: compare all others with the first alone.
+      margin: a fraction; differences below it count as none, and equivalence is tested.
+      sequential: intervals and p-values that are valid at every number of seeds at once.
 
     Returns: a row per pair of arms: a, b; n common seeds; difference a - b, a fraction, with its
-      95 % interval low to high; p of the sign-flip test, Holm's p over all rows; seeds_needed to
-      resolve such a difference.
+      95 % interval low to high, None where it is unbounded; p of the sign-flip or sequential test,
+      Holm's p over all rows; the verdict on a: better, worse, equivalent or unresolved;
+      seeds_needed to resolve such a difference; with a margin Holm's equivalence_p.
     Raises: UserError where something is missing or may not be paired.
     """
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(
+            f'compare: margin={margin} must be a fraction, such as 0.005 for 0.5 points'
+        )
     arguments = []
     for arm in arms:
         if not isinstance(arm, Results | Path | str):
             raise UserError(f'compare: {shown(arm)} must be results of pairjax.run or a workdir')
         arguments.append(str(arm.workdir if isinstance(arm, Results) else arm))
+    options = ComparisonOptions(against_first, margin, sequential)
     rows = [
         {
             'a': pair.a,
@@ -42,8 +52,10 @@ def compare(
             'high': pair.paired.ci95 and pair.paired.ci95[1],
             'p': pair.paired.p_value,
             'holm_p': pair.adjusted_p,
+            'verdict': pair.verdict,
             'seeds_needed': pair.seeds_needed,
+            **({'equivalence_p': pair.equivalence.adjusted_p} if pair.equivalence else {}),
         }
-        for pair in compare_workdirs(arguments, measure, against_first).pairs
+        for pair in compare_workdirs(arguments, measure, options).pairs
     ]
     return pd.DataFrame(rows).astype({'seeds_needed': 'Int64'})

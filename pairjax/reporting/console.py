@@ -7,8 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.results import ExperimentResult
+from pairjax.analysis.selection import (
+    gain_of_best_epoch,
+    gain_of_selection,
+    tied_with_selected,
+)
 from pairjax.analysis.statistics import describe
-from pairjax.reporting.format import format_statistic
+from pairjax.reporting.format import format_statistic, points, points_span
 from pairjax.reporting.plots.curves import draw_training_curves, save_figure
 from pairjax.reporting.tables import Cell, console_table, percent
 
@@ -22,12 +27,13 @@ ALL_PAIRS = 'exact_pair_accuracy'
 
 
 def accuracy_table(result: ExperimentResult) -> Table:
-    """One row per trial: accuracies and seconds; * marks the one that validation selects."""
+    """One row per trial; * marks the one that validation selects, ~ those tied with it."""
     has_all_pairs = any(trial.statistic(ALL_PAIRS) for trial in result.trials)
     measures = ACCURACIES | ({ALL_PAIRS: 'all test pairs'} if has_all_pairs else {})
-    trials = result.trials
+    trials, tied = result.trials, tied_with_selected(result)
+    marks = {result.selected: '*', **dict.fromkeys(tied, '~')}
     columns = {
-        'trial': [f'{t.index}{"*" * (t.index == result.selected)} {t.name}' for t in trials],
+        'trial': [f'{t.index}{marks.get(t.index, "")} {t.name}' for t in trials],
         'parameters': [trial.num_params for trial in trials],
         'n': [trial.n for trial in trials],
         **{heading: [t.statistic(name) for t in trials] for name, heading in measures.items()},
@@ -52,6 +58,8 @@ def show_results(result: ExperimentResult, console: Console) -> None:
                 f'{trial.name}: the loss of seeds {trial.failed_seeds} became NaN; no statistic '
                 'counts them'
             )
+    for note in selection_notes(result):
+        say(note)
     timing = result.timing
     say(
         f'{timing["seconds_per_run"]:.2f} s per run on {timing["devices"]} devices '
@@ -65,6 +73,31 @@ def show_results(result: ExperimentResult, console: Console) -> None:
         save_figure(draw_training_curves(selected.metrics, selected.name), path)
         where += f', curves in {path}'
     say(where)
+
+
+def selection_notes(result: ExperimentResult) -> list[str]:
+    """What choosing the best of several adds by luck alone, and which trials are tied."""
+    notes, trial = [], result.selected_trial
+    if trial is None:
+        return notes
+    epochs, trials = gain_of_best_epoch(trial), gain_of_selection(result)
+    if epochs and epochs['ci95']:
+        notes.append(
+            f'best on test reads {points(epochs["mean"])} points {points_span(*epochs["ci95"])} '
+            'above what the same epochs reach with other seeds: luck of the choice'
+        )
+    if trials and trials['ci95']:
+        notes.append(
+            f'* selected by validation accuracy, which reads {points(trials["mean"])} points '
+            f'{points_span(*trials["ci95"])} too high where one seed chooses the best of '
+            f'{len(result.trials)} trials'
+        )
+    if tied_with_selected(result):
+        notes.append(
+            '~ tied with it: a paired difference in validation accuracy that Holm-adjusted p does '
+            'not resolve at 0.05'
+        )
+    return notes
 
 
 def show_evaluation(rows: Sequence[Mapping[str, Any]], console: Console) -> None:

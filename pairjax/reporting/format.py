@@ -34,7 +34,7 @@ def format_statistic(
 
 def format_difference(comparison: PairedComparison | IndependentComparison) -> str:
     """A difference with its 95 % interval in percentage points: '+1.50 [+0.25, +2.75]'."""
-    return f'{points(comparison.mean)} {points_span(*interval(comparison))}'
+    return f'{points(comparison.mean)} {interval_text(comparison)}'
 
 
 def format_ratio(ratio: float | None, low: float | None, high: float | None) -> str:
@@ -54,6 +54,19 @@ def interval(
     return comparison.ci95 or (None, None)
 
 
+def interval_text(comparison: PairedComparison | IndependentComparison) -> str:
+    """The 95 % interval in percentage points; '(unbounded)' where n seeds allow no bounded one."""
+    if is_unbounded(comparison):
+        return '(unbounded)'
+    return points_span(*interval(comparison))
+
+
+def is_unbounded(comparison: PairedComparison | IndependentComparison) -> bool:
+    """Whether n seeds that differ are too few for a bounded interval by the comparison's test."""
+    paired = isinstance(comparison, PairedComparison)
+    return paired and comparison.ci95 is None and bool(comparison.std)
+
+
 def span(low: float | None, high: float | None, format_spec: str) -> str:
     """An interval such as '[0.59, 2.67]', bounds in `format_spec`; '[-]' if a bound is None."""
     return '[-]' if low is None or high is None else f'[{low:{format_spec}}, {high:{format_spec}}]'
@@ -66,7 +79,7 @@ def points_span(low: float | None, high: float | None) -> str:
 
 def paired_text(paired: PairedComparison) -> str:
     """A paired difference with its interval and n: '+1.50 points [+0.25, +2.75] (n = 10)'."""
-    return f'{points(paired.mean)} points {points_span(*interval(paired))} (n = {paired.n})'
+    return f'{points(paired.mean)} points {interval_text(paired)} (n = {paired.n})'
 
 
 def mean_text(values: pd.Series) -> str:

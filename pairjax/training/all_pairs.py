@@ -26,15 +26,26 @@ def exact_argmax_accuracy(
     Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
     """
-    num_pairs = _count_pairs(labels)
+    counts = argmax_correct_by_image(first, second, labels, table)
+    return int(counts.sum()) // 2 / _count_pairs(labels)
+
+
+def argmax_correct_by_image(
+    first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
+) -> np.ndarray:
+    """How many of the 2 (n - 1) ordered pairs with each image are decided correctly: (n,) int64.
+
+    Arguments and errors as for `exact_argmax_accuracy`.
+    """
+    _count_pairs(labels)
     as_first, as_second = (_confusion(p, labels, len(table)) for p in (first, second))
-    num_correct = 0
     # A decision is correct where the relation holds for the labels and for the predictions, or for
-    # neither; summed over the second image's label and the first image's prediction.
+    # neither; by the image's class and prediction, summed over its partner's.
+    counts = np.zeros(len(labels), np.int64)
     for holds in (table.astype(np.int64), (~table).astype(np.int64)):
-        num_correct += int(((as_first @ holds) * (holds @ as_second)).sum())
-    with_itself = int((table[first, second] == table[labels, labels]).sum())
-    return (num_correct - with_itself) / num_pairs
+        counts += (holds @ as_second @ holds.T)[labels, first]
+        counts += (holds.T @ as_first @ holds)[labels, second]
+    return counts - 2 * (table[first, second] == table[labels, labels])
 
 
 def exact_probability_accuracy(
@@ -55,18 +66,31 @@ def exact_probability_accuracy(
     Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
     """
-    num_pairs, num_images = _count_pairs(labels), len(labels)
+    counts = probability_correct_by_image(first, second, labels, table)
+    return int(counts.sum()) // 2 / _count_pairs(labels)
+
+
+def probability_correct_by_image(
+    first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
+) -> np.ndarray:
+    """How many of the 2 (n - 1) ordered pairs with each image are decided correctly: (n,) int64.
+
+    Arguments and errors as for `exact_probability_accuracy`.
+    """
+    _count_pairs(labels)
+    num_images = len(labels)
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     weights = (first @ table.astype(np.float64), second.T)
     targets = table[:, labels]  # (classes, n)
     step = max(1, _CHUNK_PAIRS // num_images)
-    num_correct = 0
+    counts = np.zeros(num_images, np.int64)
     for start in range(0, num_images, step):
         rows = slice(start, start + step)
-        decided = weights[0][rows] @ weights[1] > 0.5
-        correct = decided == targets[labels[rows]]
-        num_correct += int(np.count_nonzero(correct)) - int(np.trace(correct[:, rows]))
-    return num_correct / num_pairs
+        correct = (weights[0][rows] @ weights[1] > 0.5) == targets[labels[rows]]
+        np.fill_diagonal(correct[:, start:], False)
+        counts[rows] += np.count_nonzero(correct, axis=1)
+        counts += np.count_nonzero(correct, axis=0)
+    return counts
 
 
 def sampled_pairs(num_images: int, num_pairs: int = 10_000, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_results import make_experiment, make_trial
 
-from pairjax.analysis.selection import gain_of_choosing
+from pairjax.analysis.selection import (
+    gain_of_best_epoch,
+    gain_of_choosing,
+    gain_of_selection,
+    tied_with_selected,
+)
+from pairjax.reporting.console import accuracy_table
 
 
 def test_by_hand():
@@ -43,3 +50,23 @@ def test_failed_runs_are_not_chosen():
     # What no other seed has cannot be judged.
     assert gain_of_choosing(pd.DataFrame([[0.9, np.nan], [np.nan, 0.8]]))['mean'] is None
     assert gain_of_choosing(pd.DataFrame([[0.9, 0.8]]))['mean'] is None
+
+
+def test_the_best_epoch_and_the_selected_trial_have_their_gains():
+    trials = [make_trial([0.9, 0.92, 0.91], [0.95, 0.93, 0.94]), make_trial([0.5, 0.6, 0.55])]
+    result = make_experiment('x', trials)
+    # Each seed's best epoch is the second; the other two reach their mean there.
+    expected = np.mean([0.95 - 0.935, 0.93 - 0.945, 0.94 - 0.94])
+    assert gain_of_best_epoch(result.trials[0])['mean'] == pytest.approx(expected)
+    expected = np.mean([0.9 - 0.915, 0.92 - 0.905, 0.91 - 0.91])
+    assert gain_of_selection(result)['mean'] == pytest.approx(expected)
+    assert gain_of_selection(make_experiment('y', trials[:1])) is None
+
+
+def test_trials_that_are_not_resolved_are_tied_with_the_selected():
+    generator = np.random.default_rng(0)
+    best = generator.uniform(0.8, 0.9, 10)
+    close, far = best + generator.normal(0, 0.01, 10), best - generator.uniform(0.02, 0.05, 10)
+    result = make_experiment('x', [make_trial(list(v)) for v in (far, best, close)], selected=1)
+    assert tied_with_selected(result) == [2]
+    assert [row.split()[0] for row in accuracy_table(result).columns[0].cells] == ['0', '1*', '2~']

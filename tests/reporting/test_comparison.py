@@ -1,6 +1,7 @@
 """Paired comparison of trials: which seeds, which figures, what is printed, drawn and refused."""
 
 import io
+import itertools
 import json
 import math
 import subprocess
@@ -14,7 +15,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from rich.console import Console
 
-from pairjax.analysis.paired import compare_workdirs, seed_list
+from pairjax.analysis.paired import ComparisonOptions, compare_workdirs, seed_list
 from pairjax.analysis.statistics import describe, seeds_to_resolve
 from pairjax.config import default_config
 from pairjax.errors import UserError
@@ -68,7 +69,7 @@ def workdir(tmp_path):
 
 
 def printed(comparison):
-    console = Console(file=io.StringIO(), width=160, highlight=False)
+    console = Console(file=io.StringIO(), width=220, highlight=False)
     show_comparison(comparison, console)
     return console.file.getvalue()
 
@@ -95,8 +96,9 @@ def test_seeds_are_paired_by_number_and_the_common_ones_are_used(workdir):
     np.testing.assert_allclose(pair.differences, [0.025, 0.025, 0.034, -0.015])
     assert pair.paired.mean == pytest.approx(0.01725) and pair.paired.n == 4
     interval = scipy.stats.ttest_rel(*expected).confidence_interval()
-    assert pair.paired.ci95 == pytest.approx(tuple(interval))
+    assert pair.paired.t_ci95 == pytest.approx(tuple(interval)) and pair.paired.ci95 is None
     text = printed(comparison)
+    assert '(unbounded)' in text and 'n = 4 seeds allow no bounded 95 % interval' in text
     assert 'n = 4 common seeds 4 to 7' in text
     assert 'a: seeds 2 to 3 left out' in text and 'b: seeds 8 to 11 left out' in text
 
@@ -149,7 +151,9 @@ def test_p_values_are_adjusted_over_all_pairs_and_power_is_planned_at_that_level
 
 def test_all_others_are_compared_with_the_first_alone_where_asked(workdir):
     arms = [workdir(n, trial(v)) for n, v in zip('abc', [A, B, A], strict=True)]
-    pairs = compare_workdirs(arms, 'final_test_accuracy', against_first=True).pairs
+    pairs = compare_workdirs(
+        arms, 'final_test_accuracy', ComparisonOptions(against_first=True)
+    ).pairs
     assert [(pair.a, pair.b) for pair in pairs] == [('b', 'a'), ('c', 'a')]
     every_two = compare(*arms).pairs
     assert pairs[0].paired.mean == -every_two[0].paired.mean != 0
@@ -254,9 +258,14 @@ def test_tables_show_percents_with_intervals_and_n(workdir):
     differences = np.subtract(A, B) / 10
     half = 2.364624 * differences.std(ddof=1) / math.sqrt(8)
     low, high = differences.mean() - half, differences.mean() + half
-    assert pair[:3] == ['a - b', '8', f'+{differences.mean():.2f} [+{low:.2f}, +{high:.2f}]']
-    assert pair[3:5] == ['0.0078', '0.0078'] and pair[6] == '-'
-    assert pair[5].startswith(f'{np.std(A) / np.std(B):.2f} [')
+    # Of the 255 subset means the sixth from either end: 6 = floor(256 * 0.025).
+    assert pair[:3] == ['a - b', '8', f'+{differences.mean():.2f} [+1.50, +2.30]']
+    subsets = itertools.chain(*(itertools.combinations(differences, k) for k in range(1, 9)))
+    means = sorted(np.mean(subset) for subset in subsets)
+    assert [means[5], means[-6]] == pytest.approx([1.4958, 2.3], abs=0.01)
+    assert pair[3:6] == ['0.0078', '0.0078', 'better']
+    assert pair[6] == f'[+{low:.2f}, +{high:.2f}]' and pair[8] == '-'
+    assert pair[7].startswith(f'{np.std(A) / np.std(B):.2f} [')
     assert 'adjusted for 1 comparison\n' in text and 'optimistic' not in text
     assert 'seeds needed:' not in text and 'no p can' not in text
 

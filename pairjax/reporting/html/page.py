@@ -24,11 +24,21 @@ from pairjax.reporting.plots.comparison import draw_comparison
 from pairjax.reporting.plots.curves import draw_training_curves, figure_bytes
 from pairjax.reporting.plots.sweeps import draw_models
 from pairjax.reporting.tables import percent, tabulate
+from pairjax.reporting.text import as_latex, comparison_paragraphs
 
 # What templates may call: modules by their names, and functions.
 MODULES = {'error_analysis': error_analysis, 'mistakes': mistakes, 'sweep': sweep, 'tables': tables}
 FUNCTIONS = (
-    *(comparison_notes, describe, difference_columns, flatten, seed_list, draw_comparison),
+    *(
+        comparison_notes,
+        comparison_paragraphs,
+        as_latex,
+        describe,
+        difference_columns,
+        flatten,
+        seed_list,
+        draw_comparison,
+    ),
     *(draw_distances, draw_models, draw_reliability, draw_training_curves),
 )
 

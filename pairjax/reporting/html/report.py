@@ -10,6 +10,12 @@ from pairjax.analysis.arms import ComparedTrial, check_paired
 from pairjax.analysis.error_analysis import PairPredictions
 from pairjax.analysis.paired import Comparison, compare_trials
 from pairjax.analysis.results import FINAL, ExperimentResult, read_experiment
+from pairjax.analysis.seeds_and_images import (
+    FEW_IMAGES,
+    RunAccuracies,
+    accuracies_of_predictions,
+    compare_over_images,
+)
 from pairjax.errors import UserError
 from pairjax.reporting.html.page import render_html
 from pairjax.reporting.html.tables import changed_fields
@@ -63,7 +69,7 @@ def render_report(
 ) -> str:
     """The page of `write_report`: several experiments side by side, and each of them."""
     title = f'{len(results)} experiments' if len(results) > 1 else results[0].name
-    sections = side_by_side(results) if len(results) > 1 else []
+    sections = side_by_side(results, predictions) if len(results) > 1 else []
     for result, answers in zip(results, predictions, strict=True):
         body = render_html(
             'experiment.html', result=result, predictions=answers, command=command(result.config)
@@ -72,13 +78,21 @@ def render_report(
     return render_html('report.html', title=title, sections=sections)
 
 
-def side_by_side(results: Sequence[ExperimentResult]) -> list[tuple[str, str]]:
+def side_by_side(
+    results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str]
+) -> list[tuple[str, str]]:
     """The selected trials in one table, then paired comparisons: titles and bodies of sections."""
     selected = [(result, result.selected_trial) for result in results]
     arms = [ComparedTrial(result.name, result, trial) for result, trial in selected if trial]
     if not arms:
         return []
     comparisons, reasons = compare_paired_arms(arms)
+    found = {
+        result.name: accuracies_of_predictions(answers)
+        for result, answers in zip(results, predictions, strict=True)
+        if isinstance(answers, PairPredictions) and len(answers.images) <= FEW_IMAGES
+    }
+    comparisons = [over_images(comparison, found) for comparison in comparisons]
     curves = {arm.name: arm.trial.metrics for arm in arms}
     overview = {'results': results, 'arms': arms, 'reasons': reasons, 'curves': curves}
     sections = [('Overview', render_html('overview.html', **overview))]
@@ -87,6 +101,14 @@ def side_by_side(results: Sequence[ExperimentResult]) -> list[tuple[str, str]]:
         body = render_html('comparison.html', comparison=comparison)
         sections.append((f'Paired comparison: {names}', body))
     return sections
+
+
+def over_images(comparison: Comparison, found: Mapping[str, RunAccuracies]) -> Comparison:
+    """The comparison with intervals over seeds and test images, where all its arms have them."""
+    if not all(arm.name in found for arm in comparison.arms):
+        return comparison
+    crossed = [compare_over_images(found[pair.a], found[pair.b]) for pair in comparison.pairs]
+    return comparison._replace(crossed=crossed)
 
 
 def compare_paired_arms(arms: Sequence[ComparedTrial]) -> tuple[list[Comparison], list[str]]:

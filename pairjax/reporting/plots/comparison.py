@@ -1,17 +1,19 @@
 """The plot of a paired comparison."""
 
 import textwrap
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairjax.analysis.paired import LEVEL, Comparison, measure_name
+from pairjax.analysis.paired import LEVEL, Comparison, Pair, measure_name
 from pairjax.analysis.statistics import describe
 from pairjax.reporting.plots.curves import (
     LINE_STYLES,
     STYLE,
+    interval_bars,
     new_figure,
     plot_means,
     set_title,
@@ -43,7 +45,8 @@ def draw_comparison(comparison: Comparison) -> Figure:
     _draw_arms(left, comparison, arms)
     _draw_differences(right, comparison, pairs)
     name, n = measure_name(comparison.measure), len(comparison.seeds)
-    set_title(figure, f'{name}, paired over n = {n} seeds: means with 95 % intervals')
+    always = ' valid at every n' if comparison.options.sequential else ''
+    set_title(figure, f'{name}, paired over n = {n} seeds: means with 95 % intervals{always}')
     return figure
 
 
@@ -65,16 +68,38 @@ def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     axes.grid(False, axis='x')
 
 
+def _level(pairs: Sequence[Pair]) -> int:
+    return 95 if pairs[0].paired.method == 'sequential' else 90
+
+
+def _draw_margin(axes: Axes, pairs: Sequence[Pair]) -> None:
+    """Shades what counts as no difference, and draws the intervals that must be inside."""
+    if pairs[0].equivalence is None:
+        return
+    margin = 100 * pairs[0].equivalence.margin
+    axes.axvspan(-margin, margin, color='#dddddd', alpha=0.6, linewidth=0, zorder=0)
+    for place, pair in enumerate(pairs):
+        if pair.equivalence.interval is not None:
+            ends = 100 * np.array(pair.equivalence.interval)
+            axes.plot(ends, [place, place], color=OURS.colour, linewidth=4, alpha=0.5, zorder=2)
+
+
 def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     pairs = comparison.pairs
     axes.axvline(0, color='black', linewidth=0.8)
+    _draw_margin(axes, pairs)
     for place, pair in enumerate(pairs):
-        dots, mean, ci95 = 100 * np.array(pair.differences), pair.paired.mean, pair.paired.ci95
+        dots, mean = 100 * np.array(pair.differences), pair.paired.mean
         axes.plot(dots, np.full(len(dots), place - ASIDE), '.', **DOTS)
-        half_width = 0 if ci95 is None else 50 * np.ptp(ci95)
+        bars = interval_bars([pair.paired])
         style = MEANS | {'markerfacecolor': OURS.colour if pair.adjusted_p <= LEVEL else 'white'}
-        plot_means(axes, 100 * mean, place, half_width, OURS, horizontal=True, **style)
+        plot_means(axes, 100 * mean, place, bars, OURS, horizontal=True, **style)
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
-    axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds')
+    shaded = (
+        ''
+        if pairs[0].equivalence is None
+        else f'\nshaded: within the margin; thick: {_level(pairs)} %'
+    )
+    axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds{shaded}')
     axes.grid(False, axis='y')

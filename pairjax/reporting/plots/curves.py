@@ -2,11 +2,12 @@
 
 import io
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from pairjax.analysis.statistics import PairedComparison
 from pairjax.system import writing
 
 
@@ -109,6 +111,15 @@ def statistics_frame(statistics: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return frame
 
 
+def interval_bars(comparisons: Sequence[PairedComparison]) -> np.ndarray:
+    """From each mean difference to the ends of its 95 % interval, (2, n) percentage points.
+
+    Zero where there is no interval.
+    """
+    ends = [(c.mean - c.ci95[0], c.ci95[1] - c.mean) if c.ci95 else (0, 0) for c in comparisons]
+    return 100 * np.array(ends, float).reshape(-1, 2).T
+
+
 def plot_means(
     axes: Axes,
     x: ArrayLike,
@@ -124,7 +135,7 @@ def plot_means(
     Args:
       axes: where to draw.
       x, y: positions of the means.
-      half_widths: from the mean to an end of its bar; NaN for no bar.
+      half_widths: from the mean to an end of its bar, (n,), or (2, n) to both; NaN for no bar.
       line_style: its colour and marker are used; for a line, pass `linestyle`.
       label: text in the legend.
       horizontal: whether the bars are along x.

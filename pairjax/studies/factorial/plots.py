@@ -12,6 +12,7 @@ from pairjax.analysis.statistics import describe
 from pairjax.reporting.plots.curves import (
     LINE_STYLES,
     STYLE,
+    interval_bars,
     new_figure,
     plot_means,
     set_title,
@@ -72,7 +73,7 @@ def draw_effects(design: Design, sharing: Sequence[Effect]) -> Figure:
             rows = [r for r in sharing if (r.a.network, r.b.sharing) == (network.name, other)]
             places = [design.aux_weights.index(row.a.aux_weight) + shift for row in rows]
             means = [100 * row.paired.mean for row in rows]
-            bars = [50 * np.ptp(row.paired.ci95 or (0, 0)) for row in rows]
+            bars = interval_bars([row.paired for row in rows])
             if rows:
                 label = f'against {BRANCHES[other]}'
                 plot_means(axes, places, means, bars, LINE_STYLE_OF[other], label, **MEANS)

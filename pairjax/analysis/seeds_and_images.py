@@ -1,0 +1,185 @@
+"""Intervals for another seed *and* other test images, as crossed random effects.
+
+All seeds of an experiment take their test pairs from one pool of images. An interval over seeds
+says what another seed would reach on these images; it leaves out the chance of having got them.
+
+The accuracy of seed s moves by influence[s, i] when image i is left in or taken out: to first order
+an average over ordered pairs is a sum over images (Hoeffding 1948; for all pairs of a pool, the
+U-statistic's own). Two seeds have in common what the images do to both. With seeds and images as
+crossed random effects the variance of the mean over n seeds is
+
+    S**2 / n + C
+
+where S**2 is the variance between seeds, as always, and C the mean over two different seeds of the
+sum over images of influence[s, i] influence[t, i]. The products of different seeds alone count, so
+that the chance of single pairs, which S**2 / n has already, is not counted again. The degrees of
+freedom are Satterthwaite's (1946).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+
+from pairjax.analysis.error_analysis import PairPredictions
+from pairjax.analysis.statistics import LEVEL
+
+# Above this many images their part of an interval is small beside that of ten seeds.
+FEW_IMAGES = 5_000
+
+
+class RunAccuracies(NamedTuple):
+    """Test accuracies of an arm's runs and what single images did to them.
+
+    Attributes:
+      seeds: (n,).
+      accuracies: (n,) fractions.
+      influence: (n, images) float64, see the module; a row sums to about zero.
+      pairs: what was averaged over, in words.
+    """
+
+    seeds: Sequence[int]
+    accuracies: np.ndarray
+    influence: np.ndarray
+    pairs: str
+
+    def of_seeds(self, seeds: Sequence[int]) -> 'RunAccuracies':
+        """The runs of these seeds, in their order."""
+        places = [list(self.seeds).index(seed) for seed in seeds]
+        return self._replace(
+            seeds=seeds, accuracies=self.accuracies[places], influence=self.influence[places]
+        )
+
+
+class CrossedInterval(NamedTuple):
+    """A mean with its intervals over seeds alone and over seeds and images, fractions.
+
+    Attributes:
+      n, num_images: seeds and images.
+      mean: over seeds.
+      seeds_only: the 95 % t interval over seeds.
+      ci95: the 95 % interval over seeds and images.
+      image_share: of the variance, the part that the images have, 0 to 1.
+      pairs: what each accuracy was averaged over, in words.
+    """
+
+    n: int
+    num_images: int
+    mean: float
+    seeds_only: tuple[float, float]
+    ci95: tuple[float, float]
+    image_share: float
+    pairs: str = ''
+
+
+def crossed_interval(accuracies: np.ndarray, influence: np.ndarray) -> CrossedInterval | None:
+    """The interval of a mean accuracy, or of a mean difference, over seeds and images.
+
+    Args:
+      accuracies: (n,) of the seeds; for a paired difference the differences.
+      influence: (n, images), see `RunAccuracies`; for a difference the difference of influences.
+
+    Returns: None below two seeds, and where all accuracies are equal.
+    """
+    n, num_images = influence.shape
+    if n < 2 or np.ptp(accuracies) == 0:
+        return None
+    mean, of_seeds = float(np.mean(accuracies)), float(np.var(accuracies, ddof=1)) / n
+    of_images = image_variance(influence)
+    variance = of_seeds + of_images
+    degrees = variance**2 / (of_seeds**2 / (n - 1) + of_images**2 / (num_images - 1))
+    return CrossedInterval(
+        *(n, num_images, mean, _interval(mean, of_seeds, n - 1)),
+        *(_interval(mean, variance, degrees), of_images / variance),
+    )
+
+
+def image_variance(influence: np.ndarray) -> float:
+    """C of the module: the variance that images give the mean over seeds, at least zero."""
+    n = len(influence)
+    # The sum over two different seeds is that over all pairs of seeds without each with itself.
+    together = float(np.square(influence.sum(axis=0)).sum() - np.square(influence).sum())
+    return max(0.0, together / (n * (n - 1)))
+
+
+def _interval(mean: float, variance: float, degrees: float) -> tuple[float, float]:
+    half_width = float(scipy.special.stdtrit(degrees, 1 - LEVEL / 2)) * math.sqrt(variance)
+    return mean - half_width, mean + half_width
+
+
+def compare_over_images(a: RunAccuracies, b: RunAccuracies) -> CrossedInterval | None:
+    """The paired difference a - b over common seeds, of runs tested on the same images.
+
+    Returns: None below two common seeds, and where all differences are equal.
+    """
+    common = sorted(set(a.seeds) & set(b.seeds))
+    if len(common) < 2:
+        return None
+    one, other = a.of_seeds(common), b.of_seeds(common)
+    found = crossed_interval(one.accuracies - other.accuracies, one.influence - other.influence)
+    return found and found._replace(pairs=a.pairs)
+
+
+def accuracies_of_predictions(found: PairPredictions) -> RunAccuracies:
+    """Over the test pairs that each seed drew: the final test accuracy of summary.json."""
+    influence = [
+        influence_of_pairs(pairs, correct, len(found.images))
+        for pairs, correct in zip(found.pairs, found.correct, strict=True)
+    ]
+    words = f"each seed's {found.pairs.shape[1]:,} test pairs"
+    return RunAccuracies(found.seeds, found.correct.mean(axis=1), np.array(influence), words)
+
+
+def influence_of_pairs(pairs: np.ndarray, correct: np.ndarray, num_images: int) -> np.ndarray:
+    """What each image did to one run's accuracy over drawn pairs: (num_images,) float64.
+
+    Args:
+      pairs: (n, 2) indices of images.
+      correct: (n,) bool.
+      num_images: of the pool.
+    """
+    residuals = np.repeat(correct - correct.mean(), 2) / len(pairs)
+    return np.bincount(pairs.ravel(), weights=residuals, minlength=num_images)
+
+
+def influence_of_all_pairs(correct_by_image: np.ndarray) -> tuple[float, np.ndarray]:
+    """One run's accuracy over all ordered pairs, and what each image did to it (images,).
+
+    Args:
+      correct_by_image: how many of the 2 (images - 1) ordered pairs with each image are right.
+    """
+    num_images = len(correct_by_image)
+    # An image is in two places of a pair, so its share moves the accuracy twice.
+    shares = correct_by_image / (2 * (num_images - 1))
+    accuracy = float(shares.mean())
+    return accuracy, 2 * (shares - accuracy) / num_images
+
+
+def two_way_bootstrap(
+    pairs: np.ndarray, values: np.ndarray, num_images: int, num_resamples: int = 999, seed: int = 0
+) -> tuple[float, float]:
+    """The pigeonhole bootstrap's 95 % percentile interval of a mean over seeds and pairs.
+
+    Seeds and images are resampled with replacement, and a pair counts as often as its seed and its
+    two images were drawn (Owen 2007, "The pigeonhole bootstrap"). It counts the chance of single
+    pairs several times over, so that it is wider than `crossed_interval`.
+
+    Args:
+      pairs: (n, m, 2) indices of images.
+      values: (n, m) of the pairs, such as the difference of two arms' correct answers.
+      num_images: of the pool.
+      num_resamples, seed: of the bootstrap.
+    """
+    generator, n = np.random.default_rng(seed), len(pairs)
+    means = np.empty(num_resamples)
+    for i in range(num_resamples):
+        images = np.bincount(
+            generator.integers(0, num_images, num_images), minlength=num_images
+        ).astype(np.float64)
+        seeds = np.bincount(generator.integers(0, n, n), minlength=n)
+        weights = images[pairs[..., 0]] * images[pairs[..., 1]] * seeds[:, None]
+        means[i] = (weights * values).sum() / weights.sum()
+    low, high = np.percentile(means, [100 * LEVEL / 2, 100 - 100 * LEVEL / 2])
+    return float(low), float(high)

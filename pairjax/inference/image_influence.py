@@ -1,0 +1,80 @@
+"""What single test images do to the accuracies of trained runs: restored and evaluated again."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from scipy.special import softmax
+
+from pairjax.analysis.arms import ComparedTrial
+from pairjax.analysis.paired import Comparison
+from pairjax.analysis.seeds_and_images import (
+    RunAccuracies,
+    accuracies_of_predictions,
+    compare_over_images,
+    influence_of_all_pairs,
+)
+from pairjax.data.pairs import make_pools, relation_table
+from pairjax.errors import UserError
+from pairjax.inference.pair_predictions import predict_test_pairs
+from pairjax.inference.restore import load_trained_digits, restore_trial
+from pairjax.runtime.plan import read_plan
+from pairjax.runtime.vectorize import configure_jax
+from pairjax.training import evaluate
+from pairjax.training.all_pairs import argmax_correct_by_image, probability_correct_by_image
+
+
+def with_images(comparison: Comparison) -> Comparison:
+    """The comparison with intervals over seeds and test images, from the newest checkpoints.
+
+    Over all ordered pairs of the pool where every arm decides by its digits alone, else over the
+    test pairs that each seed drew. Where one cannot be evaluated, a sentence says so instead.
+    """
+    configure_jax()
+    heads = {arm.trial.hyperparameters.get('model.head', 'learned') for arm in comparison.arms}
+    try:
+        if 'learned' in heads:
+            found = [over_drawn_pairs(arm, comparison.seeds) for arm in comparison.arms]
+        else:
+            found = [over_all_pairs(arm, comparison.seeds) for arm in comparison.arms]
+    except UserError as error:
+        note = f'no interval over other test digits: {str(error).rstrip(".")}'
+        return comparison._replace(crossed_note=note)
+    by_name = {arm.name: runs for arm, runs in zip(comparison.arms, found, strict=True)}
+    crossed = [compare_over_images(by_name[p.a], by_name[p.b]) for p in comparison.pairs]
+    return comparison._replace(crossed=crossed)
+
+
+def over_drawn_pairs(arm: ComparedTrial, seeds: Sequence[int]) -> RunAccuracies:
+    """Over the test pairs that each seed drew.
+
+    Raises: UserError where images or checkpoints are missing, damaged or not those of the training.
+    """
+    return accuracies_of_predictions(
+        predict_test_pairs(arm.experiment.workdir, arm.trial.index, seeds)
+    )
+
+
+def over_all_pairs(arm: ComparedTrial, seeds: Sequence[int]) -> RunAccuracies:
+    """Over all ordered pairs of distinct test images, of a model that decides by its digits alone.
+
+    Raises: as `over_drawn_pairs`.
+    """
+    workdir = arm.experiment.workdir
+    plan = read_plan(workdir, fetch=False)
+    digits = load_trained_digits(plan, workdir)
+    restored = restore_trial(plan, workdir, arm.trial.index, seeds)
+    config, labels = restored.config, np.asarray(digits.test_labels)
+    table = relation_table(config.data.relation, digits.num_classes)
+    both = restored.apply(partial(evaluate.digit_logits, config), make_pools(digits))
+    rows = []
+    for places in zip(*both, strict=True):
+        if config.model.head == 'argmax':
+            counts = argmax_correct_by_image(*(p.argmax(axis=1) for p in places), labels, table)
+        else:
+            beliefs = (softmax(place.astype(np.float64), axis=1) for place in places)
+            counts = probability_correct_by_image(*beliefs, labels, table)
+        rows.append(influence_of_all_pairs(counts))
+    accuracies, influence = (np.array(column) for column in zip(*rows, strict=True))
+    words = f'all {len(labels) * (len(labels) - 1):,} ordered pairs of the test images'
+    return RunAccuracies(restored.seeds, accuracies, influence, words)

@@ -1,0 +1,102 @@
+"""Runs every simulation and writes docs/statistics.md."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pairjax.analysis.sequential import PRIOR_SEEDS
+from pairjax.reporting.markdown import render
+from pairjax.reporting.plots.curves import save_figure
+from pairjax.reporting.plots.sequential import draw_sequence
+from pairjax.studies.statistics import fixed, images, looking, populations
+from pairjax.system import replace_text
+
+# Per number of images the numbers of seeds, and repeats.
+IMAGE_DESIGN = {2_000: ((2, 3, 5, 10, 20, 50), 2_000), 10_000: ((5, 10, 50), 1_000)}
+BOOTSTRAPS = 300
+
+
+def write_statistics(out: Path, scale: float = 1.0, say: Callable[[str], None] = print) -> Path:
+    """Simulates and writes out/statistics.md, and a plot in out/figures.
+
+    Args:
+      out: the directory; made where it is missing.
+      scale: of all numbers of repeats; below 1 for a try.
+      say: told how far it is.
+
+    Returns: the path of statistics.md.
+    """
+    results = simulate_all(scale, say)
+    differences = populations.recorded_differences()
+    figure = draw_sequence(differences, 'AuxNet2 against itself', margin=0.01)
+    plot, path = out / 'figures' / 'statistics_sequence.png', out / 'statistics.md'
+    save_figure(figure, plot)
+    text = render(
+        'pairjax.studies.statistics',
+        'statistics.md',
+        **results,
+        recorded=populations.recorded(),
+        std=float(100 * np.std(populations.recorded()['final_test_accuracy'], ddof=1)),
+        prior_seeds=PRIOR_SEEDS,
+        plot=plot.name,
+        np=np,
+    )
+    replace_text(path, text)
+    return path
+
+
+def simulate_all(scale: float, say: Callable[[str], None]) -> dict[str, Any]:
+    """The rows of every table, by name."""
+    repeats = max(20, int(scale * fixed.REPEATS))
+    both = ('normal', 'our runs')
+
+    def rows(name: str, calls: Iterable[Callable[[], Any]]) -> list[Any]:
+        say(f'simulating {name}')
+        return [call() for call in calls]
+
+    def every(function, *arguments, number=repeats):
+        return (lambda args=args: function(*args, number) for args in arguments)
+
+    sized = [(p, n) for p in populations.POPULATIONS for n in fixed.SIZES]
+    designs = [(n, m, k) for m, (sizes, k) in IMAGE_DESIGN.items() for n in sizes]
+    family = max(20, repeats // 5)
+    return {
+        'repeats': repeats,
+        'family_repeats': family,
+        'intervals': rows('intervals', every(fixed.simulate_intervals, *sized)),
+        'equivalences': rows('equivalence', every(fixed.simulate_equivalence, *sized)),
+        'families': rows(
+            'families', every(fixed.simulate_family, *((n,) for n in fixed.SIZES), number=family)
+        ),
+        'published': rows(
+            'published numbers', every(fixed.simulate_published, *((n,) for n in fixed.SIZES))
+        ),
+        'looks': rows(
+            'looking after every seed',
+            every(looking.simulate_looking, *((p,) for p in populations.POPULATIONS)),
+        ),
+        'needed': rows(
+            'seeds needed',
+            every(looking.simulate_seeds_needed, *((e, p) for p in both for e in looking.EFFECTS)),
+        ),
+        'sequences': [
+            row
+            for found in rows(
+                'sequences', every(looking.simulate_sequence_coverage, *((p,) for p in both))
+            )
+            for row in found
+        ],
+        'crossed': rows(
+            'seeds and images',
+            (
+                lambda n=n, m=m, k=k: images.simulate_images(
+                    n, m, max(20, int(scale * k)), int(scale * BOOTSTRAPS) if n == 10 else 0
+                )
+                for n, m, k in designs
+            ),
+        ),
+        'bootstraps': max(1, int(scale * BOOTSTRAPS)),
+        'most_seeds': looking.MOST_SEEDS,
+    }

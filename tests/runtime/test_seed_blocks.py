@@ -1,0 +1,143 @@
+"""Seeds added in blocks until a difference is resolved, with training replaced by made results."""
+
+import numpy as np
+import pytest
+from made_results import make_trial, save_experiment
+
+from pairjax.analysis import paired
+from pairjax.analysis.results import read_experiment
+from pairjax.config import default_config
+from pairjax.errors import UserError
+from pairjax.runtime import seed_blocks
+from pairjax.runtime.seed_blocks import (
+    Settings,
+    add_seeds_until_resolved,
+    pool_blocks,
+    read_arm_configs,
+)
+from pairjax.system import write_json
+from pairjax.workdir.workdir import read_json
+
+CONFIG_FILE = """
+from pairjax.config import default_config
+
+def get_config(name='plain'):
+    config = default_config()
+    config.name = name
+    return config
+"""
+
+
+class MadeRuns:
+    """Stands in for run_experiment: accuracies by seed around a mean that the config's name has."""
+
+    def __init__(self, means):
+        self.means, self.trained = means, []
+
+    def __call__(self, config, workdir, callbacks=()):
+        seeds = range(config.seed, config.seed + config.num_seeds)
+        self.trained.append((config.name, config.seed, config.num_seeds))
+        values = [
+            round(self.means[config.name] + float(np.random.default_rng(s).normal(0, 0.004)), 3)
+            for s in (1000 * len(config.name) + seed for seed in seeds)
+        ]
+        save(workdir, values, seeds)
+
+
+def save(workdir, values, seeds):
+    save_experiment(workdir, [make_trial(values)])
+    summary = read_json(workdir / 'summary.json')
+    summary['trials'][0]['seeds'] = list(seeds)
+    write_json(workdir / 'summary.json', summary)
+
+
+@pytest.fixture
+def train(monkeypatch):
+    # The ratio of stds is bootstrapped, and nothing here asks for it.
+    monkeypatch.setattr(paired, 'std_ratio', lambda a, b: (None, None, None))
+
+    def prepare(**means):
+        runs = MadeRuns(means)
+        monkeypatch.setattr(seed_blocks, 'run_experiment', runs)
+        return runs
+
+    return prepare
+
+
+def configs(*names, seed=0):
+    found = {}
+    for name in names:
+        found[name] = default_config()
+        found[name].name, found[name].seed = name, seed
+    return found
+
+
+def test_it_stops_at_the_block_that_settles_it(train, tmp_path):
+    runs, looks = train(good=0.95, worse=0.945), []
+    settings = Settings(tmp_path, block=5, most_seeds=100)
+    result = add_seeds_until_resolved(configs('good', 'worse'), settings, looks.append)
+    assert result.pairs[0].verdict == 'better' and len(result.seeds) < 100
+    verdicts = [look.pairs[0].verdict for look in looks]
+    assert verdicts == ['unresolved'] * (len(looks) - 1) + ['better'] and len(looks) > 1
+    assert runs.trained[:3] == [('good', 0, 5), ('worse', 0, 5), ('good', 5, 5)]
+    assert (tmp_path / 'good' / 'seeds_0_4' / 'summary.json').exists()
+    assert result.pairs[0].paired.method == 'sequential'
+
+
+def test_it_stops_at_most_seeds_and_goes_on_with_more(train, tmp_path):
+    runs = train(one=0.95, two=0.95)
+    settings = Settings(tmp_path, block=4, most_seeds=11)
+    result = add_seeds_until_resolved(configs('one', 'two', seed=3), settings, lambda look: None)
+    assert result.pairs[0].verdict == 'unresolved' and result.seeds == list(range(3, 11))
+    assert len(runs.trained) == 4
+
+
+def test_with_a_margin_equal_arms_become_equivalent(train, tmp_path):
+    train(one=0.95, other=0.95)
+    settings = Settings(tmp_path, block=10, most_seeds=200, margin=0.005)
+    result = add_seeds_until_resolved(configs('one', 'other'), settings, lambda look: None)
+    assert result.pairs[0].verdict == 'equivalent'
+
+
+def test_blocks_are_read_as_one_arm(train, tmp_path):
+    runs = train(one=0.95)
+    config = configs('one')['one']
+    for first in (0, 3):
+        config.seed, config.num_seeds = first, 3
+        runs(config, tmp_path / str(first))
+    blocks = [read_experiment(tmp_path / name) for name in '03']
+    arm = pool_blocks('one', blocks)
+    values = arm.trial.values('final_test_accuracy')
+    assert list(values.index) == [0, 1, 2, 3, 4, 5]
+    assert list(values) == [v for b in blocks for v in b.trials[0].values('final_test_accuracy')]
+    assert arm.trial.statistic('final_test_accuracy')['mean'] == pytest.approx(values.mean())
+    with pytest.raises(UserError, match='blocks with common seeds'):
+        pool_blocks('one', [blocks[0], blocks[0]])
+
+
+def test_configs_that_cannot_be_paired_are_refused(train, tmp_path):
+    train(one=0.95, two=0.95)
+    settings = Settings(tmp_path, 5, 10)
+    pair = configs('one', 'two')
+    pair['two'].seed = 1
+    with pytest.raises(UserError, match='begin at 0 and 1'):
+        add_seeds_until_resolved(pair, settings, print)
+    pair['two'].seed = 0
+    pair['two'].sweep.product = (('optimizer.learning_rate', (0.1, 0.2)),)
+    with pytest.raises(UserError, match='two has several trials'):
+        add_seeds_until_resolved(pair, settings, print)
+
+
+def test_arms_are_named_by_config_files(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(CONFIG_FILE)
+    found = read_arm_configs(f'{path},{path}:other')
+    assert list(found) == ['plain', 'other'] and found['other'].name == 'other'
+    assert list(read_arm_configs(f'{path},{path}')) == ['plain', 'plain_2']
+    for text, words in [
+        (f'{path}', 'must name two'),
+        (f'{path},{tmp_path}/nope', 'neither a config file nor a workdir'),
+        (f'{path},{tmp_path}', 'config.json does not exist'),
+    ]:
+        with pytest.raises(UserError, match=words):
+            read_arm_configs(text)
