@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,7 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
-from pairjax.system import compiled_programs_directory
+from pairjax.system import compiled_programs_directory, num_cores
 from pairjax.training import evaluate, train_step
 
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
@@ -44,13 +43,6 @@ def configure_jax(num_devices: int = 0) -> None:
     with contextlib.suppress(RuntimeError):
         most = max(num_cores(), MOST_CPU_DEVICES)
         jax.config.update('jax_num_cpu_devices', min(num_devices or num_cores(), most))
-
-
-def num_cores() -> int:
-    """The cores that this process may use, where the system can say; else all."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def over_runs(
