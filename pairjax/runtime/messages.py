@@ -19,7 +19,7 @@ def encode(value: Any) -> bytes:
     Raises: TypeError for anything else.
     """
     arrays: list[np.ndarray] = []
-    tree = json.dumps(_to_json(value, arrays))
+    tree = _to_json(value, arrays)
     head = json.dumps([tree, [[array.dtype.name, array.shape] for array in arrays]]).encode()
     content = (np.ascontiguousarray(array).tobytes() for array in arrays)
     return b''.join([len(head).to_bytes(8, 'little'), head, *content])
@@ -40,7 +40,7 @@ def decode(message: bytes | memoryview) -> Any:
         flat = np.frombuffer(message, dtype, size, start) if size else np.zeros(0, dtype)
         arrays.append(flat.reshape(shape).copy())
         start += size * dtype.itemsize
-    return _from_json(json.loads(tree), arrays)
+    return _from_json(tree, arrays)
 
 
 def _to_json(value: Any, arrays: list[np.ndarray]) -> Any:

@@ -80,6 +80,7 @@ def studies(folder, *flags):
     from pairjax.runtime.many_experiments import run_experiments
     from pairjax.studies.factorial import document as study_document
     from pairjax.studies.factorial import running as study_running
+    from pairjax.studies.pairnet import augmentation_examples as examples
     from pairjax.studies.pairnet import document as pairnet_document
     from pairjax.studies.reproduction import document, running
 
@@ -108,6 +109,7 @@ def studies(folder, *flags):
                 if hasattr(module, name):
                     setattr(module, name, lambda *_: folder)
         cli.check_all_finished = lambda *_: None
+        examples.distorted_examples = examples.one_of_each_class = lambda *_: None
         from pairjax.runtime import many_experiments
 
         many_experiments.run_experiments = lambda *_, **__: workdirs
@@ -120,10 +122,10 @@ def studies(folder, *flags):
     def flags_of(name):
         from absl import flags
 
-        for flag in list(flags.FLAGS):
-            if flag in ('data_source', 'data_dir', 'workdir', 'out', 'quick', 'report'):
-                delattr(flags.FLAGS, flag)
-            if flag in ('num_seeds', 'num_validation_pairs'):
+        # Each script defines its own; one without --quick finds that of the script before.
+        own = {'data_source', 'data_dir', 'workdir', 'out', 'report', 'num_seeds'}
+        for flag in own | ({'quick'} if name != 'pairnet' else set()):
+            if flag in flags.FLAGS:
                 delattr(flags.FLAGS, flag)
         module = runpy.run_path(f'launch/{name}.py')
         flags.FLAGS([name])

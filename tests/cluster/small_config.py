@@ -18,7 +18,8 @@ def get_config(head='learned'):
     config.model.name, config.model.widths = 'ShallowModel', (4,)
     config.model.dropout_rate, config.loss.aux_weight = 0.0, 0.0
     if head == 'argmax':
-        config.model.name, config.model.head, config.loss.aux_weight = 'DeepModel', head, 1.0
+        config.model.name, config.model.head = 'DeepModel', head
+        config.loss.main_weight, config.loss.aux_weight = 0.0, 1.0
     config.train.batch_size, config.train.num_epochs = 10, 2
     config.train.shuffle = True
     config.runs.devices = 2

@@ -59,8 +59,8 @@ def fault_at(tag, process, kind):
 def nursery(tmp_path_factory, small_digits_path):
     nursery = Nursery(tmp_path_factory.mktemp('faults'), small_digits_path)
     yield nursery
-    nursery.process.stdin.close()
-    nursery.process.wait(60)
+    nursery.process.terminate()
+    nursery.process.wait()
 
 
 @pytest.fixture(scope='module')

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import threading
+import time
 
 import pytest
 from processes import ROOT, assert_same_outcome, outcome_of
@@ -130,7 +131,9 @@ def test_a_requeued_job_goes_on(slurm, batch, run, experiment, alone, tmp_path):
     wait_for_line(tmp_path / 'run')
     assert run('scontrol', 'requeue', str(job)).returncode == 0
     wait_until(lambda: slurm.state(job) == 'PENDING', 'the requeueing', 60)
-    # Slurm would wait for two minutes before the job may start again.
+    # Slurm would wait for two minutes before the job may start again; the end of its first script,
+    # which may still be on its way to Slurm, must not be taken for that of the second.
+    time.sleep(5)
     run('scontrol', 'update', f'jobid={job}', 'StartTime=now')
     wait_for_job(slurm, job)
     assert_same_outcome(tmp_path / 'run', alone(LONG))
