@@ -8,14 +8,18 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 	$(addprefix tests/analysis/test_, statistics.py summary.py error_analysis.py) \
 	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
-.PHONY: run test check stress install clean
+.PHONY: run test check cluster stress install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
 
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster $(ARGS)
+
+# A real Slurm and Open MPI, and a fault at every exchange between processes.
+cluster: $(VENV)/tests-installed
+	$(VENV)/bin/python -m pytest tests/cluster $(ARGS)
 
 # For every small step: under a minute on two cores.
 check: $(VENV)/tests-installed

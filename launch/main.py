@@ -48,15 +48,28 @@ def main() -> None:
     from pairjax.analysis.results import read_experiment
     from pairjax.reporting.console import show_results
     from pairjax.runtime.experiment import run_experiment
-    from pairjax.runtime.multihost import is_primary, on_primary
+    from pairjax.runtime.multihost import on_primary
+    from pairjax.runtime.parts import join_found_parts, join_parts, part_workdir
+    from pairjax.trials import part_of
 
-    workdir = Path(WORKDIR.value or f'runs/{config.name}')
+    whole = Path(WORKDIR.value or f'runs/{config.name}')
+    workdir = part_workdir(whole, config.sweep.part)
     display = start_jax(config.runs.devices)
     callbacks = [display]
-    if is_primary():
-        callbacks += callbacks_from_flags(display.on_message)
+
+    def add_callbacks():
+        callbacks.extend(callbacks_from_flags(display.on_message))
+
+    on_primary('callbacks', add_callbacks)
+    if not config.sweep.part and not OVERWRITE.value:
+        on_primary('join parts found', lambda: join_found_parts(whole))
     run_experiment(config, workdir, OVERWRITE.value, callbacks)
-    on_primary(lambda: show_results(read_experiment(workdir), display.console))
+    if config.sweep.part:
+        _, count = part_of(config.sweep.part)
+        unfinished = on_primary('join parts', lambda: join_parts(whole, count))
+        rest = f'{len(unfinished)} parts are not finished' if unfinished else 'all parts joined'
+        display.on_message(f'{workdir}: part {config.sweep.part} is finished; {rest} in {whole}')
+    on_primary('results', lambda: show_results(read_experiment(workdir), display.console))
 
 
 def train_until_resolved() -> None:

@@ -48,7 +48,7 @@ def main() -> None:
         return write_pairnet(workdirs, out, originals, distorted)
 
     if workdirs:
-        path = on_primary(write)
+        path = on_primary("write PairNet's document", lambda: str(write()))
         display.on_message(f'what it reaches: {path}')
     check_all_finished(NAMES, workdirs)
 

@@ -27,7 +27,10 @@ def main() -> None:
     display = start_jax()
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     workdirs = running.reproduce(configs, workdir, quick, callbacks=[display])
-    document = on_primary(lambda: write_reproduction(reports, workdirs, workdir, out, quick))
+    document = on_primary(
+        'write the reproduction',
+        lambda: str(write_reproduction(reports, workdirs, workdir, out, quick)),
+    )
     display.on_message(f'what was recorded and what came out: {document}')
     check_all_finished(configs, workdirs)
 

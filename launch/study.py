@@ -21,7 +21,7 @@ def main() -> None:
     design = design._replace(settings=(*design.settings, *settings.items()))
     display = start_jax()
     workdirs = run_study(design, workdir, callbacks=[display])
-    document = on_primary(lambda: write_study(design, workdirs, out, quick))
+    document = on_primary('write the study', lambda: str(write_study(design, workdirs, out, quick)))
     display.on_message(f'what the study says: {document}')
     check_all_finished(part_names(design), workdirs)
 

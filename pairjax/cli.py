@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import shlex
 import signal
 import sys
@@ -14,7 +15,9 @@ from ml_collections import ConfigDict, config_flags
 
 from pairjax.config import check_field_names, validate
 from pairjax.errors import UserError
+from pairjax.runtime import cluster
 from pairjax.runtime.preemption import Interrupted
+from pairjax.runtime.schedulers import launcher_command
 
 # Flags that functions here define are the calling script's, and in its --help.
 flags.disclaim_key_flags()
@@ -35,13 +38,15 @@ def run_main(main: Callable[..., None], positional: bool = False) -> None:
 
     def guarded(argv: Sequence[str]) -> int:
         try:
-            main(argv[1:]) if positional else main()
+            cluster.run_together(lambda: main(argv[1:]) if positional else main())
         except UserError as error:
             print(f'error: {error}', file=sys.stderr)
+            if getattr(error, 'unreachable', False):
+                cluster.end_without_others(1)
             return 1
         except Interrupted as interruption:
             _print_resume_command(interruption)
-            return 130
+            cluster.end_at_once(130)
         return 0
 
     # A name that the terminal cannot show must not end the program.
@@ -63,7 +68,7 @@ def _print_resume_command(interruption: Interrupted) -> None:
     if is_primary():
         # --overwrite would discard what was just saved.
         arguments = [arg for arg in sys.argv if _flag_name(arg) not in ('overwrite', 'nooverwrite')]
-        command = shlex.join([sys.executable, *arguments])
+        command = shlex.join([*launcher_command(os.environ), sys.executable, *arguments])
         print(f'{interruption}; to resume: {command}', file=sys.stderr)
 
 
@@ -78,7 +83,7 @@ def start_jax(num_devices: int = 0) -> 'ProgressDisplay':
     Returns: a progress display, silent on all processes but the primary one.
     """
     from pairjax.reporting.progress import ProgressDisplay, make_console
-    from pairjax.runtime import cluster, multihost, vectorize
+    from pairjax.runtime import multihost, vectorize
 
     vectorize.configure_jax(num_devices)
     cluster.connect()
@@ -93,8 +98,6 @@ def define_study_flags(workdir: str, document: str, quick: str | None = None) ->
       document: the name of the file that the study writes.
       quick: what --quick means; without it there is no such flag.
     """
-    from pairjax.runtime import cluster
-
     flags.DEFINE_string('data_source', 'bundled', 'bundled, idx, npz, parquet, folder or tfds')
     flags.DEFINE_string('data_dir', '', 'directory or file of the digits')
     flags.DEFINE_string('workdir', workdir, "where the experiments' workdirs go")

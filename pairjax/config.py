@@ -74,6 +74,8 @@ FIELDS = {
     'sweep.product': Field(()),
     'sweep.settings': Field(()),
     'sweep.param_range': Field(()),
+    # Such as '3/20': the third of twenty parts of the sweep's trials, see runtime/parts.py.
+    'sweep.part': Field(''),
 }
 
 
@@ -203,6 +205,11 @@ def validate(config: Mapping[str, Any] | ConfigDict) -> FrozenConfigDict:
             f'seed={flat["seed"]} and num_seeds={flat["num_seeds"]} go past the last '
             f'seed, {2**31 - 1}'
         )
+    if flat['sweep.part'] and not _is_part(flat['sweep.part']):
+        raise UserError(
+            f'sweep.part={shown(flat["sweep.part"])} must be NUMBER/COUNT with NUMBER from 1 to '
+            'COUNT, such as 3/20, or empty for the whole sweep'
+        )
     checked = default_config()
     # A config file may say 1 where a float is meant; the field keeps its type.
     checked.update_from_flattened_dict(
@@ -250,6 +257,11 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, int):
         return -MOST_WHOLE <= value < MOST_WHOLE
     return isinstance(value, float) and math.isfinite(value)
+
+
+def _is_part(text: str) -> bool:
+    match = re.fullmatch(r'([1-9]\d{0,4})/([1-9]\d{0,4})', text, re.ASCII)
+    return match is not None and int(match[1]) <= int(match[2])
 
 
 def _is_range(bounds: tuple) -> bool:

@@ -106,6 +106,29 @@ def group_by_structure(settings: Iterable[Mapping[str, Any]]) -> list[list[int]]
     return list(groups.values())
 
 
+def part_of(part: str) -> tuple[int, int]:
+    """Number, from 1, and count of a part of a sweep such as '3/20'; (1, 1) for ''."""
+    number, count = map(int, (part or '1/1').split('/'))
+    return number, count
+
+
+def split_trials(settings: Iterable[Mapping[str, Any]], count: int) -> list[list[int]]:
+    """Divides trials into parts that differ in size by one at most.
+
+    Trials of one structure stay together where that is possible, since each part compiles its own
+    programs.
+
+    Args:
+      settings: the hyperparameters of every trial.
+      count: of the parts.
+
+    Returns: per part the indices of its trials, ascending.
+    """
+    ordered = list(itertools.chain(*group_by_structure(settings)))
+    bounds = [len(ordered) * n // count for n in range(count + 1)]
+    return [sorted(ordered[start:end]) for start, end in itertools.pairwise(bounds)]
+
+
 def expand_trials(config: FrozenConfigDict) -> list[Trial]:
     """The trials of `config.sweep`, in its order; one trial where there is no sweep.
 
@@ -120,6 +143,7 @@ def expand_trials(config: FrozenConfigDict) -> list[Trial]:
     trials = []
     # A trial is no sweep; checking the whole sweep with each of its trials would take its square.
     base = {**flatten(config), 'sweep.product': (), 'sweep.settings': (), 'sweep.param_range': ()}
+    base['sweep.part'] = ''
     for overrides in _overrides(config.sweep):
         check_field_names(list(overrides), prefix='sweep: ')
         for name in overrides:

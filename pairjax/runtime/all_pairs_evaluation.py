@@ -13,7 +13,8 @@ import numpy as np
 from scipy.special import softmax
 
 from pairjax.data.pairs import PairIndices, Pools, relation_table
-from pairjax.runtime.sharding import Layout, place_runs, replicate, unstack_runs
+from pairjax.runtime.multihost import any_process
+from pairjax.runtime.sharding import Layout, collect_runs, place_runs, replicate
 from pairjax.runtime.vectorize import Programs
 from pairjax.training.all_pairs import (
     exact_argmax_accuracy,
@@ -25,8 +26,13 @@ from pairjax.training.state import RunState
 
 
 def all_pairs_accuracies(
-    config: Any, programs: Programs, layout: Layout, pools: Pools, state: RunState
-) -> list[float | None]:
+    config: Any,
+    programs: Programs,
+    layout: Layout,
+    pools: Pools,
+    state: RunState,
+    stopping: Callable[[], bool] = lambda: False,
+) -> list[float | None] | None:
     """Each run's accuracy over all pairs of the test pool, or over a fixed sample of them.
 
     Args:
@@ -34,15 +40,20 @@ def all_pairs_accuracies(
       programs: compiled for the runs.
       layout: of the runs.
       pools, state: on the devices as the layout says.
+      stopping: whether this process was asked to stop.
 
-    Returns: fractions, None for a run that failed or whose logits are not finite.
+    Returns: fractions, None for a run that failed or whose logits are not finite; None for all
+      where any process was asked to stop meanwhile.
     """
     if programs.digit_logits:
-        logits = unstack_runs(programs.digit_logits(pools, state), layout)
+        logits = collect_runs('digit logits', lambda: programs.digit_logits(pools, state), layout)
         accuracies, finite = _exact(config, logits, pools)
     else:
-        accuracies, finite = _sampled(programs.evaluate, layout, pools, state)
-    usable = finite & ~unstack_runs(state.failed, layout)
+        found = _sampled(programs.evaluate, layout, pools, state, stopping)
+        if found is None:
+            return None
+        accuracies, finite = found
+    usable = finite & ~collect_runs('which runs failed', lambda: state.failed, layout)
     return [float(a) if ok else None for a, ok in zip(accuracies, usable, strict=True)]
 
 
@@ -64,8 +75,8 @@ def _exact(
 
 
 def _sampled(
-    evaluate: Callable, layout: Layout, pools: Pools, state: RunState
-) -> tuple[np.ndarray, np.ndarray]:
+    evaluate: Callable, layout: Layout, pools: Pools, state: RunState, stopping: Callable[[], bool]
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Each run's accuracy over the sampled pairs, and whether its logits are finite.
 
     Sampled pairs replace the run's own so that the compiled `evaluate` is reused.
@@ -73,13 +84,18 @@ def _sampled(
     pairs = sampled_pairs(len(pools.labels) - pools.num_train) + pools.num_train
     sizes = [own.shape[1] for own in state.pairs]
     padding = ((0, -len(pairs) % sum(sizes)), (0, 0))
-    asked = EvalRequest(pools, replicate(np.bool_(True), layout))
     right, finite = np.zeros(layout.num_runs, int), np.ones(layout.num_runs, bool)
     for part in np.pad(pairs, padding, constant_values=NO_PAIR).reshape(-1, sum(sizes), 2):
-        sets = PairIndices(*np.split(part, np.cumsum(sizes)[:-1]))
-        stacked = jax.tree.map(lambda own: np.stack([own] * layout.num_runs), sets)
-        state = state.replace(pairs=place_runs(stacked, layout))
-        correct = unstack_runs(evaluate(asked, state), layout)
+
+        def correct_of_part(part=part):
+            sets = PairIndices(*np.split(part, np.cumsum(sizes)[:-1]))
+            stacked = jax.tree.map(lambda own: np.stack([own] * layout.num_runs), sets)
+            asked = EvalRequest(pools, replicate(np.bool_(True), layout))
+            return evaluate(asked, state.replace(pairs=place_runs(stacked, layout)))
+
+        if any_process('stop evaluating', stopping()):
+            return None
+        correct = collect_runs('sampled pairs', correct_of_part, layout)
         right += np.sum(correct.main, axis=0)
         finite &= correct.finite
     return right / len(pairs), finite

@@ -1,7 +1,6 @@
 """Callbacks of an experiment, for progress display, TensorBoard and profiling."""
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +49,3 @@ class Callback:
 
     def on_experiment_end(self) -> None:
         """After the experiment, even if it failed or was interrupted."""
-
-
-class CallbackList:
-    """Has `Callback`'s methods, which call several callbacks in order, one thread at a time."""
-
-    def __init__(self, callbacks: Sequence[Callback]):
-        self._callbacks = tuple(callbacks)
-        self._lock = threading.Lock()
-
-    def __getattr__(self, method: str) -> Callable[..., None]:
-        def call(*arguments: Any) -> None:
-            with self._lock:
-                for callback in self._callbacks:
-                    getattr(callback, method)(*arguments)
-
-        return call

@@ -3,26 +3,36 @@
 Importing this module defines the flags and does not load jax.
 """
 
-import importlib.util
 import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
 
 from pairjax.errors import UserError
+from pairjax.runtime import rendezvous
+from pairjax.runtime.schedulers import Started, find_start, has_tpu
 
 COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'HOST:PORT of process 0, for several processes without a known scheduler'
 )
 NUM_PROCESSES = flags.DEFINE_integer(
-    'num_processes', None, 'how many processes share the runs', lower_bound=1
+    'num_processes', None, 'how many processes share the runs; 1 for a process alone', lower_bound=1
 )
 PROCESS_ID = flags.DEFINE_integer(
     'process_id', None, 'which of them this one is, from 0', lower_bound=0
 )
+# Processes end together; who waits for longer at the end waits for one that has died.
+SHUTDOWN_SECONDS = 10
+
+
+class _State:
+    connected = False
 
 
 def connect() -> None:
@@ -31,32 +41,90 @@ def connect() -> None:
     Raises: UserError where the flags contradict each other or a process cannot be reached.
     """
     arguments = from_flags(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
-    found = None
-    if arguments is None:
-        found = scheduler(os.environ, has_tpu())
-        arguments = from_scheduler(found, os.environ)
-    if arguments is None or NUM_PROCESSES.value == 1:
+    start = None
+    if NUM_PROCESSES.value == 1:
         return
+    if arguments is None:
+        start = find_start(os.environ, has_tpu())
+        if start is None:
+            return
+        arguments = from_start(start)
+    elif arguments['process_id'] == 0:
+        check_coordinator_port(COORDINATOR.value)
     import jax
+
+    from pairjax.runtime import multihost
 
     # Its handler of SIGTERM would come before ours, which finishes and saves the epoch.
     jax.config.update('jax_enable_preemption_service', False)
+    notice = threading.Timer(rendezvous.NOTICE_SECONDS, _say_waiting, [arguments])
+    notice.daemon = True
+    notice.start()
     try:
-        jax.distributed.initialize(**arguments)
+        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=SHUTDOWN_SECONDS)
     except Exception as error:  # Each scheduler fails in a way of its own.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        where = f'{found} was found' if found else f'--coordinator={COORDINATOR.value}'
+        where = f'{start.by} was found' if start else f'--coordinator={COORDINATOR.value}'
         raise UserError(
             f'{where}, but the processes do not find each other ({reason}); see that all of them '
-            'run, or name --coordinator, --num_processes and --process_id (1 and 0 for a process '
-            'alone)'
+            'run, or name --coordinator, --num_processes and --process_id (--num_processes=1 for '
+            'a process alone)'
         ) from error
+    finally:
+        notice.cancel()
+    multihost.set_identity(start.identity if start else '')
+    _State.connected = True
+
+
+def run_together(main: Callable[[], None]) -> None:
+    """Runs `main`, which may connect; if it raises in one process, raises in all."""
+    failure = None
+    try:
+        main()
+    except Exception as error:
+        failure = error
+    if _State.connected:
+        from pairjax.runtime import multihost
+
+        if not isinstance(failure, multihost.ProcessesApart):
+            multihost.raise_on_all('command', lambda: _raise(failure))
+    _raise(failure)
+
+
+def end_at_once(code: int) -> None:
+    """Ends this process, with the others, but without waiting for a compiler at work."""
+    if _State.connected:
+        import jax
+
+        jax.distributed.shutdown()
+    _exit(code)
+
+
+def end_without_others(code: int) -> None:
+    """Ends this process where another one has died, for which jax would wait until a timeout."""
+    import jax
+
+    if jax.process_index() == 0:
+        # jax ends the others as soon as this process has ended: they shall say why first.
+        time.sleep(1.0)
+    _exit(code)
+
+
+def _exit(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _raise(error: Exception | None) -> None:
+    if error is not None:
+        raise error
 
 
 def from_flags(
     coordinator: str | None, num_processes: int | None, process_id: int | None
 ) -> dict[str, Any] | None:
-    """Arguments of jax.distributed.initialize, or None where no flag is set.
+    """Arguments of jax.distributed.initialize, or None where no flag is set or one process alone.
 
     Raises: UserError where a flag is missing or out of range.
     """
@@ -66,7 +134,7 @@ def from_flags(
         '--process_id': process_id,
     }
     missing = [name for name, value in values.items() if value is None]
-    if len(missing) == 3:
+    if len(missing) == 3 or (num_processes == 1 and not process_id):
         return None
     if missing:
         raise UserError(
@@ -88,40 +156,66 @@ def from_flags(
     }
 
 
-def scheduler(environment: Mapping[str, str], tpu: bool) -> str | None:
-    """The scheduler that started this process as one of several, or None.
+def from_mpi() -> dict[str, Any]:
+    """Arguments of jax.distributed.initialize for processes whose launcher MPI alone knows."""
+    import numpy as np
+    from mpi4py import MPI
 
-    Only what is set for each process counts: a shell within an allocation is one process.
+    world = MPI.COMM_WORLD
+    address = np.zeros(300, np.uint8)
+    if world.rank == 0:
+        text = f'{socket.gethostname()}:{rendezvous.free_port()}'.encode()
+        address[: len(text)] = np.frombuffer(text, np.uint8)
+    world.Bcast(address)
+    return {
+        'coordinator_address': address.tobytes().rstrip(b'\0').decode(),
+        'num_processes': world.size,
+        'process_id': world.rank,
+        # It then finds which of a node's devices are this process's.
+        'cluster_detection_method': 'mpi4py',
+    }
 
-    Args:
-      environment: of this process.
-      tpu: whether it has a TPU.
+
+def from_start(start: Started) -> dict[str, Any]:
+    """Arguments of jax.distributed.initialize for a start; waits until its processes have met.
+
+    Raises: UserError where they do not find each other.
     """
-    if int(environment.get('OMPI_COMM_WORLD_SIZE', 1)) > 1:
-        return 'Open MPI'
-    if int(environment.get('SLURM_STEP_NUM_TASKS', 1)) > 1:
-        return 'SLURM'
-    if tpu:
-        hosts = environment.get('TPU_PROCESS_ADDRESSES') or environment.get('TPU_WORKER_HOSTNAMES')
-        slices = int(environment.get('MEGASCALE_NUM_SLICES', 1))
-        # Without such a list, Compute Engine's metadata has it, unless there is no such server.
-        several = ',' in hosts if hosts else 'TPU_SKIP_MDS_QUERY' not in environment
-        return 'Cloud TPU' if several or slices > 1 else None
-    if {'KUBERNETES_SERVICE_HOST', 'JOB_COMPLETION_INDEX'} <= environment.keys():
-        return 'Kubernetes'
-    return None
+    chosen = any(name in os.environ for name in ('JAX_COORDINATOR_ADDRESS', 'JAX_COORDINATOR_PORT'))
+    if start.by_mpi:
+        return from_mpi()
+    if start.host is None or chosen:
+        return {}  # jax asks the scheduler itself.
+    if start.process_id == 0:
+        port = rendezvous.invite(start.identity, start.num_processes)
+    else:
+        port = rendezvous.join(start.identity, start.process_id, start.host)
+    host = f'[{start.host}]' if ':' in start.host else start.host
+    # Which of a node's devices are this process's, jax finds by the scheduler.
+    return {
+        'coordinator_address': f'{host}:{port}',
+        'num_processes': start.num_processes,
+        'process_id': start.process_id,
+    }
 
 
-def from_scheduler(found: str | None, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Arguments of jax.distributed.initialize under a scheduler, None without one."""
-    if found == 'Open MPI' and 'OMPI_MCA_orte_hnp_uri' not in environment:
-        # From Open MPI 5 on, only MPI itself knows where process 0 is.
-        return {'cluster_detection_method': 'mpi4py'}
-    return None if found is None else {}
+def check_coordinator_port(coordinator: str) -> None:
+    """Raises UserError where another program listens there, which jax would share the port with."""
+    port = int(coordinator.rpartition(':')[2])
+    if not rendezvous.is_free(port):
+        raise UserError(
+            f'--coordinator={coordinator}: port {port} of this machine, which is that of process '
+            '0, is in use; name another port, the same for all processes'
+        )
 
 
-def has_tpu() -> bool:
-    """Whether this machine has TPU chips and libtpu."""
-    if importlib.util.find_spec('libtpu') is None:
-        return False
-    return any(any(Path('/dev').glob(name)) for name in ('accel[0-9]*', 'vfio/[0-9]*'))
+def _say_waiting(arguments: dict[str, Any]) -> None:
+    if arguments.get('process_id') == 0:
+        others = arguments['num_processes'] - 1
+        place = arguments['coordinator_address']
+        plural = 'es' * (others > 1)
+        print(
+            f'waiting for {others} other process{plural} at {place}; {rendezvous.ALONE}',
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,6 +1,7 @@
 """Runs an experiment in its workdir: resumes it, trains what is left, writes the summary."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,11 @@ from pairjax.analysis.results import read_experiment
 from pairjax.analysis.summary import summarize
 from pairjax.config import flatten
 from pairjax.errors import UserError
-from pairjax.runtime.callbacks import Callback, CallbackList
+from pairjax.runtime.callback_list import CallbackList
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.multihost import (
     assert_equal_across_processes,
     context_on_primary,
-    is_primary,
     on_primary,
     raise_on_all,
 )
@@ -45,9 +46,17 @@ def run_experiment(
     Raises: UserError, also where programs failed (after the others are trained); Interrupted after
       SIGINT or SIGTERM, once checkpoints are saved.
     """
-    callback_list = CallbackList(callbacks if is_primary() else ())
-    plan = raise_on_all(lambda: make_plan(config, callback_list.on_images_read))
-    assert_equal_across_processes(experiment_fields(plan))
+    return raise_on_all('experiment', lambda: _run(config, workdir, overwrite, callbacks))
+
+
+def _run(
+    config: Any, workdir: Path, overwrite: bool, callbacks: Sequence[Callback]
+) -> dict[str, Any]:
+    """`run_experiment`, which may raise in one process alone."""
+    callback_list = CallbackList(callbacks)
+    show_progress = partial(callback_list.call_here, 'on_images_read')
+    plan = raise_on_all('plan', lambda: make_plan(config, show_progress))
+    assert_equal_across_processes('config and data', experiment_fields(plan))
     for note in plan.notes:
         callback_list.on_message(f'data: {note}')
     if plan.shared_images:
@@ -57,16 +66,16 @@ def run_experiment(
         )
     allowed_devices(plan.config.runs)
     trials = [trial.hyperparameters for trial in plan.trials]
-    with context_on_primary(lambda: locked(workdir)) as lock_warning:
-        if lock_warning:
-            callback_list.on_message(lock_warning)
-        on_primary(
-            lambda: open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
-        )
-        try:
+    with context_on_primary('lock', lambda: locked(workdir)) as lock_warning:
+
+        def open_here():
+            if lock_warning:
+                callback_list.call_here('on_message', lock_warning)
+            open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
+
+        on_primary('open the workdir', open_here)
+        with callback_list.ending('on_experiment_end'):
             return run_plan(plan, workdir, callback_list)
-        finally:
-            callback_list.on_experiment_end()
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:
@@ -76,15 +85,15 @@ def experiment_fields(plan: Plan) -> dict[str, Any]:
     return fields
 
 
-def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
+def run_plan(plan: Plan, workdir: Path, callbacks: CallbackList) -> dict[str, Any]:
     """`run_experiment` in a workdir that this process has locked."""
     metrics, num_programs = Metrics(workdir), len(plan.programs)
-    epochs = on_primary(lambda: resume_epochs(plan, workdir, metrics))
+    epochs = on_primary('epochs to resume after', lambda: resume_epochs(plan, workdir, metrics))
     unfinished = {n: epoch for n, epoch in enumerate(epochs) if epoch < plan.num_epochs(n)}
-    finished = not unfinished and on_primary((workdir / 'summary.json').exists)
-    on_primary(lambda: callbacks.on_experiment_start(plan, workdir))
+    finished = not unfinished and on_primary('summary there', (workdir / 'summary.json').exists)
+    callbacks.on_experiment_start(plan, workdir)
     if finished:
-        return on_primary(lambda: read_experiment(workdir).summary)
+        return on_primary('read the summary', lambda: read_experiment(workdir).summary)
     if unfinished:
         callbacks.on_message(f'compiling {len(unfinished)} of {num_programs} programs')
     # Finished programs are included: rounding depends on how many runs a device trains, and a
@@ -100,7 +109,7 @@ def run_plan(plan: Plan, workdir: Path, callbacks: Callback) -> dict[str, Any]:
         return summary
 
     if len(failures) < num_programs:
-        summary = on_primary(write_summary)
+        summary = on_primary('write the summary', write_summary)
     if failures:
         number, reason = next(iter(failures.items()))
         raise UserError(

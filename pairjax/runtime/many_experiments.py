@@ -8,9 +8,10 @@ from typing import Any
 from pairjax.analysis.results import read_experiment
 from pairjax.config import flatten, upgrade, validate
 from pairjax.errors import UserError
-from pairjax.runtime.callbacks import Callback, CallbackList
+from pairjax.runtime.callback_list import CallbackList
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.multihost import any_process, is_primary, on_primary
+from pairjax.runtime.multihost import ProcessesApart, any_process, is_raised_on_all, on_primary
 from pairjax.runtime.preemption import Interrupted, StopRequest
 
 
@@ -33,25 +34,27 @@ def run_experiments(
     Returns: the workdirs of the finished experiments by name.
     Raises: Interrupted after SIGINT or SIGTERM, once checkpoints are saved.
     """
-    callback_list = CallbackList(callbacks if is_primary() else ())
+    callback_list = CallbackList(callbacks)
     experiments = list(experiments)
     workdirs = {}
     with StopRequest() as stop:
         for number, (name, config) in enumerate(experiments, 1):
             label = f'{name} ({number}/{len(experiments)})'
-            if any_process(stop.requested):
+            if any_process('stop before an experiment', stop.requested):
                 raise Interrupted(f'stopped before {label}')
             try:
-                if on_primary(partial(is_finished, config, workdir / name)):
+                if on_primary('finished before', partial(is_finished, config, workdir / name)):
                     callback_list.on_message(f'{label}: finished before')
                 else:
                     callback_list.on_message(label)
                     run(config, workdir / name, callbacks=callbacks)
                 workdirs[name] = workdir / name
-            except Interrupted:
+            except (Interrupted, ProcessesApart):
                 raise
             # One failed experiment must not cost the hours of training of the others.
             except Exception as error:
+                if not is_raised_on_all(error):
+                    raise
                 kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
                 callback_list.on_message(f'{label} failed: {kind}{error}')
     return workdirs

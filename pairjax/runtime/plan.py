@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,8 @@ from pairjax.trials import (
     Trial,
     expand_trials,
     group_by_structure,
+    part_of,
+    split_trials,
     trial_name,
 )
 from pairjax.workdir.workdir import read_config
@@ -70,6 +72,10 @@ class Plan(NamedTuple):
     def program_config(self, number: int) -> FrozenConfigDict:
         """The config of program `number`, without the traced fields, in which its trials differ."""
         return self.programs[number][0].structural_config
+
+    def places_of_parts(self, count: int) -> list[list[int]]:
+        """The indices of the trials that each of `count` parts of this whole sweep has."""
+        return split_trials((trial.hyperparameters for trial in self.trials), count)
 
     def num_epochs(self, number: int) -> int:
         """The number of epochs of program `number`."""
@@ -149,7 +155,11 @@ def read_plan(workdir: Path, fetch: bool = True) -> Plan:
     """
     saved = read_config(workdir)
     offline = {} if fetch else {'data.download': False}
-    config, data = validate({**upgrade(saved['config']), **offline}), saved['data']
+    return plan_without_images(validate({**upgrade(saved['config']), **offline}), saved['data'])
+
+
+def plan_without_images(config: Any, data: Mapping[str, Any]) -> Plan:
+    """The plan of a validated config, whose images `data` describes."""
     trials, num_params = trials_in_range(config, checked_trials(config), data['num_classes'])
     return Plan(config, trials, num_params, group_trials(trials), None, data, 0)
 
@@ -220,7 +230,7 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
 def trials_in_range(
     config: Any, trials: list[Trial], num_classes: int
 ) -> tuple[list[Trial], list[int]]:
-    """The trials whose number of parameters is in sweep.param_range, and these numbers.
+    """The trials of sweep.part whose number of parameters is in sweep.param_range, and the numbers.
 
     Raises: UserError if there are none.
     """
@@ -229,7 +239,7 @@ def trials_in_range(
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
     counts = [sizes[trial.structure] for trial in trials]
     if not config.sweep.param_range:
-        return trials, counts
+        return _trials_of_part(config.sweep.part, trials, counts)
     low, high = config.sweep.param_range
     kept = [(trial, n) for trial, n in zip(trials, counts, strict=True) if low < n < high]
     if not kept:
@@ -238,7 +248,24 @@ def trials_in_range(
             f'{min(counts)} to {max(counts)} parameters'
         )
     trials = [trial._replace(index=i) for i, (trial, _) in enumerate(kept)]
-    return trials, [n for _, n in kept]
+    return _trials_of_part(config.sweep.part, trials, [n for _, n in kept])
+
+
+def _trials_of_part(
+    part: str, trials: list[Trial], num_params: list[int]
+) -> tuple[list[Trial], list[int]]:
+    """Raises UserError where the part has no trial."""
+    if not part:
+        return trials, num_params
+    number, count = part_of(part)
+    if count > len(trials):
+        raise UserError(
+            f'sweep.part={part}, but the sweep has {len(trials)} trials; choose at most that many '
+            'parts'
+        )
+    places = split_trials((trial.hyperparameters for trial in trials), count)[number - 1]
+    chosen = [trials[place]._replace(index=index) for index, place in enumerate(places)]
+    return chosen, [num_params[place] for place in places]
 
 
 def group_trials(trials: list[Trial]) -> list[list[Trial]]:

@@ -1,7 +1,12 @@
-"""SIGINT and SIGTERM: the epoch is finished and saved first."""
+"""Signals that ask to stop: the epoch is finished and saved first."""
 
 import signal
 import sys
+
+# A second one of these has its usual effect.
+STOPS = 'SIGINT', 'SIGTERM'
+# Schedulers announce with these that a time limit or a preemption is near, some more than once.
+WARNINGS = 'SIGUSR1', 'SIGUSR2', 'SIGHUP'
 
 
 class Interrupted(Exception):
@@ -9,9 +14,10 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """A context in which the first SIGINT or SIGTERM sets `requested` and does nothing else.
+    """A context in which the first signal of `STOPS` and `WARNINGS` only sets `requested`.
 
-    A second signal has its usual effect. Nested contexts share the outermost one.
+    A second one of `STOPS` has its usual effect; `WARNINGS` have none. A signal that is ignored
+    stays so, as SIGHUP under nohup. Nested contexts share the outermost one.
     """
 
     def __init__(self):
@@ -22,16 +28,19 @@ class StopRequest:
         outer = getattr(signal.getsignal(signal.SIGINT), '__self__', None)
         if isinstance(outer, StopRequest):
             return outer
-        self._previous = {
-            number: signal.signal(number, self._on_signal)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        for name in (*STOPS, *WARNINGS):
+            number = getattr(signal, name, None)  # Windows lacks some.
+            ignored = number and signal.getsignal(number) == signal.SIG_IGN
+            if number and not (ignored and name in WARNINGS):
+                self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def _on_signal(self, number, frame):
-        self.requested = True
-        signal.signal(number, self._previous[number])
-        print('stopping after this epoch; once more stops at once', file=sys.stderr)
+        first, self.requested = not self.requested, True
+        if signal.Signals(number).name in STOPS:
+            signal.signal(number, self._previous[number])
+        if first:
+            print('stopping after this epoch; once more stops at once', file=sys.stderr)
 
     def __exit__(self, *exception):
         for number, handler in self._previous.items():

@@ -133,11 +133,20 @@ def _place(tree: Any, sharding: NamedSharding) -> Any:
 
 def unstack_runs(stacked: Any, layout: Layout) -> Any:
     """Host arrays of the real runs of all processes, without the padding."""
-    return collect_runs(lambda: stacked, layout)
+    return collect_runs('unstack', lambda: stacked, layout)
 
 
-def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
-    """`unstack_runs` of what `compute` returns; if it raises on one process, raises on all."""
+def collect_runs(tag: str, compute: Callable[[], Any], layout: Layout) -> Any:
+    """Runs `compute` on every process and returns the results of all runs, without the padding.
+
+    Args:
+      tag: names this call, see `multihost.all_gather_objects`.
+      compute: returns a tree of stacked runs, arrays on the layout's devices.
+      layout: of the runs.
+
+    Returns: the tree with host arrays.
+    Raises: on all processes where `compute` raises on one.
+    """
     structure = None
 
     def own_runs():
@@ -153,5 +162,5 @@ def collect_runs(compute: Callable[[], Any], layout: Layout) -> Any:
         whole = np.concatenate([by_start[start] for start in sorted(by_start)])
         return whole[: layout.num_runs]
 
-    parts = all_gather_objects(own_runs)
+    parts = all_gather_objects(tag, own_runs)
     return jax.tree.unflatten(structure, [join(*leaf) for leaf in zip(*parts, strict=True)])

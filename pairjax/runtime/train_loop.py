@@ -3,16 +3,19 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import jax
+
 from pairjax.errors import UserError
-from pairjax.runtime.callbacks import Callback
+from pairjax.runtime.callback_list import CallbackList
 from pairjax.runtime.multihost import (
     all_gather_objects,
     any_process,
     is_primary,
+    is_raised_on_all,
     on_primary,
     raise_on_all,
 )
@@ -28,6 +31,8 @@ from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import checkpoint_directory
 
 SECONDS_BETWEEN_SIGNALS = 0.05
+# How long a process waits for the compiler before it hears whether another one was asked to stop.
+SECONDS_BETWEEN_EXCHANGES = 0.5
 
 
 def train_programs(
@@ -35,7 +40,7 @@ def train_programs(
     epochs: Mapping[int, int],
     groups: list[DeviceGroup],
     workdir: Path,
-    callbacks: Callback,
+    callbacks: CallbackList,
 ) -> dict[int, str]:
     """Trains programs, in each group one after another; a failed one does not stop the others.
 
@@ -51,10 +56,7 @@ def train_programs(
     """
     with StopRequest() as stop:
         loop = _TrainLoop(plan, epochs, workdir, callbacks, stop)
-        if len(groups) == 1:
-            loop.train_on_group(iter(epochs), groups[0], ahead=True)
-        else:
-            loop.train_side_by_side(groups)
+        loop.train(groups)
         loop.raise_if_interrupted()
     return loop.failures
 
@@ -71,10 +73,10 @@ class _TrainLoop:
         plan: Plan,
         epochs: Mapping[int, int],
         workdir: Path,
-        callbacks: Callback,
+        callbacks: CallbackList,
         stop: StopRequest,
     ):
-        """Arguments as in `train_programs`; stop: whether SIGINT or SIGTERM has been received."""
+        """Arguments as in `train_programs`; stop: whether a signal has asked to stop."""
         self._plan, self._epochs, self._workdir = plan, epochs, workdir
         self._callbacks, self._stop = callbacks, stop
         # Set when a group ends with an error that ends the experiment, such as a full disk.
@@ -90,18 +92,22 @@ class _TrainLoop:
         """Whether this process wants training to end after the current epoch."""
         return self._stop.requested or self._halted.is_set()
 
-    def train_side_by_side(self, groups: list[DeviceGroup]) -> None:
+    def train(self, groups: list[DeviceGroup]) -> None:
         """Runs `train_on_group` in a thread per group; re-raises an exception after all end."""
-        numbers = longest_first(self._plan, self._epochs)
+        one = len(groups) == 1
+        numbers = iter(self._epochs) if one else longest_first(self._plan, self._epochs)
         with ThreadPoolExecutor(len(groups)) as executor:
-            # All cores are busy: compiling ahead would save no time and cost memory.
+            # Where all cores are busy, compiling ahead would save no time and cost memory.
             ended = [
-                executor.submit(self.train_on_group, numbers, group, ahead=False)
-                for group in groups
+                executor.submit(self.train_on_group, numbers, group, ahead=one) for group in groups
             ]
             # Python runs signal handlers only in the main thread, and not while it blocks.
-            while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
-                pass
+            try:
+                while wait(ended, timeout=SECONDS_BETWEEN_SIGNALS).not_done:
+                    pass
+            except BaseException:
+                self._halted.set()
+                raise
         for future in ended:
             future.result()
 
@@ -114,14 +120,18 @@ class _TrainLoop:
           ahead: whether to compile the next program while one trains.
         """
         try:
-            for number, compiled in self._compile_in_turn(numbers, group, ahead):
+            for number, compiling in self._compile_in_turn(numbers, group, ahead):
+                if not self._is_compiled(compiling):
+                    return
                 try:
-                    self._train_program(number, raise_on_all(compiled))
+                    self._train_program(number, raise_on_all('compiled', compiling.result))
                 except UserError:
                     raise
                 except Exception as error:
+                    if not is_raised_on_all(error):
+                        raise
                     self._record_failure(number, error)
-                if any_process(self._stopping):
+                if any_process('stop after a program', self._stopping):
                     return
         except BaseException:
             self._halted.set()
@@ -129,48 +139,79 @@ class _TrainLoop:
 
     def _compile_in_turn(
         self, numbers: Iterator[int], group: DeviceGroup, ahead: bool
-    ) -> Iterator[tuple[int, Callable[[], Trainer]]]:
-        """Yields each program number with a function that returns its trainer or raises.
+    ) -> Iterator[tuple[int, Future[Trainer]]]:
+        """Yields each program number with its trainer to be.
 
         With `ahead` the next program compiles while one trains; only one, to save memory.
         """
-        with ThreadPoolExecutor(1) as executor:
 
-            def compile_next():
-                number = list(itertools.islice(numbers, 1))
-                return [(n, executor.submit(Trainer, self._plan, n, group)) for n in number]
+        def compile_next():
+            number = list(itertools.islice(numbers, 1))
+            return [(n, executor.submit(Trainer, self._plan, n, group)) for n in number]
 
+        executor = ThreadPoolExecutor(1)
+        try:
             upcoming = compile_next()
             while upcoming:
                 [(number, compiling)] = upcoming
-                wait([compiling])
-                upcoming = compile_next() if ahead and not any_process(self._stopping) else []
-                yield number, compiling.result
+                upcoming = compile_next() if ahead else []
+                yield number, compiling
                 if not ahead:
                     upcoming = compile_next()
+        finally:
+            # Whoever was asked to stop does not wait for what is compiled in vain.
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _is_compiled(self, compiling: Future[Trainer]) -> bool:
+        """Waits for the compiler on all processes; False where one was asked to stop meanwhile."""
+        seconds = SECONDS_BETWEEN_EXCHANGES if jax.process_count() > 1 else SECONDS_BETWEEN_SIGNALS
+
+        def done_and_stopping():
+            wait([compiling], timeout=seconds)
+            return compiling.done(), self._stopping
+
+        while True:
+            done, stopping = zip(*all_gather_objects('compiling', done_and_stopping), strict=True)
+            if any(stopping):
+                return False
+            if all(done):
+                return True
 
     def _train_program(self, number: int, trainer: Trainer) -> None:
         """Trains all runs of a program to the last epoch or a request to stop."""
         plan, epoch = self._plan, self._epochs[number]
         name, saved = plan.program_name(number), None
+
+        def restored_leaves():
+            _, state = restore_program(plan, self._workdir, number)
+            return jax.tree.leaves(state)
+
         self._callbacks.on_message(f'{name}: {trainer}')
         if epoch:
             with self._recording:
-                _, saved = on_primary(lambda: restore_program(plan, self._workdir, number))
+                leaves = on_primary('restore', restored_leaves)
+            saved = jax.tree.unflatten(trainer.state_structure, leaves)
             self._callbacks.on_message(f'{name}: resuming after epoch {epoch}')
-        raise_on_all(lambda: trainer.start(saved))
+        raise_on_all('start', lambda: trainer.start(saved))
         self._callbacks.on_program_start(name, epoch, plan.num_epochs(number))
-        try:
+        with self._callbacks.ending('on_program_end', name):
             self._reached[number] = self._run_epochs(number, epoch, trainer)
-        finally:
-            self._callbacks.on_program_end(name)
 
     def _run_epochs(self, number: int, epoch: int, trainer: Trainer) -> int:
-        """Trains and records epochs from `epoch` on, and returns the last one, which is saved."""
+        """Trains and records epochs from `epoch` on, and returns the last one that is saved."""
         plan, metrics, saved_at = self._plan, Metrics(self._workdir), time.monotonic()
+        saved = epoch
         num_epochs, every = plan.num_epochs(number), trainer.config.train
         directory = checkpoint_directory(self._workdir, number)
-        checkpoints = on_primary(lambda: Checkpoints(directory, plan.config.checkpoint.keep))
+        checkpoints = []
+
+        def open_checkpoints():
+            checkpoints.append(Checkpoints(directory, plan.config.checkpoint.keep))
+
+        def save():
+            checkpoints[0].save(epoch, state, description)
+
+        on_primary('open checkpoints', open_checkpoints)
 
         def record():
             """Whether a checkpoint is due and whether to stop, as this process sees it."""
@@ -178,33 +219,37 @@ class _TrainLoop:
                 return False, self._stopping
             with self._recording:
                 metrics.append(records)
-                self._callbacks.on_epoch_end(plan.program_name(number), epoch, records)
+                name = plan.program_name(number)
+                self._callbacks.call_here('on_epoch_end', name, epoch, records)
             save_due = time.monotonic() - saved_at >= plan.config.checkpoint.every_seconds
             return save_due, self._stopping
 
-        stopping = any_process(self._stopping)
+        stopping = any_process('stop before an epoch', self._stopping)
         while epoch < num_epochs and not stopping:
             epoch += 1
             last = epoch == num_epochs
             due = last or epoch % every.evaluate_every == 0
             records = trainer.epoch(epoch, due, last or epoch % every.evaluate_all_every == 0)
             if last:
-                all_pairs = trainer.all_pairs_records()
+                all_pairs = trainer.all_pairs_records(lambda: self._stopping)
+                if all_pairs is None:
+                    # It takes as long as many epochs; this one is trained again.
+                    break
                 records = [{**a, **b} for a, b in zip(records, all_pairs, strict=True)]
-            save_due, stopping = map(any, zip(*all_gather_objects(record), strict=True))
+            save_due, stopping = map(any, zip(*all_gather_objects('record', record), strict=True))
             if last or stopping or save_due:
                 state, description = trainer.host_state(), plan.description(number)
                 with self._recording:
-                    on_primary(lambda: checkpoints.save(epoch, state, description))  # noqa: B023
-                saved_at = time.monotonic()
-        return epoch
+                    on_primary('save', save)
+                saved, saved_at = epoch, time.monotonic()
+        return saved
 
     def _record_failure(self, number: int, error: Exception) -> None:
         """Records why program `number` failed: with the exception being handled."""
         name = self._plan.program_name(number)
         self.failures[number] = failure_sentence(self._plan, number, error)
         with self._recording:
-            on_primary(lambda: append_failure(self._workdir, name))
+            on_primary('failure', lambda: append_failure(self._workdir, name))
         self._callbacks.on_message(f'{name} failed: {self.failures[number]}')
 
     def raise_if_interrupted(self) -> None:
@@ -215,14 +260,15 @@ class _TrainLoop:
             for n, start in self._epochs.items()
             if n not in self.failures and reached.get(n, start) < plan.num_epochs(n)
         ]
-        if not any_process(self._stop.requested) or not unfinished:
+        if not any_process('stopped', self._stop.requested) or not unfinished:
             return
         halfway = {n: e for n, e in reached.items() if e < plan.num_epochs(n)}
         latest = halfway or dict(list(reached.items())[-1:])
-        places = [f'epoch {epoch} of program {n + 1}' for n, epoch in sorted(latest.items())]
-        raise Interrupted(
-            f'stopped and saved after {" and ".join(places) or "no epoch"} of {len(plan.programs)}'
-        )
+        places = [f'epoch {e} of program {n + 1}' for n, e in sorted(latest.items()) if e]
+        count = len(plan.programs)
+        if not places:
+            raise Interrupted(f'stopped before a further epoch of {count} programs')
+        raise Interrupted(f'stopped and saved after {" and ".join(places)} of {count}')
 
 
 def failure_sentence(plan: Plan, number: int, error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +17,6 @@ from pairjax.runtime.sharding import (
     place_runs,
     replicate,
     stack_runs,
-    unstack_runs,
 )
 from pairjax.runtime.vectorize import compile_programs
 from pairjax.training.evaluate import Correct, EvalRequest
@@ -69,9 +68,14 @@ class Trainer:
             self._state = place_runs(saved, self.layout)
         jax.block_until_ready(self._state)
 
+    @property
+    def state_structure(self) -> jax.tree_util.PyTreeDef:
+        """The tree structure of the stacked state."""
+        return jax.tree.structure(self._programs.state)
+
     def host_state(self) -> RunState:
         """The state as host arrays with a leading axis of runs, without padding."""
-        return unstack_runs(self._state, self.layout)
+        return collect_runs('state to save', lambda: self._state, self.layout)
 
     def epoch(self, epoch: int, evaluate: bool, all_sets: bool = True) -> list[dict[str, Any]]:
         """Trains one epoch and returns its lines of metrics.jsonl, one per run.
@@ -91,7 +95,7 @@ class Trainer:
             return losses, correct
 
         started = time.monotonic()
-        losses, correct = collect_runs(compute, self.layout)
+        losses, correct = collect_runs('epoch', compute, self.layout)
         clock = {
             'train_seconds': self._seconds_a_run(started),
             'compile_seconds': self._unreported_compile_seconds / len(self.runs),
@@ -102,22 +106,27 @@ class Trainer:
         records = epoch_records(self.runs, epoch, losses, correct, self.config.data)
         return [{**record, **clock} for record in records]
 
-    def all_pairs_records(self) -> list[dict[str, Any]]:
+    def all_pairs_records(
+        self, stopping: Callable[[], bool] = lambda: False
+    ) -> list[dict[str, Any]] | None:
         """The additional fields of the last epoch's lines of metrics.jsonl, one dict per run.
 
         exact_pair_accuracy or sampled_pair_accuracy (see `training.all_pairs`; the other one is
         None, and both are where the run failed) and whole_pool_seconds, the run's share of the
-        time that they took.
+        time that they took. None where `stopping` came true on any process meanwhile.
         """
         started = time.monotonic()
         arguments = self.config, self._programs, self.layout, self._pools, self._state
         exact = self._programs.digit_logits is not None
+        accuracies = all_pairs_accuracies(*arguments, stopping)
+        if accuracies is None:
+            return None
         records = [
             {
                 'exact_pair_accuracy': accuracy if exact else None,
                 'sampled_pair_accuracy': None if exact else accuracy,
             }
-            for accuracy in all_pairs_accuracies(*arguments)
+            for accuracy in accuracies
         ]
         seconds = self._seconds_a_run(started)
         return [{**record, 'whole_pool_seconds': seconds} for record in records]

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +13,7 @@ from jax.sharding import NamedSharding
 
 from pairjax.errors import UserError
 from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
-from pairjax.system import compiled_programs_directory
+from pairjax.system import compiled_programs_directory, num_cores
 from pairjax.training import evaluate, train_step
 
 # Initialisation runs once: optimising its many small random draws costs seconds and gains none.
@@ -81,13 +80,6 @@ def _check_running_jax(wanted: int, num_devices: int) -> None:
 
 def _num_cpu_devices(num_devices: int) -> int:
     return min(num_devices or num_cores(), max(num_cores(), MOST_CPU_DEVICES))
-
-
-def num_cores() -> int:
-    """The cores that this process may use, where the system can say; else all."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def over_runs(

@@ -18,7 +18,7 @@ import pytest
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.runtime import sharding
-from pairjax.runtime.cluster import from_flags, from_scheduler, scheduler
+from pairjax.runtime.cluster import from_flags
 from pairjax.workdir.lock import locked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,25 +235,38 @@ def failing(error):
         return me
     return action
 
+def alone():
+    if me == 1:
+        raise ValueError('too bad')
+    return multihost.any_process('inner', True)
+
 def told(call, *arguments):
+    if call is multihost.any_process and len(arguments) > 2:
+        *arguments, identity = arguments
+        multihost.set_identity(identity)
     try:
         return call(*arguments)
-    except (UserError, RuntimeError) as error:
+    except (UserError, RuntimeError, TypeError) as error:
         return [type(error).__name__, str(error)]
 
 size = [10, 3, 100_000][me]
-parts = multihost.all_gather_objects(lambda: np.full(size, me, np.float64))
+parts = multihost.all_gather_objects('parts', lambda: np.full(size, me, np.float64))
 print(json.dumps({
     'parts': [[len(part), float(part.min()), float(part.max())] for part in parts],
-    'together': multihost.raise_on_all(lambda: me * 10),
-    'first': multihost.on_primary(lambda: me + 5),
-    'none': multihost.any_process(False),
-    'any': multihost.any_process(me == 2),
-    'user': told(multihost.all_gather_objects, failing(UserError('mend this'))),
-    'program': told(multihost.raise_on_all, failing(RuntimeError('RESOURCE_EXHAUSTED'))),
-    'same': told(multihost.assert_equal_across_processes, {'a': 1, 'b': 2}),
-    'different': told(multihost.assert_equal_across_processes, {'a': 1, 'b': max(me, 1)}),
-    'after': multihost.all_gather_objects(lambda: me),
+    'together': multihost.raise_on_all('together', lambda: me * 10),
+    'first': multihost.on_primary('first', lambda: me + 5),
+    'none': multihost.any_process('none', False),
+    'any': multihost.any_process('any', me == 2),
+    'user': told(multihost.all_gather_objects, 'user', failing(UserError('mend this'))),
+    'program': told(multihost.raise_on_all, 'program', failing(RuntimeError('RESOURCE_EXHAUSTED'))),
+    'same': told(multihost.assert_equal_across_processes, 'same', {'a': 1, 'b': 2}),
+    'different': told(multihost.assert_equal_across_processes, 'differ', {'a': 1, 'b': max(me, 1)}),
+    'after': multihost.all_gather_objects('after', lambda: me),
+    'apart': told(multihost.any_process, 'here' if me == 1 else 'there', True),
+    'alone': told(multihost.raise_on_all, 'outer', alone),
+    'object': told(multihost.on_primary, 'object', object),
+    'still': multihost.any_process('still', False),
+    'stranger': told(multihost.any_process, 'stranger', False, f'step {me // 2}'),
 }))
 """
 
@@ -269,6 +282,16 @@ def test_what_one_process_says_all_hear(fleet):
     sentence = 'b is 1 in process 0 and 2 in process 2; start all processes with the same config'
     for answer in answers:
         assert answer.pop('different')[1].startswith(sentence)
+        kind, text = answer.pop('apart')
+        places = "process 0 is at 'there', process 1 is at 'here', process 2 is at 'there'"
+        assert kind == 'ProcessesApart' and places in text
+        kind, text = answer.pop('alone')
+        assert kind == 'ProcessesApart' and 'process 1 failed: ValueError: too bad (' in text
+        kind, text = answer.pop('object')
+        assert 'a message cannot hold a object' in text
+        kind, text = answer.pop('stranger')
+        assert kind == 'ProcessesApart'
+        assert text.startswith('process 2 belongs to step 1 and process 0 to step 0, but they met')
         assert answer == {
             'parts': [[10, 0, 0], [3, 1, 1], [100_000, 2, 2]],
             'first': 5,
@@ -276,6 +299,7 @@ def test_what_one_process_says_all_hear(fleet):
             'any': True,
             'user': ['UserError', 'mend this'],
             'same': None,
+            'still': False,
             'after': [0, 1, 2],
         }
 
@@ -310,41 +334,6 @@ def test_a_missing_flag_ends_the_command_before_anything_is_made(fleet, tmp_path
     processes = finish([fleet.start(*fleet.training, *flags)], returncode=1)
     assert '--coordinator and --process_id missing' in sentences(processes)[0]
     assert not (tmp_path / 'new').exists()
-
-
-SLURM_STEP = {'SLURM_JOB_ID': '7', 'SLURM_NTASKS': '2', 'SLURM_STEP_NUM_TASKS': '2'}
-POD = {'KUBERNETES_SERVICE_HOST': '10.0.0.1'}
-
-
-@pytest.mark.parametrize(
-    ('environment', 'tpu', 'found'),
-    [
-        ({}, False, None),
-        (SLURM_STEP, False, 'SLURM'),
-        (SLURM_STEP | {'SLURM_STEP_NUM_TASKS': '1'}, False, None),
-        # A batch script's own shell, in an allocation for two tasks.
-        ({'SLURM_JOB_ID': '7', 'SLURM_NTASKS': '2', 'SLURM_PROCID': '0'}, False, None),
-        ({'OMPI_COMM_WORLD_SIZE': '4'}, False, 'Open MPI'),
-        ({'OMPI_COMM_WORLD_SIZE': '1'}, False, None),
-        (POD, False, None),
-        (POD | {'JOB_COMPLETION_INDEX': '0'}, False, 'Kubernetes'),
-        ({}, True, 'Cloud TPU'),
-        ({'TPU_WORKER_HOSTNAMES': 'a,b'}, True, 'Cloud TPU'),
-        ({'TPU_WORKER_HOSTNAMES': 'a,b'}, False, None),
-        ({'TPU_WORKER_HOSTNAMES': 'localhost'}, True, None),
-        ({'TPU_WORKER_HOSTNAMES': 'a', 'MEGASCALE_NUM_SLICES': '2'}, True, 'Cloud TPU'),
-        ({'TPU_SKIP_MDS_QUERY': '1'}, True, None),
-    ],
-)
-def test_a_scheduler_counts_where_it_started_several_processes(environment, tpu, found):
-    assert scheduler(environment, tpu) == found
-
-
-def test_jax_asks_each_scheduler_itself():
-    assert from_scheduler(None, {}) is None
-    assert from_scheduler('SLURM', SLURM_STEP) == {}
-    assert from_scheduler('Open MPI', {'OMPI_MCA_orte_hnp_uri': 'x'}) == {}
-    assert from_scheduler('Open MPI', {}) == {'cluster_detection_method': 'mpi4py'}
 
 
 def make_devices(counts):
@@ -386,7 +375,9 @@ def test_every_process_takes_part(monkeypatch):
 def test_uneven_shares_are_put_together_in_order(monkeypatch):
     """What two processes with two devices and one hold of five runs and one of padding."""
     shares = [{2: np.array([2, 3]), 0: np.array([0, 1])}], [{4: np.array([4, 4])}]
-    monkeypatch.setattr(sharding, 'all_gather_objects', lambda action: action() and list(shares))
+    monkeypatch.setattr(
+        sharding, 'all_gather_objects', lambda tag, action: action() and list(shares)
+    )
     chosen = sharding.choose_layout(5, default_config().runs, 100)
     stacked = sharding.stack_runs([np.int32(i) for i in range(5)], chosen)
     together = sharding.unstack_runs(stacked, chosen)

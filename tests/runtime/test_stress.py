@@ -70,6 +70,11 @@ def concluding(workdir, rng):
     return lambda: {path.name for path in workdir.glob('summary*')} - before
 
 
+# Between kills that nothing can be done about, what schedulers send before those.
+SIGNALS = (
+    *(signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1),
+    *(signal.SIGKILL, signal.SIGHUP, signal.SIGKILL),
+)
 MOMENTS = (saving, between_programs, training, starting, saving, training, concluding)
 
 
@@ -85,18 +90,22 @@ def has_come(moment, process):
 def train_with_kills(launcher, workdir, moments, rng):
     """Trains to the end, killed at each of the moments that it meets.
 
-    Yields: per kill the name of the moment and whether a checkpoint was half written.
+    Yields: per kill the name of the moment, whether a checkpoint was half written, and the signal.
     """
-    for moment in moments:
+    for moment, number in zip(moments, itertools.cycle(SIGNALS), strict=False):
         process = launcher.start(workdir)
         if has_come(moment(workdir, rng), process):
             time.sleep(rng.choice([0, rng.uniform(0, 0.02)]))
-            process.kill()
+            process.send_signal(number)
         _, err = process.communicate()
         if process.returncode == 0:  # It ended before.
             return
-        assert process.returncode == -signal.SIGKILL, err
-        yield moment.__name__, bool(list(workdir.glob('checkpoints/*/*orbax-checkpoint-tmp*')))
+        # Before and after training there is nothing to save.
+        if process.returncode != -number:
+            assert number != signal.SIGKILL and process.returncode == 130, err
+            assert 'stopped' in err and 'to resume: ' in err
+        half = bool(list(workdir.glob('checkpoints/*/*orbax-checkpoint-tmp*')))
+        yield moment.__name__, half, signal.Signals(number).name
     launcher.finish(workdir)
 
 
@@ -109,12 +118,12 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alon
         assert_same_outcome(workdir, left_alone[1])
         # Where a training ended before its moment, another moment is drawn.
         moments = iter(rng.choices(MOMENTS, k=NUM_KILLS - len(kills)))
-    print(f'{len(kills)} kills (moment, half a checkpoint left):', *kills, sep='\n')
-    assert {name for name, _ in kills} >= {moment.__name__ for moment in MOMENTS[:NUM_KILLS][:3]}
-    assert any(half for name, half in kills if name == 'saving')
+    print(f'{len(kills)} kills (moment, half a checkpoint left, signal):', *kills, sep='\n')
+    assert {name for name, _, _ in kills} >= {moment.__name__ for moment in MOMENTS[:NUM_KILLS][:3]}
+    assert any(half for name, half, _ in kills if name == 'saving')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_path, number):
     rng = random.Random(int(number))
     for moment in (between_programs, training):

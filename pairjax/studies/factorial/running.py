@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pairjax.config import validate
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import run_experiments
@@ -44,6 +45,7 @@ def run_study(
         parts = [part for part in part_names(design) if pilot_of(part) in finished]
         picks = {part: read_picks(design, part, workdir) for part in parts}
         configs = {part: trained_config(design, part, picks[part]) for part in parts}
-        return [(part, config) for part, config in configs.items() if config]
+        return [(part, config.to_dict()) for part, config in configs.items() if config]
 
-    return finished | run_experiments(on_primary(following), workdir, run, callbacks)
+    named = [(part, validate(c)) for part, c in on_primary('parts of the study', following)]
+    return finished | run_experiments(named, workdir, run, callbacks)

@@ -137,14 +137,14 @@ def reproduce(
       the state is saved.
     """
     most_seeds = max(configs.values(), key=lambda config: config.num_seeds)
-    digits = raise_on_all(lambda: load_config_digits(most_seeds.data))
+    digits = raise_on_all('digits of the reports', lambda: load_config_digits(most_seeds.data))
 
     def write_majority():
         with writing(workdir):
             workdir.mkdir(parents=True, exist_ok=True)
         write_json(workdir / MAJORITY_FILE, majority_accuracies(most_seeds, digits))
 
-    on_primary(write_majority)
+    on_primary('write the baseline', write_majority)
     if quick:
         configs = {name: quick_config(c, digits.num_classes) for name, c in configs.items()}
     return run_experiments(configs.items(), workdir, run, callbacks)

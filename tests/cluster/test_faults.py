@@ -1,0 +1,161 @@
+"""A fault in each process at each exchange that the code has: all end, and say why."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from exchanges import tags
+from processes import ROOT, assert_same_outcome, outcome_of
+
+# By scenario, in the order in which a tag's first one is taken.
+SCENARIOS = ('train', 'in parts', 'resume', 'finished', 'failing', 'studies')
+# Outside of this one there is nothing that could fail.
+OUTERMOST = 'command'
+# An experiment of several that cannot be begun is reported, and the next one runs.
+SURVIVED = 'finished before', 'inside'
+MOST_SECONDS = float(os.environ.get('PAIRJAX_FAULT_SECONDS', '10'))
+
+
+class Nursery:
+    """Runs cases of tests/cluster/nursery.py."""
+
+    def __init__(self, folder, digits):
+        shutil.copy(digits, folder / 'digits.npz')
+        env = os.environ | {
+            'PYTHONPATH': f'{ROOT}:{ROOT}/tests',
+            'JAX_COMPILATION_CACHE_DIR': str(folder / 'compiled'),
+            'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+            'PYTHONWARNINGS': 'ignore',
+        }
+        self.folder, self.number = folder, 0
+        self.process = subprocess.Popen(
+            [sys.executable, 'tests/cluster/nursery.py'],
+            **{'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True},
+            **{'cwd': ROOT, 'env': env},
+        )
+
+    def new_folder(self, copied=None):
+        self.number += 1
+        folder = self.folder / f'case {self.number}'
+        if copied:
+            shutil.copytree(copied, folder)
+        return folder
+
+    def run(self, scenario, folder, fault=None, count=2):
+        case = {'scenario': scenario, 'folder': str(folder), 'fault': fault, 'count': count}
+        self.process.stdin.write(json.dumps(case) + '\n')
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def fault_at(tag, process, kind):
+    return {'process': process, 'tag': tag, 'kind': kind}
+
+
+@pytest.fixture(scope='module')
+def nursery(tmp_path_factory, small_digits_path):
+    nursery = Nursery(tmp_path_factory.mktemp('faults'), small_digits_path)
+    yield nursery
+    nursery.process.terminate()
+    nursery.process.wait()
+
+
+@pytest.fixture(scope='module')
+def after_one_epoch(nursery):
+    """The folder of an experiment that ended in its second epoch."""
+    folder = nursery.new_folder()
+    # The whole pool is evaluated after the second epoch, and before this is saved.
+    ended = nursery.run('train', folder, fault_at('which runs failed', 1, 'before'))
+    assert [p['code'] for p in ended] == [1, 1]
+    return folder
+
+
+@pytest.fixture(scope='module')
+def clean(nursery, after_one_epoch):
+    """By scenario: the folder it begins with, how processes end there, and the folder then."""
+    found = {}
+    for scenario in SCENARIOS:
+        start = {'resume': after_one_epoch, 'finished': found.get('train', (0, 0, None))[2]}
+        start = start.get(scenario)
+        folder = nursery.new_folder(start)
+        found[scenario] = start, nursery.run(scenario, folder), folder
+    return found
+
+
+@pytest.fixture(scope='module')
+def tried(clean):
+    """By tag, the first scenario that comes there."""
+    found = {}
+    for scenario in SCENARIOS:
+        for tag in clean[scenario][1][0]['tags']:
+            found.setdefault(tag, scenario)
+    return found
+
+
+def test_processes_that_nothing_disturbs_end_well(clean):
+    for scenario, (_, processes, _) in clean.items():
+        codes = [process['code'] for process in processes]
+        assert codes == [int(scenario == 'failing')] * 2, processes
+        assert processes[0]['tags'] == processes[1]['tags']
+
+
+def test_a_fault_is_tried_at_every_exchange_of_the_code(tried):
+    assert sorted(tags().keys() - tried.keys()) == []
+
+
+def problems_with(ended, fault):
+    """What is wrong with how processes ended after a fault, in words."""
+    for number, process in enumerate(ended):
+        dead = fault['kind'] == 'killed' and number == fault['process']
+        errors = [x for x in process['err'].splitlines() if x.startswith('error: ')]
+        if process['seconds'] is None:
+            yield 'the fault did not happen'
+        elif process['seconds'] > MOST_SECONDS:
+            yield f'process {number} ended after {process["seconds"]:.1f} s'
+        elif dead:
+            continue
+        elif process['code'] != 1 or len(errors) != 1:
+            yield f'process {number} ended with {process["code"]}: {process["err"][-1500:]}'
+        elif 'Traceback' in process['err']:
+            yield f'process {number}: {process["err"][-1500:]}'
+        elif fault['kind'] != 'killed' and 'injected fault' not in errors[0]:
+            yield f'process {number} says {errors[0]}'
+
+
+@pytest.mark.parametrize('kind', ['before', 'inside'])
+@pytest.mark.parametrize('scenario', SCENARIOS)
+def test_a_fault_in_one_process_ends_all_with_one_sentence(nursery, clean, tried, scenario, kind):
+    start, _, whole = clean[scenario]
+    found, slowest = [], 0.0
+    outcome = outcome_of(whole / 'run') if scenario in ('train', 'resume') else None
+    for tag in [tag for tag, first in tried.items() if first == scenario]:
+        for process in (0, 1):
+            if tag == OUTERMOST and kind == 'before':
+                continue
+            fault, folder = fault_at(tag, process, kind), nursery.new_folder(start)
+            ended = nursery.run(scenario, folder, fault)
+            if (tag, kind) == SURVIVED:
+                assert [p['code'] for p in ended] == [0, 0]
+                continue
+            found += [(tag, process, problem) for problem in problems_with(ended, fault)]
+            slowest = max([slowest, *(p['seconds'] or 0 for p in ended)])
+            if outcome is not None:
+                (again,) = nursery.run('train', folder, count=1)
+                assert again['code'] == 0, (fault, again)
+                assert_same_outcome(folder / 'run', outcome)
+    print(f'{scenario}, {kind}: the last process ended {slowest:.1f} s after the fault')
+    assert not found, '\n'.join(map(str, found))
+
+
+@pytest.mark.parametrize('process', [0, 1])
+@pytest.mark.parametrize('tag', ['config and data', 'epoch', 'save'])
+def test_a_process_that_is_killed_ends_the_others(nursery, clean, tag, process):
+    fault, folder = fault_at(tag, process, 'killed'), nursery.new_folder()
+    ended = nursery.run('train', folder, fault)
+    assert not list(problems_with(ended, fault))
+    (again,) = nursery.run('train', folder, count=1)
+    assert again['code'] == 0
+    assert_same_outcome(folder / 'run', outcome_of(clean['train'][2] / 'run'))

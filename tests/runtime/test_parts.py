@@ -1,0 +1,91 @@
+"""A sweep trained in parts leaves what it leaves when it is trained as a whole."""
+
+import json
+
+import pytest
+from conftest import make_shallow_config
+from processes import assert_same_outcome, outcome_of
+
+from pairjax.analysis.paired import compare_workdirs
+from pairjax.errors import UserError
+from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.parts import join_found_parts, join_parts, part_workdir
+from pairjax.runtime.plan import make_plan
+from pairjax.trials import split_trials
+
+
+def make_sweep(path, part=''):
+    config = make_shallow_config(path)
+    config.runs.devices, config.train.num_epochs = 1, 2
+    config.sweep.product = (
+        ('optimizer.learning_rate', (1e-3, 1e-2, 2e-2)),
+        ('model.widths', ((4,), (5,))),
+    )
+    config.sweep.part = part
+    return config
+
+
+@pytest.fixture(scope='module')
+def whole(small_digits_path, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp('whole') / 'workdir'
+    run_experiment(make_sweep(small_digits_path), workdir)
+    return workdir
+
+
+def train_part(path, workdir, part):
+    run_experiment(make_sweep(path, part), part_workdir(workdir, part))
+    return join_parts(workdir, int(part.partition('/')[2]))
+
+
+def test_parts_of_programs_join_to_the_whole(small_digits_path, whole, tmp_path):
+    """Four parts of two programs of three trials: two of the parts have trials of both or one."""
+    assert [train_part(small_digits_path, tmp_path, f'{n}/4') for n in (3, 1, 4)] == [
+        [1, 2, 4],
+        [2, 4],
+        [2],
+    ]
+    with pytest.raises(UserError, match=r'1 are not finished; start --config.sweep.part=2/4 and'):
+        join_found_parts(tmp_path)
+    assert not (tmp_path / 'config.json').exists()
+    assert train_part(small_digits_path, tmp_path, '2/4') == []
+    assert_same_outcome(tmp_path, outcome_of(whole))
+    first, second = (json.loads((w / 'config.json').read_text()) for w in (tmp_path, whole))
+    assert first == second
+    # The command of the whole sweep finds it finished, and so do the readers of workdirs.
+    join_found_parts(tmp_path)
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert run_experiment(make_sweep(small_digits_path), tmp_path) == summary
+    compared = compare_workdirs([f'{tmp_path}:0', f'{tmp_path}:5'], 'final_test_accuracy')
+    assert len(compared.arms) == 2
+
+
+def test_a_part_of_another_sweep_is_not_joined(small_digits_path, tmp_path):
+    train_part(small_digits_path, tmp_path, '1/2')
+    other = make_sweep(small_digits_path, '2/2')
+    other.train.shuffle = True
+    run_experiment(other, part_workdir(tmp_path, '2/2'))
+    with pytest.raises(UserError, match=r'2-of-2 is no part of the experiment in .*1-of-2'):
+        join_parts(tmp_path, 2)
+    assert not (tmp_path / 'summary.json').exists()
+
+
+def test_every_trial_is_in_one_part_and_structures_stay_together():
+    settings = [{'model.name': name, 'n': 0} for name in 'abab' * 5]
+    parts = split_trials(settings, 4)
+    assert sorted(index for part in parts for index in part) == list(range(20))
+    assert [len(part) for part in parts] == [5] * 4
+    assert all(len({settings[index]['model.name'] for index in part}) == 1 for part in parts)
+    assert [len(part) for part in split_trials(settings, 3)] == [6, 7, 7]
+
+
+def test_more_parts_than_trials_are_too_many(small_digits_path):
+    with pytest.raises(UserError, match=r'sweep\.part=7/7, but the sweep has 6 trials'):
+        make_plan(make_sweep(small_digits_path, '7/7'))
+
+
+@pytest.mark.parametrize(
+    'part', ['3', '0/3', '4/3', '1/0', 'a/b', '1/2/3', '-1/3', ' 1/3', '1/3\n']
+)
+def test_a_part_that_is_none_is_refused(small_digits_path, part):
+    with pytest.raises(UserError, match=r'sweep\.part='):
+        make_plan(make_sweep(small_digits_path, part))
