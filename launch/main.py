@@ -106,7 +106,7 @@ def train_until_resolved() -> None:
         save_figure(draw_sequence(pair.differences, f'{pair.a} - {pair.b}', fraction), path)
         display.on_message(f'plot in {path}, with a PDF beside it')
 
-    on_primary(show)
+    on_primary('show what is resolved', show)
 
 
 def print_status() -> None:

@@ -47,7 +47,7 @@ def main() -> None:
         save_figure(draw_noise(floor, result.name), path)
         display.on_message(f'plot in {path}, with a PDF beside it')
 
-    on_primary(show)
+    on_primary('show the noise floor', show)
 
 
 if __name__ == '__main__':
