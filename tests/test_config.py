@@ -173,7 +173,7 @@ def test_removed_fields_that_are_off_are_dropped_and_missing_fields_get_their_de
         'settings': ((('loss.aux_weight', 1.0),), ()),
         'product': (('train.batch_size', (5,)),),
     }
-    expected = with_fields(optimizer__b2=0.9, sweep={**sweep, 'param_range': ()})
+    expected = with_fields(optimizer__b2=0.9, sweep={**sweep, 'param_range': (), 'part': ''})
     assert flatten(config) == flatten(validate(expected))
 
 
@@ -218,6 +218,7 @@ def test_a_product_runs_its_last_field_fastest():
 def test_a_setting_changes_its_own_trial_and_nothing_else():
     first = (('model.name', 'BasicNet1'), ('loss.aux_weight', 0))
     sweep = {'settings': (first, (('model.name', 'AuxNet1'),)), 'product': (), 'param_range': ()}
+    sweep['part'] = ''
     config = validate(with_fields(sweep=sweep))
     for _ in range(2):
         names_and_weights = values_of(expand_trials(config), 'model.name', 'loss.aux_weight')
