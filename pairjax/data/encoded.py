@@ -102,12 +102,18 @@ def _shrunk_chunks(chunks: Sequence[Sequence[bytes | Path]]) -> Iterator[Shrunk]
 def shrink_chunk(items: Sequence[bytes | Path]) -> Shrunk:
     """The readable ones of some images as one array, why others are not, and what is lost."""
     decoded, failures = [], {}
-    for place, item in enumerate(items):
-        try:
-            decoded.append(decode_square(item if isinstance(item, bytes) else item.read_bytes()))
-        # Each format has its own exceptions for a damaged file.
-        except Exception as error:
-            failures[place] = getattr(error, 'strerror', None) or describe_error(error)
+    with warnings.catch_warnings():
+        # Of a broken EXIF block. Beyond its limit of pixels Pillow only warns, up to twice of it.
+        warnings.simplefilter('ignore', UserWarning)
+        warnings.simplefilter('error', Image.DecompressionBombWarning)
+        for place, item in enumerate(items):
+            try:
+                decoded.append(
+                    decode_square(item if isinstance(item, bytes) else item.read_bytes())
+                )
+            # Each format has its own exceptions for a damaged file.
+            except Exception as error:
+                failures[place] = getattr(error, 'strerror', None) or describe_error(error)
     by_shape: dict[tuple, list[int]] = {}
     for place, image in enumerate(decoded):
         by_shape.setdefault((image.shape, image.dtype), []).append(place)
@@ -133,16 +139,12 @@ def decode_square(contents: bytes) -> np.ndarray:
     Returns: (side, side) or (side, side, 3), uint8 or float32 from 0 to 255.
     Raises: what Pillow raises for a damaged image, ValueError for a tiny one.
     """
-    with warnings.catch_warnings():
-        # Of a broken EXIF block. Beyond its limit Pillow only warns, up to twice of it.
-        warnings.simplefilter('ignore', UserWarning)
-        warnings.simplefilter('error', Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(contents)) as image:
-            if min(image.size) < MIN_SOURCE_SIDE:
-                raise ValueError(f'{image.width}x{image.height} pixels are too few')
-            if max(image.size) > LARGE_SIDE:
-                image.draft(None, (LARGE_SIDE, LARGE_SIDE))
-            pixels = _pixels(_upright(image))
+    with Image.open(io.BytesIO(contents)) as image:
+        if min(image.size) < MIN_SOURCE_SIDE:
+            raise ValueError(f'{image.width}x{image.height} pixels are too few')
+        if max(image.size) > LARGE_SIDE:
+            image.draft(None, (LARGE_SIDE, LARGE_SIDE))
+        pixels = _pixels(_upright(image))
     if pixels.shape[0] != pixels.shape[1]:
         missing = [max(pixels.shape[:2]) - length for length in pixels.shape[:2]]
         border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]

@@ -58,6 +58,7 @@ def test_oblong_images_are_padded_with_their_border():
     assert (found[:10] == 200).all() and (found[20:] == 200).all()
 
 
+@pytest.mark.filterwarnings('ignore:Corrupt EXIF data')
 def test_the_exif_tag_turns_and_a_broken_block_costs_only_the_rotation():
     image, tag = Image.fromarray(GREY), Image.Exif()
     tag[0x0112] = 6
