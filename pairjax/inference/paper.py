@@ -1,0 +1,161 @@
+"""From a picture of a page to the darkness of its ink: light evened out, ruling taken away.
+
+Everything here is written for pages of some 200 pixels a side: NumPy's maximum of two shifted slices
+of bytes is 50 times as fast as a filter of scipy.ndimage.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from pairjax.data.resize import area_weights
+
+# The page is compared with a grid of at most this many cells a side.
+GRID = 24
+# Of the longer side: what is wider both ways counts as paper or shadow, not as a stroke.
+LARGEST_STROKE = 0.3
+# Rules are at most 1/40 of the longer side thick.
+RULE = 40
+# Rules are looked for in this many strips, of which they must cross all but a quarter.
+STRIPS = 8
+# Rise of a rule over its length: some 4 degrees either way.
+MAX_SLOPE = 0.07
+# Least darkness of a rule, of 255, where the page has no grain.
+MIN_RULE = 5
+
+
+def is_dark_on_light(grey: np.ndarray) -> bool:
+    """Whether the ink is darker than the paper, for a page (height, width) from 0 to 255.
+
+    Paper is what most of any neighbourhood shows: the ink is what lies far from the median there,
+    whatever the light.
+    """
+    cells = _cells(grey, GRID)
+    windows = min(7, *(size - (size + 1) % 2 for size in cells.shape))
+    padded = np.pad(cells, windows // 2, mode='reflect' if min(cells.shape) > 3 else 'edge')
+    around = np.lib.stride_tricks.sliding_window_view(padded, (windows, windows))
+    around = around.reshape(*cells.shape, -1)
+    middle = around.shape[-1] // 2
+    difference = cells - np.partition(around, middle, axis=-1)[..., middle]
+    return bool((difference**3).sum() < 0)
+
+
+def ink_darkness(light_page: np.ndarray) -> np.ndarray:
+    """How dark the ink is, as a share of the paper around it: (height, width) uint8, 255 is black.
+
+    Args:
+      light_page: dark ink on light paper, float32 from 0 to 255.
+    """
+    page = light_page + 1  # Nothing is divided by 0.
+    page = page / _smooth_light(page)
+    relative = (page * 128).clip(0, 255).astype(np.uint8)
+    size = max(3, round(LARGEST_STROKE * max(page.shape)))
+    paper = _eroded(_dilated(relative, size), size)
+    darkness = 255 - (relative * np.float32(255)) / np.maximum(paper, 1)
+    darkness = darkness.astype(np.uint8)
+    return without_rules(without_rules(darkness).T).T
+
+
+def _smooth_light(page: np.ndarray) -> np.ndarray:
+    """The light on the paper as a polynomial of degree 2: fitted to what is not darker than it."""
+    cells = _cells(page, GRID)
+    basis = _polynomials(cells.shape)
+    values, weights = np.log(cells).ravel(), np.ones(cells.size, np.float32)
+    for _ in range(4):
+        weighted = basis * weights[:, None]
+        fit = basis @ np.linalg.lstsq(weighted.T @ basis, weighted.T @ values, rcond=None)[0]
+        # What is darker is ink or shadow.
+        weights = np.where(values < fit - 0.03, np.float32(0.05), np.float32(1))
+    coefficients = np.linalg.lstsq(basis, fit, rcond=None)[0]
+    return np.exp(_polynomials(page.shape) @ coefficients).reshape(page.shape)
+
+
+@lru_cache(64)
+def _polynomials(shape: tuple[int, int]) -> np.ndarray:
+    """(height * width, 6): the monomials of degree 2 in the coordinates from -1 to 1."""
+    y, x = (
+        (2 * np.arange(size, dtype=np.float32) + 1 - size) / size for size in shape
+    )
+    y, x = (grid.ravel() for grid in np.meshgrid(y, x, indexing='ij'))
+    return np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
+
+
+def without_rules(darkness: np.ndarray) -> np.ndarray:
+    """Darkness without the thin straight lines that run across the whole page, left to right.
+
+    Where a stroke crosses a line it stays: what is removed is what is thin from above to below.
+    """
+    height, width = darkness.shape
+    if width < 4 * STRIPS or height < 4 * STRIPS:
+        return darkness
+    thickness = max(3, round(max(darkness.shape) / RULE))
+    opened = _dilated_1d(_eroded_1d(darkness, thickness), thickness)
+    thin = darkness - opened
+    strip = width // STRIPS
+    profiles = thin[:, : strip * STRIPS].reshape(height, STRIPS, strip).mean(axis=2).T
+    profiles = np.float32(profiles)
+    profiles[:, 1:-1] = (profiles[:, :-2] + profiles[:, 1:-1] + profiles[:, 2:]) / 2
+    rows, slopes = _sheared_rows(height, width)
+    sheared = profiles[np.arange(STRIPS)[:, None], rows]
+    means = sheared.mean(axis=1)
+    best = int((means**2).sum(axis=1).argmax())
+    present = np.sort(sheared[best], axis=0)[STRIPS // 4]
+    middle = np.median(present)
+    spread = 1.5 * np.median(np.abs(present - middle))
+    lines = present > middle + max(MIN_RULE, 4 * spread)
+    if not lines.any():
+        return darkness
+    lines[1:-1] |= lines[:-2] | lines[2:]
+    shift = np.round(slopes[best] * (np.arange(width) - width / 2)).astype(int)
+    row = (np.arange(height)[:, None] - shift).clip(0, height - 1)
+    return np.where(lines[row], opened, darkness)
+
+
+@lru_cache(64)
+def _sheared_rows(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (slopes, strips, height) along lines of each slope, and the slopes."""
+    count = 2 * int(MAX_SLOPE * width / 1.5) + 1
+    slopes = np.linspace(-MAX_SLOPE, MAX_SLOPE, count)
+    centres = (np.arange(STRIPS) + 0.5) * (width // STRIPS) - width / 2
+    shift = np.round(slopes[:, None, None] * centres[:, None]).astype(int)
+    return (np.arange(height) + shift).clip(0, height - 1), slopes
+
+
+def _cells(page: np.ndarray, most: int) -> np.ndarray:
+    rows, columns = (
+        _weights(size, min(size, max(1, round(most * size / max(page.shape)))))
+        for size in page.shape
+    )
+    return rows @ page @ columns.T
+
+
+@lru_cache(256)
+def _weights(num_inputs: int, num_outputs: int) -> np.ndarray:
+    return area_weights(num_inputs, num_outputs)
+
+
+def _dilated(values: np.ndarray, size: int) -> np.ndarray:
+    return _dilated_1d(_dilated_1d(values, size).T, size).T
+
+
+def _eroded(values: np.ndarray, size: int) -> np.ndarray:
+    return _eroded_1d(_eroded_1d(values, size).T, size).T
+
+
+def _dilated_1d(values: np.ndarray, size: int) -> np.ndarray:
+    """The largest of the `size` values around each, along the first axis."""
+    return _running(np.maximum, values, size, 0)
+
+
+def _eroded_1d(values: np.ndarray, size: int) -> np.ndarray:
+    return _running(np.minimum, values, size, 255)
+
+
+def _running(extreme, values: np.ndarray, size: int, outside: int) -> np.ndarray:
+    size += 1 - size % 2
+    out, covered = np.pad(values, ((size // 2, size // 2), (0, 0)), constant_values=outside), 1
+    while covered < size:
+        step = min(covered, size - covered)
+        out = extreme(out[:-step], out[step:])
+        covered += step
+    return out
