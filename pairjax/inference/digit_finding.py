@@ -42,19 +42,17 @@ def find_digit(darkness: np.ndarray) -> FoundDigit | None:
     Args:
       darkness: (height, width) uint8, as `paper.ink_darkness` returns it.
     """
-    counts = np.bincount(darkness.ravel(), minlength=256)
-    below, full = _ink_range(counts)
-    if full - below < MIN_DARKNESS:
-        return None
-    patches = _Patches(darkness, below, full)
-    on_edge = patches.lie_along_edge()
-    if on_edge.any() and not on_edge.all():
-        # Without the table, full ink may be another darkness.
-        darkness = np.where(np.concatenate([[False], on_edge])[patches.labels], 0, darkness)
+    patches = None
+    while True:
         below, full = _ink_range(np.bincount(darkness.ravel(), minlength=256))
         if full - below < MIN_DARKNESS:
             return None
         patches = _Patches(darkness, below, full)
+        on_edge = patches.lie_along_edge()
+        if on_edge.all() or not on_edge.any():
+            break
+        # Without the table, full ink may be another darkness.
+        darkness = np.where(np.concatenate([[False], on_edge])[patches.labels], 0, darkness)
     members, is_one_of_two = patches.members()
     # The soft edge of a stroke lies one pixel outside of the patch.
     wanted = ndimage.binary_dilation(

@@ -11,7 +11,7 @@ from pairjax.errors import UserError
 from pairjax.inference.centring import FIELD, centred, is_centred, thickened
 from pairjax.inference.digit_finding import FoundDigit, find_digit
 from pairjax.inference.image_files import MIN_CONTRAST, read_grey
-from pairjax.inference.paper import ink_darkness, is_dark_on_light
+from pairjax.inference.paper import ink_darkness, is_dark_on_light, sheet_on_table
 
 # The digit is looked for in at most this many pixels a side.
 SEARCHED_SIDE = 208
@@ -73,9 +73,7 @@ def read_image(path: Path | str, as_it_is: bool = False, show: bool = False) -> 
             raise UserError(f'{path} has almost no contrast; name an image with a digit on it')
         inverted, field = _as_centred(grey)
         if field is None:
-            page = _mean_of_blocks(grey, SEARCHED_SIDE)
-            inverted = is_dark_on_light(page)
-            found = _find_closely(grey if inverted else 255 - grey)
+            inverted, found = _find_on_page(grey)
             if found is None:
                 raise UserError(f'{path} shows no ink; name an image with a digit on it')
             field, note = centred(thickened(found.ink[found.box])), TWO_DIGITS * found.is_one_of_two
@@ -92,22 +90,30 @@ def _as_centred(grey: np.ndarray) -> tuple[bool, np.ndarray | None]:
     return inverted, light if is_centred(light) else None
 
 
-def _find_closely(page: np.ndarray) -> FoundDigit | None:
-    """Finds the digit on a page of dark ink, in a reduced copy first and then in what is near it."""
-    small = _mean_of_blocks(page, SEARCHED_SIDE)
-    found = find_digit(ink_darkness(small))
-    if found is None or small.shape == page.shape:
-        return found
-    factor = round(max(page.shape) / max(small.shape))
-    size = max(part.stop - part.start for part in found.box)
-    if size >= SMALL_DIGIT:
-        return found
-    near = tuple(
-        slice(max(0, factor * (part.start - size)), factor * (part.stop + size))
-        for part in found.box
-    )
-    closer = find_digit(ink_darkness(_mean_of_blocks(page[near], SEARCHED_SIDE)))
-    return found if closer is None else closer
+def _find_on_page(grey: np.ndarray) -> tuple[bool, FoundDigit | None]:
+    """Whether a page has dark ink, and the digit on it.
+
+    The digit is looked for in a reduced copy first, and then in what is near it.
+    """
+    small = _mean_of_blocks(grey, SEARCHED_SIDE)
+    factor = round(max(grey.shape) / max(small.shape))
+    sheet = sheet_on_table(small)
+    if sheet is not None:
+        small = small[sheet]
+        grey = grey[tuple(slice(factor * part.start, factor * part.stop) for part in sheet)]
+    inverted = is_dark_on_light(small)
+    found = find_digit(ink_darkness(small if inverted else 255 - small))
+    size = 0 if found is None else max(part.stop - part.start for part in found.box)
+    if factor == 1 or not 0 < size < SMALL_DIGIT:
+        return inverted, found
+    near = grey[
+        tuple(
+            slice(max(0, factor * (part.start - size)), factor * (part.stop + size))
+            for part in found.box
+        )
+    ]
+    near = _mean_of_blocks(near, SEARCHED_SIDE)
+    return inverted, find_digit(ink_darkness(near if inverted else 255 - near)) or found
 
 
 def _mean_of_blocks(page: np.ndarray, most: int) -> np.ndarray:

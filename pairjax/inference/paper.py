@@ -8,12 +8,18 @@ from functools import lru_cache
 
 import numpy as np
 
+from scipy import ndimage
+
 from pairjax.data.resize import area_weights
 
 # The page is compared with a grid of at most this many cells a side.
 GRID = 24
 # Of the longer side: what is wider both ways counts as paper or shadow, not as a stroke.
 LARGEST_STROKE = 0.3
+# A sheet on a table is at least this share of the picture, and this share of its bounding box.
+SHEET_AREA, SHEET_FILL = 0.25, 0.8
+# Of the brightest paper.
+DARKEST_PAPER = 0.3
 # Rules are at most 1/40 of the longer side thick.
 RULE = 40
 # Rules are looked for in this many strips, of which they must cross all but a quarter.
@@ -22,6 +28,32 @@ STRIPS = 8
 MAX_SLOPE = 0.07
 # Least darkness of a rule, of 255, where the page has no grain.
 MIN_RULE = 5
+
+
+def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns of a sheet of paper that lies on something of another brightness.
+
+    None where the picture's border is not all of one kind, or what it surrounds is no sheet: not
+    large and solid, or with nothing on it.
+    """
+    cells = _cells(page, GRID)
+    middle = (cells.min() + cells.max()) / 2
+    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]]) > middle
+    if 0.1 < border.mean() < 0.9:
+        return None
+    inside = (cells > middle) != (border.mean() > 0.5)
+    if inside.mean() < SHEET_AREA:
+        return None
+    inside = ndimage.binary_fill_holes(inside)
+    rows, columns = ndimage.find_objects(inside.astype(np.uint8))[0]
+    if inside[rows, columns].mean() < SHEET_FILL:
+        return None
+    # One cell less on each side, so that nothing of the table is left.
+    sheet = tuple(
+        slice(*(round(place * size / count) for place in (part.start + 1, part.stop - 1)))
+        for part, size, count in zip((rows, columns), page.shape, cells.shape, strict=True)
+    )
+    return sheet if np.ptp(page[sheet]) > (cells.max() - cells.min()) / 4 else None
 
 
 def is_dark_on_light(grey: np.ndarray) -> bool:
@@ -43,17 +75,27 @@ def is_dark_on_light(grey: np.ndarray) -> bool:
 def ink_darkness(light_page: np.ndarray) -> np.ndarray:
     """How dark the ink is, as a share of the paper around it: (height, width) uint8, 255 is black.
 
+    The paper's brightness is the lower of two bounds from above: the page with all that is narrower
+    than a stroke filled (a closing), which follows the edges of shadows, and the same after a smooth
+    light was divided out, which follows slopes up to the edges of the page.
+
     Args:
       light_page: dark ink on light paper, float32 from 0 to 255.
     """
-    page = light_page + 1  # Nothing is divided by 0.
-    page = page / _smooth_light(page)
-    relative = (page * 128).clip(0, 255).astype(np.uint8)
-    size = max(3, round(LARGEST_STROKE * max(page.shape)))
-    paper = _eroded(_dilated(relative, size), size)
-    darkness = 255 - (relative * np.float32(255)) / np.maximum(paper, 1)
-    darkness = darkness.astype(np.uint8)
+    size = max(3, round(LARGEST_STROKE * max(light_page.shape)))
+    light = _smooth_light(light_page + 1)
+    paper = np.minimum(
+        _closed(light_page, size), _closed(light_page * (128 / light), size) * (light / 128)
+    )
+    # Where next to no light falls, grain would be as dark as ink.
+    paper = np.maximum(paper, DARKEST_PAPER * paper.max())
+    darkness = (255 * (1 - light_page / paper)).clip(0, 255).astype(np.uint8)
     return without_rules(without_rules(darkness).T).T
+
+
+def _closed(page: np.ndarray, size: int) -> np.ndarray:
+    levels = np.ceil(page).clip(1, 255).astype(np.uint8)
+    return _eroded(_dilated(levels, size), size)
 
 
 def _smooth_light(page: np.ndarray) -> np.ndarray:
