@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.inference.image_preprocessing import PreparedImage, list_images
+from pairjax.inference.image_files import list_images
+from pairjax.inference.image_preprocessing import PreparedImage
+from pairjax.inference.notes import image_note
 
-COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error')
+COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error', 'note')
 # Batches whose images are read while the network predicts for one.
 BATCHES_AHEAD = 4
 # 800 bytes each.
@@ -38,11 +40,29 @@ class PairList(NamedTuple):
 
 
 class PairCounts(NamedTuple):
-    """Numbers of pairs, of pairs without a prediction, and of images that were inverted."""
+    """Numbers of pairs, of those without a prediction, of inverted images, of pairs with a note."""
 
     pairs: int
     failed: int
     inverted: int
+    noted: int
+
+
+class PredictedPairs(NamedTuple):
+    """A batch of pairs with what was read and predicted.
+
+    Attributes:
+      names: the two file names of each pair.
+      images: of each pair the two images, or sentences why there is none.
+      rows: the columns of each pair from answer to note.
+      digit_probabilities: of each pair the probabilities of its two predicted digits, or None where
+        there are none.
+    """
+
+    names: Sequence[tuple[str, str]]
+    images: Sequence[Sequence[PreparedImage | str]]
+    rows: Sequence[tuple]
+    digit_probabilities: Sequence[tuple[float, float] | None]
 
 
 def list_pairs(path: Path) -> PairList:
@@ -94,6 +114,7 @@ def predict_pairs(
     predictor: Any,
     read: Callable[[Sequence[str]], Iterator[PreparedImage | str]],
     advance: Callable[[int], None],
+    show: Callable[[PredictedPairs], None] = lambda batch: None,
 ) -> PairCounts:
     """Writes a CSV with a prediction for each pair of a list, in its order.
 
@@ -105,21 +126,25 @@ def predict_pairs(
       predictor: a `predictor.Predictor`.
       read: starts to read images, as `image_workers` yields it.
       advance: called with the number of rows just written.
+      show: called with each batch.
 
     Raises: UserError where the CSV cannot be read.
     """
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(COLUMNS)
-    num_pairs, num_failed, inverted = 0, 0, set()
+    num_pairs, num_failed, num_noted, inverted = 0, 0, 0, set()
     for pairs, images in _read_ahead(listed, read, predictor.batch_size):
         inverted |= {n for n, i in images.items() if isinstance(i, PreparedImage) and i.inverted}
         images[''] = MISSING
-        rows = _prediction_columns(predictor, [[images[name] for name in pair] for pair in pairs])
+        pairs_of_images = [[images[name] for name in pair] for pair in pairs]
+        rows, probabilities = _prediction_columns(predictor, pairs_of_images)
+        show(PredictedPairs(pairs, pairs_of_images, rows, probabilities))
         writer.writerows((*pair, *row) for pair, row in zip(pairs, rows, strict=True))
         advance(len(rows))
         num_pairs += len(rows)
-        num_failed += sum(row[-1] != '' for row in rows)
-    return PairCounts(num_pairs, num_failed, len(inverted))
+        num_failed += sum(row[-2] != '' for row in rows)
+        num_noted += sum(row[-1] != '' for row in rows)
+    return PairCounts(num_pairs, num_failed, len(inverted), num_noted)
 
 
 def _read_ahead(
@@ -153,18 +178,34 @@ def _read_ahead(
 
 def _prediction_columns(
     predictor: Any, read: Sequence[Sequence[PreparedImage | str]]
-) -> list[tuple]:
-    """The columns from answer to error for pairs of images or of sentences why there is none."""
+) -> tuple[list[tuple], list[tuple[float, float] | None]]:
+    """The columns from answer to note for pairs of images or of sentences why there is none.
+
+    Returns: the columns, and the probabilities of both digits as in `PredictedPairs`.
+    """
     errors = [next((image for image in pair if isinstance(image, str)), '') for pair in read]
-    good = [[i.pixels for i in pair] for pair, e in zip(read, errors, strict=True) if not e]
+    good = [pair for pair, error in zip(read, errors, strict=True) if not error]
+    failed = [('', '', '', '', error, '') for error in errors]
     if not good:
-        return [('', '', '', '', error) for error in errors]
-    predictions = predictor(np.array(good))
-    digits = [
-        [''] * len(good) if probabilities is None else probabilities.argmax(axis=1).tolist()
-        for probabilities in (predictions.digits_a, predictions.digits_b)
-    ]
+        return failed, [None] * len(read)
+    predictions = predictor(np.array([[image.pixels for image in pair] for pair in good]))
+    digits, chances = [[('', '')] * len(good), [None] * len(good)]
+    if predictions.digits_a is not None:
+        both = np.stack([predictions.digits_a, predictions.digits_b], axis=1)
+        digits, chances = both.argmax(axis=2).tolist(), both.max(axis=2).tolist()
     answers = ['yes' if holds else 'no' for holds in predictions.holds]
     probabilities = [f'{value:.6f}' for value in predictions.probability]
-    rows = zip(answers, probabilities, *digits, strict=True)
-    return [('', '', '', '', error) if error else (*next(rows), '') for error in errors]
+    notes = [pair_note(pair, chance) for pair, chance in zip(good, chances, strict=True)]
+    rows = zip(answers, probabilities, digits, notes, strict=True)
+    columns = ((answer, value, *pair, '', note) for answer, value, pair, note in rows)
+    chances = iter(chances)
+    return (
+        [row if row[-2] else next(columns) for row in failed],
+        [None if error else next(chances) for error in errors],
+    )
+
+
+def pair_note(pair: Sequence[PreparedImage], chances: Sequence[float] | None) -> str:
+    """What is doubtful about either image: 'a: two digits?; b: unsure'; '' if nothing is."""
+    notes = [image_note(i, c) for i, c in zip(pair, chances or (None, None), strict=True)]
+    return '; '.join(f'{name}: {note}' for name, note in zip('ab', notes, strict=True) if note)

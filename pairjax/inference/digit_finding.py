@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from pairjax.inference.paper import dilated
+
 # Pixels are ink from this share of the darkness of full ink on.
 INK = 0.4
 # Of 255. Less is grain.
@@ -55,9 +57,7 @@ def find_digit(darkness: np.ndarray) -> FoundDigit | None:
         darkness = np.where(np.concatenate([[False], on_edge])[patches.labels], 0, darkness)
     members, is_one_of_two = patches.members()
     # The soft edge of a stroke lies one pixel outside of the patch.
-    wanted = ndimage.binary_dilation(
-        np.concatenate([[False], members])[patches.labels], EIGHT_NEIGHBOURS
-    )
+    wanted = dilated(np.concatenate([[0], members]).astype(np.uint8)[patches.labels], 3)
     level = darkness[patches.labels > 0].mean()
     ink = ((darkness - np.float32(below)) / (level - below)).clip(0, 1) * wanted
     return FoundDigit(ink, ndimage.find_objects((ink > INK / 2).astype(np.uint8))[0], is_one_of_two)

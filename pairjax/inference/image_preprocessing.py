@@ -14,9 +14,9 @@ from pairjax.inference.image_files import MIN_CONTRAST, read_grey
 from pairjax.inference.paper import ink_darkness, is_dark_on_light, sheet_on_table
 
 # The digit is looked for in at most this many pixels a side.
-SEARCHED_SIDE = 208
+SEARCHED_SIDE = 140
 # A digit of fewer of those is cut out of the page and looked at again, more closely.
-SMALL_DIGIT = 48
+SMALL_DIGIT = 36
 TWO_DIGITS = 'two digits?'
 
 
@@ -24,7 +24,7 @@ class CutOut(NamedTuple):
     """What was cut out of a picture, to be shown.
 
     Attributes:
-      picture: (height, width) uint8, the picture in grey, at most 208 pixels a side.
+      picture: (height, width) uint8, the picture in grey, at most 140 pixels a side.
       digit: (28, 28) uint8, the digit cut out and centred; light ink.
     """
 

@@ -1,9 +1,10 @@
 """From a picture of a page to the darkness of its ink: light evened out, ruling taken away.
 
-Everything here is written for pages of some 200 pixels a side: NumPy's maximum of two shifted slices
+Everything here is written for pages of some 140 pixels a side: NumPy's maximum of two shifted slices
 of bytes is 50 times as fast as a filter of scipy.ndimage.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -13,11 +14,13 @@ from scipy import ndimage
 from pairjax.data.resize import area_weights
 
 # The page is compared with a grid of at most this many cells a side.
-GRID = 24
+GRID = 16
+# Of the cubed differences from the neighbourhood, how far one sign must outweigh the other.
+CLEAR = 0.6
 # Of the longer side: what is wider both ways counts as paper or shadow, not as a stroke.
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
-SHEET_AREA, SHEET_FILL = 0.25, 0.8
+SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.8
 # Of the brightest paper.
 DARKEST_PAPER = 0.3
 # Rules are at most 1/40 of the longer side thick.
@@ -36,7 +39,7 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     None where the picture's border is not all of one kind, or what it surrounds is no sheet: not
     large and solid, or with nothing on it.
     """
-    cells = _cells(page, GRID)
+    cells = _cells(page, SHEET_GRID)
     middle = (cells.min() + cells.max()) / 2
     border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]]) > middle
     if 0.1 < border.mean() < 0.9:
@@ -60,16 +63,22 @@ def is_dark_on_light(grey: np.ndarray) -> bool:
     """Whether the ink is darker than the paper, for a page (height, width) from 0 to 255.
 
     Paper is what most of any neighbourhood shows: the ink is what lies far from the median there,
-    whatever the light.
+    whatever the light. Where that says little, because the edge of a shadow or a bold digit is as
+    far from it, the ink is what is darker or lighter than all of the border.
     """
     cells = _cells(grey, GRID)
-    windows = min(7, *(size - (size + 1) % 2 for size in cells.shape))
-    padded = np.pad(cells, windows // 2, mode='reflect' if min(cells.shape) > 3 else 'edge')
-    around = np.lib.stride_tricks.sliding_window_view(padded, (windows, windows))
+    window = min(5, *(size - (size + 1) % 2 for size in cells.shape))
+    padded = np.pad(cells, window // 2, mode='reflect' if min(cells.shape) > 2 else 'edge')
+    around = np.lib.stride_tricks.sliding_window_view(padded, (window, window))
     around = around.reshape(*cells.shape, -1)
     middle = around.shape[-1] // 2
     difference = cells - np.partition(around, middle, axis=-1)[..., middle]
-    return bool((difference**3).sum() < 0)
+    cubes = difference**3
+    if abs(cubes.sum()) > CLEAR * np.abs(cubes).sum():
+        return bool(cubes.sum() < 0)
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    darkest, lightest = np.percentile(border, (5, 95))
+    return bool(darkest - grey.min() > grey.max() - lightest)
 
 
 def ink_darkness(light_page: np.ndarray) -> np.ndarray:
@@ -95,20 +104,20 @@ def ink_darkness(light_page: np.ndarray) -> np.ndarray:
 
 def _closed(page: np.ndarray, size: int) -> np.ndarray:
     levels = np.ceil(page).clip(1, 255).astype(np.uint8)
-    return _eroded(_dilated(levels, size), size)
+    return _eroded(dilated(levels, size), size)
 
 
 def _smooth_light(page: np.ndarray) -> np.ndarray:
     """The light on the paper as a polynomial of degree 2: fitted to what is not darker than it."""
     cells = _cells(page, GRID)
     basis = _polynomials(cells.shape)
-    values, weights = np.log(cells).ravel(), np.ones(cells.size, np.float32)
+    values, weights = np.log(cells).ravel(), np.ones((cells.size, 1), np.float32)
     for _ in range(4):
-        weighted = basis * weights[:, None]
-        fit = basis @ np.linalg.lstsq(weighted.T @ basis, weighted.T @ values, rcond=None)[0]
+        weighted = (basis * weights).T
+        coefficients = np.linalg.solve(weighted @ basis, weighted @ values)
         # What is darker is ink or shadow.
-        weights = np.where(values < fit - 0.03, np.float32(0.05), np.float32(1))
-    coefficients = np.linalg.lstsq(basis, fit, rcond=None)[0]
+        darker = values < basis @ coefficients - 0.03
+        weights[:, 0] = np.where(darker, np.float32(0.05), np.float32(1))
     return np.exp(_polynomials(page.shape) @ coefficients).reshape(page.shape)
 
 
@@ -142,9 +151,10 @@ def without_rules(darkness: np.ndarray) -> np.ndarray:
     means = sheared.mean(axis=1)
     best = int((means**2).sum(axis=1).argmax())
     present = np.sort(sheared[best], axis=0)[STRIPS // 4]
-    middle = np.median(present)
-    spread = 1.5 * np.median(np.abs(present - middle))
-    lines = present > middle + max(MIN_RULE, 4 * spread)
+    # Rules may cover more than half of the rows.
+    ordered = np.sort(present)
+    between = ordered[height // 4]
+    lines = present > between + max(MIN_RULE, 2 * (between - ordered[0]))
     if not lines.any():
         return darkness
     lines[1:-1] |= lines[:-2] | lines[2:]
@@ -176,7 +186,8 @@ def _weights(num_inputs: int, num_outputs: int) -> np.ndarray:
     return area_weights(num_inputs, num_outputs)
 
 
-def _dilated(values: np.ndarray, size: int) -> np.ndarray:
+def dilated(values: np.ndarray, size: int) -> np.ndarray:
+    """The largest of the bytes in the square of `size` pixels around each."""
     return _dilated_1d(_dilated_1d(values, size).T, size).T
 
 
@@ -185,7 +196,6 @@ def _eroded(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _dilated_1d(values: np.ndarray, size: int) -> np.ndarray:
-    """The largest of the `size` values around each, along the first axis."""
     return _running(np.maximum, values, size, 0)
 
 
@@ -193,11 +203,13 @@ def _eroded_1d(values: np.ndarray, size: int) -> np.ndarray:
     return _running(np.minimum, values, size, 255)
 
 
-def _running(extreme, values: np.ndarray, size: int, outside: int) -> np.ndarray:
-    size += 1 - size % 2
-    out, covered = np.pad(values, ((size // 2, size // 2), (0, 0)), constant_values=outside), 1
-    while covered < size:
-        step = min(covered, size - covered)
+def _running(extreme: Callable, values: np.ndarray, size: int, outside: int) -> np.ndarray:
+    """The extreme of the `size` values (or one more, if even) around each, along the first axis."""
+    half, covered = size // 2, 1
+    out = np.full((len(values) + 2 * half, values.shape[1]), outside, np.uint8)
+    out[half : half + len(values)] = values
+    while covered < 2 * half + 1:
+        step = min(covered, 2 * half + 1 - covered)
         out = extreme(out[:-step], out[step:])
         covered += step
     return out

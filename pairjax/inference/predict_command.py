@@ -33,7 +33,11 @@ RELATION_TEXTS = {
 
 
 def predict_pair(
-    path_a: Path, path_b: Path, as_it_is: bool, restore: Callable[[ProgressDisplay], RestoredRuns]
+    path_a: Path,
+    path_b: Path,
+    as_it_is: bool,
+    restore: Callable[[ProgressDisplay], RestoredRuns],
+    show: Path | None = None,
 ) -> None:
     """Prints the predicted digits of two images and whether the relation holds.
 
@@ -41,16 +45,20 @@ def predict_pair(
       path_a, path_b: the images.
       as_it_is: see `image_preprocessing.read_image`.
       restore: the networks; may show on a display that it trains them first.
+      show: an HTML file for what was cut out of the images and read.
 
-    Raises: UserError where an image or the network cannot be read.
+    Raises: UserError where an image or the network cannot be read, or the page not written.
     """
+    if show is not None:
+        check_page_name(show)
     # Before the network, which may have to be trained.
-    images = [read_image(path, as_it_is) for path in (path_a, path_b)]
+    images = [read_image(path, as_it_is, show is not None) for path in (path_a, path_b)]
     restored = restore(ProgressDisplay(make_console(stderr=True)))
     predictions = Predictor(restored, batch_size=1)(np.array([[i.pixels for i in images]]))
     digits = predictions.digits_a, predictions.digits_b
     for name, path, image, chances in zip('ab', (path_a, path_b), images, digits, strict=True):
-        print(f'{name}, {path}: {image_text(image.inverted, chances)}')
+        note = image_note(image, None if chances is None else chances[0].max())
+        print(f'{name}, {path}: {image_text(image.inverted, chances, note)}')
     relation = restored.config.data.relation
     answer = 'yes' if predictions.holds[0] else 'no'
     print(
@@ -58,15 +66,17 @@ def predict_pair(
         f'(probability {predictions.probability[0]:.3f} of yes)'
     )
     print(f'predicted by {restored}')
+    if show is not None:
+        write_page(show, predicted_pair((path_a, path_b), images, predictions), str(restored))
 
 
-def image_text(inverted: bool, digits: np.ndarray | None) -> str:
-    """Whether an image was inverted, and the digit that (1, classes) probabilities predict."""
+def image_text(inverted: bool, digits: np.ndarray | None, note: str = '') -> str:
+    """Whether an image was inverted, the digit that (1, classes) probabilities predict, the note."""
     parts = ['dark on light, inverted'] if inverted else []
     if digits is not None:
         digit = digits[0].argmax()
         parts.append(f'digit {digit} (probability {digits[0, digit]:.3f})')
-    return ', '.join(parts) or 'not inverted'
+    return ', '.join([*parts, *([note] if note else [])]) or 'not inverted'
 
 
 def predict_list(
