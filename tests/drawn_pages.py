@@ -191,9 +191,7 @@ def dark_table(digit, rng):
     margins = rng.integers(10, 60, 4) * (rng.random(4) < 0.7)
     if not margins.any():
         margins[0] = 40
-    page = np.pad(
-        sheet, margins.reshape(2, 2), constant_values=rng.uniform(20, 110)
-    )
+    page = np.pad(sheet, margins.reshape(2, 2), constant_values=rng.uniform(20, 110))
     page = np.asarray(
         Image.fromarray(page.astype(np.float32)).rotate(
             rng.uniform(-4, 4), Image.Resampling.BILINEAR, fillcolor=float(page[0, 0])
@@ -271,4 +269,6 @@ def two_digits(first, second, rng):
     """Two digits side by side on one page."""
     size = int(rng.integers(110, 161))
     gap = np.zeros((size, int(rng.integers(0, 30))))
-    return as_bytes(on_paper(placed(np.hstack([enlarged(first, size), gap, enlarged(second, size)]), rng)))
+    return as_bytes(
+        on_paper(placed(np.hstack([enlarged(first, size), gap, enlarged(second, size)]), rng))
+    )

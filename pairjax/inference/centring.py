@@ -38,8 +38,3 @@ def centred(ink: np.ndarray) -> np.ndarray:
     )
     field[top : top + height, left : left + width] = 255 * box
     return field
-
-
-def thickened(ink: np.ndarray) -> np.ndarray:
-    """Ink of strokes at least as thick as MNIST's thinnest, for its size."""
-    return ink

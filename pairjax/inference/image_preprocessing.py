@@ -8,7 +8,7 @@ from PIL import Image
 
 from pairjax.data.resize import shrink
 from pairjax.errors import UserError
-from pairjax.inference.centring import FIELD, centred, is_centred, thickened
+from pairjax.inference.centring import FIELD, centred, is_centred
 from pairjax.inference.digit_finding import FoundDigit, find_digit
 from pairjax.inference.image_files import MIN_CONTRAST, read_grey
 from pairjax.inference.paper import ink_darkness, is_dark_on_light, sheet_on_table
@@ -76,7 +76,7 @@ def read_image(path: Path | str, as_it_is: bool = False, show: bool = False) -> 
             inverted, found = _find_on_page(grey)
             if found is None:
                 raise UserError(f'{path} shows no ink; name an image with a digit on it')
-            field, note = centred(thickened(found.ink[found.box])), TWO_DIGITS * found.is_one_of_two
+            field, note = centred(found.ink[found.box]), TWO_DIGITS * found.is_one_of_two
     cut_out = CutOut(_thumbnail(grey), _thumbnail(field)) if show else None
     return PreparedImage(shrink(field[None])[0], inverted, note, cut_out)
 

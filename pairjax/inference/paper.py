@@ -124,9 +124,7 @@ def _smooth_light(page: np.ndarray) -> np.ndarray:
 @lru_cache(64)
 def _polynomials(shape: tuple[int, int]) -> np.ndarray:
     """(height * width, 6): the monomials of degree 2 in the coordinates from -1 to 1."""
-    y, x = (
-        (2 * np.arange(size, dtype=np.float32) + 1 - size) / size for size in shape
-    )
+    y, x = ((2 * np.arange(size, dtype=np.float32) + 1 - size) / size for size in shape)
     y, x = (grid.ravel() for grid in np.meshgrid(y, x, indexing='ij'))
     return np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
 
