@@ -2,8 +2,8 @@
 
 PYTHONPATH=.:tests python docs/measure_predict.py path/to/mnist [KIND ...]
 
-The pages are drawn from MNIST test digits; `tests/drawn_pages.py` says how. The default network reads
-them, which is trained first where predict.py has not yet done so.
+The pages are drawn from MNIST test digits; `tests/drawn_pages.py` says how. The default network
+reads them, which is trained first where predict.py has not yet done so.
 """
 
 import gzip
@@ -36,7 +36,9 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 def read_mnist(directory: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 28, 28) uint8 and labels (n,) of 'train' or 't10k', from the .gz files."""
     images, labels = (
-        np.frombuffer(gzip.open(directory / f'{part}-{name}-ubyte.gz').read(), np.uint8)
+        np.frombuffer(
+            gzip.decompress((directory / f'{part}-{name}-ubyte.gz').read_bytes()), np.uint8
+        )
         for name in ('images-idx3', 'labels-idx1')
     )
     return images[16:].reshape(-1, 28, 28), labels[8:]
@@ -48,7 +50,7 @@ def measure(
     predictor: Predictor,
     read: Callable[[str], PreparedImage] = read_image,
 ) -> str:
-    """A row of the table: the share of digits read rightly and its interval, the shares of notes."""
+    """A row of the table: the share of digits read rightly, its interval, the shares of notes."""
     labels, images = [], []
     for page, label in drawn_pages_of(kind, digits):
         labels.append(label)

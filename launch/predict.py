@@ -31,6 +31,10 @@ OUT = flags.DEFINE_string(
     'out', None, 'CSV file for the predictions for a CSV or a folder; standard output by default'
 )
 
+SHOW = flags.DEFINE_string(
+    'show', None, 'HTML page of each picture, what was cut out of it, what was read, and the answer'
+)
+
 INPUTS = (
     'two images, a folder of images, or one .csv with the header a,b and the paths of two images '
     'in each row'
@@ -60,11 +64,12 @@ def main(arguments: list[str]) -> None:
         workdir = Path(WORKDIR.value) if WORKDIR.value else default_network(config, display)
         return restore_runs(workdir, TRIAL.value, SEED.value, ENSEMBLE.value)
 
+    show = Path(SHOW.value) if SHOW.value else None
     if is_list:
         out = Path(OUT.value) if OUT.value else None
-        predict_command.predict_list(paths[0], out, AS_IT_IS.value, restore)
+        predict_command.predict_list(paths[0], out, AS_IT_IS.value, restore, show)
     else:
-        predict_command.predict_pair(*paths, AS_IT_IS.value, restore)
+        predict_command.predict_pair(*paths, AS_IT_IS.value, restore, show)
 
 
 if __name__ == '__main__':

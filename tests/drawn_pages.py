@@ -1,7 +1,7 @@
 """Digits on drawn pages: paper, ruling, light and pens as people have them.
 
-Each kind is a function from a digit, (28, 28) float from 0 to 1 (ink), and a random generator to the
-page's pixels, uint8, (height, width) or (height, width, 3).
+Each kind is a function from a digit, (28, 28) float from 0 to 1 (ink), and a random generator to
+the page's pixels, uint8, (height, width) or (height, width, 3).
 """
 
 import io

@@ -185,24 +185,35 @@ def _prediction_columns(
     """
     errors = [next((image for image in pair if isinstance(image, str)), '') for pair in read]
     good = [pair for pair, error in zip(read, errors, strict=True) if not error]
-    failed = [('', '', '', '', error, '') for error in errors]
-    if not good:
-        return failed, [None] * len(read)
-    predictions = predictor(np.array([[image.pixels for image in pair] for pair in good]))
-    digits, chances = [[('', '')] * len(good), [None] * len(good)]
+    rows, chances = [], []
+    if good:
+        predictions = predictor(np.array([[image.pixels for image in pair] for pair in good]))
+        rows, chances = prediction_columns(predictions, good)
+    rows, chances = iter(rows), iter(chances)
+    return (
+        [('', '', '', '', error, '') if error else next(rows) for error in errors],
+        [None if error else next(chances) for error in errors],
+    )
+
+
+def prediction_columns(
+    predictions: Any, pairs: Sequence[Sequence[PreparedImage]]
+) -> tuple[list[tuple], list[tuple[float, float] | None]]:
+    """The columns of pairs that were predicted for, and the probabilities of their two digits.
+
+    Args:
+      predictions: a `predictor.Predictions` for the pairs.
+      pairs: their images.
+    """
+    digits, chances = [('', '')] * len(pairs), [None] * len(pairs)
     if predictions.digits_a is not None:
         both = np.stack([predictions.digits_a, predictions.digits_b], axis=1)
         digits, chances = both.argmax(axis=2).tolist(), both.max(axis=2).tolist()
     answers = ['yes' if holds else 'no' for holds in predictions.holds]
     probabilities = [f'{value:.6f}' for value in predictions.probability]
-    notes = [pair_note(pair, chance) for pair, chance in zip(good, chances, strict=True)]
-    rows = zip(answers, probabilities, digits, notes, strict=True)
-    columns = ((answer, value, *pair, '', note) for answer, value, pair, note in rows)
-    chances = iter(chances)
-    return (
-        [row if row[-2] else next(columns) for row in failed],
-        [None if error else next(chances) for error in errors],
-    )
+    notes = [pair_note(pair, chance) for pair, chance in zip(pairs, chances, strict=True)]
+    columns = zip(answers, probabilities, digits, notes, strict=True)
+    return [(answer, value, *pair, '', note) for answer, value, pair, note in columns], chances
 
 
 def pair_note(pair: Sequence[PreparedImage], chances: Sequence[float] | None) -> str:

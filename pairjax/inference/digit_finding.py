@@ -11,12 +11,13 @@ from pairjax.inference.paper import dilated
 INK = 0.4
 # Of 255. Less is grain.
 MIN_DARKNESS = 8
-# A patch belongs to the digit if it has at least this share of its ink: the bar of a 5 may be apart,
-# dust is left out; and if it is no further away than this share of the digit's longer side.
+# A patch belongs to the digit if it has at least this share of its ink (the bar of a 5 may be
+# apart, dust is left out) and is no further away than this share of the digit's longer side.
 MIN_PATCH, MAX_DISTANCE = 0.03, 0.35
 # A patch that lies along this share of an edge is the table, a shadow or the edge of the sheet.
 EDGE_CONTACT = 0.3
-# A patch of at least this share of the digit's ink and height that begins beside it is another digit.
+# A patch beside the digit is another one if it has at least this share of its ink and height, and
+# begins at least this share of the height away.
 SECOND_INK, SECOND_HEIGHT, SECOND_GAP = 0.25, 0.6, 0.12
 # A digit that is wider than this, in heights, may be two that touch.
 WIDE = 1.5

@@ -65,18 +65,32 @@ def read_image(path: Path | str, as_it_is: bool = False, show: bool = False) -> 
 
     Raises: UserError where the file is no readable image, or shows nothing.
     """
-    grey, note = read_grey(path), ''
+    grey = read_grey(path)
     if as_it_is:
-        inverted, field = False, _padded_to_square(grey)
-    else:
-        if grey.max() - grey.min() < MIN_CONTRAST:
-            raise UserError(f'{path} has almost no contrast; name an image with a digit on it')
-        inverted, field = _as_centred(grey)
-        if field is None:
-            inverted, found = _find_on_page(grey)
-            if found is None:
-                raise UserError(f'{path} shows no ink; name an image with a digit on it')
-            field, note = centred(found.ink[found.box]), TWO_DIGITS * found.is_one_of_two
+        return _prepared(grey, _padded_to_square(grey), False, '', show)
+    if np.ptp(grey) < MIN_CONTRAST:
+        raise UserError(f'{path} has almost no contrast; name an image with a digit on it')
+    image = prepare_page(grey, show)
+    if image is None:
+        raise UserError(f'{path} shows no ink; name an image with a digit on it')
+    return image
+
+
+def prepare_page(grey: np.ndarray, show: bool = False) -> PreparedImage | None:
+    """Prepares a page, (height, width) float32 from 0 to 255; None where no digit is on it."""
+    inverted, field = _as_centred(grey)
+    if field is not None:
+        return _prepared(grey, field, inverted, '', show)
+    inverted, found = _find_on_page(grey)
+    if found is None:
+        return None
+    field = centred(found.ink[found.box])
+    return _prepared(grey, field, inverted, TWO_DIGITS * found.is_one_of_two, show)
+
+
+def _prepared(
+    grey: np.ndarray, field: np.ndarray, inverted: bool, note: str, show: bool
+) -> PreparedImage:
     cut_out = CutOut(_thumbnail(grey), _thumbnail(field)) if show else None
     return PreparedImage(shrink(field[None])[0], inverted, note, cut_out)
 

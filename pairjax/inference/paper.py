@@ -1,14 +1,13 @@
 """From a picture of a page to the darkness of its ink: light evened out, ruling taken away.
 
-Everything here is written for pages of some 140 pixels a side: NumPy's maximum of two shifted slices
-of bytes is 50 times as fast as a filter of scipy.ndimage.
+Everything here is written for pages of some 140 pixels a side: NumPy's maximum of two shifted
+slices of bytes is 50 times as fast as a filter of scipy.ndimage.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-
 from scipy import ndimage
 
 from pairjax.data.resize import area_weights
@@ -84,9 +83,9 @@ def is_dark_on_light(grey: np.ndarray) -> bool:
 def ink_darkness(light_page: np.ndarray) -> np.ndarray:
     """How dark the ink is, as a share of the paper around it: (height, width) uint8, 255 is black.
 
-    The paper's brightness is the lower of two bounds from above: the page with all that is narrower
-    than a stroke filled (a closing), which follows the edges of shadows, and the same after a smooth
-    light was divided out, which follows slopes up to the edges of the page.
+    The paper's brightness is the lower of two upper bounds: the page with all dark parts filled
+    that are as narrow as strokes (a closing), which follows the edges of shadows, and the same
+    after a smooth light was divided out, which follows slopes up to the edges of the page.
 
     Args:
       light_page: dark ink on light paper, float32 from 0 to 255.

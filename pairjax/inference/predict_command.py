@@ -12,11 +12,19 @@ from typing import TextIO
 import numpy as np
 
 from pairjax.errors import UserError
-from pairjax.inference.batch_predict import list_pairs, predict_pairs
-from pairjax.inference.image_preprocessing import has_image_suffix, read_image
+from pairjax.inference.batch_predict import (
+    PredictedPairs,
+    list_pairs,
+    predict_pairs,
+    prediction_columns,
+)
+from pairjax.inference.image_files import has_image_suffix
+from pairjax.inference.image_preprocessing import read_image
 from pairjax.inference.image_workers import image_workers
+from pairjax.inference.notes import image_note
 from pairjax.inference.predictor import Predictor
 from pairjax.inference.restore import RestoredRuns
+from pairjax.inference.shown_pictures import PictureCollector
 from pairjax.reporting.progress import ProgressDisplay, bar, make_console
 from pairjax.runtime.vectorize import num_cores
 
@@ -49,10 +57,9 @@ def predict_pair(
 
     Raises: UserError where an image or the network cannot be read, or the page not written.
     """
-    if show is not None:
-        check_page_name(show)
+    collector = None if show is None else PictureCollector(show, Path(), as_it_is)
     # Before the network, which may have to be trained.
-    images = [read_image(path, as_it_is, show is not None) for path in (path_a, path_b)]
+    images = [read_image(path, as_it_is) for path in (path_a, path_b)]
     restored = restore(ProgressDisplay(make_console(stderr=True)))
     predictions = Predictor(restored, batch_size=1)(np.array([[i.pixels for i in images]]))
     digits = predictions.digits_a, predictions.digits_b
@@ -66,12 +73,14 @@ def predict_pair(
         f'(probability {predictions.probability[0]:.3f} of yes)'
     )
     print(f'predicted by {restored}')
-    if show is not None:
-        write_page(show, predicted_pair((path_a, path_b), images, predictions), str(restored))
+    if collector is not None:
+        names = str(path_a), str(path_b)
+        collector.add(PredictedPairs([names], [images], *prediction_columns(predictions, [images])))
+        collector.write(str(restored))
 
 
 def image_text(inverted: bool, digits: np.ndarray | None, note: str = '') -> str:
-    """Whether an image was inverted, the digit that (1, classes) probabilities predict, the note."""
+    """Whether an image was inverted, the digit that (1, classes) probabilities predict, a note."""
     parts = ['dark on light, inverted'] if inverted else []
     if digits is not None:
         digit = digits[0].argmax()
@@ -84,13 +93,14 @@ def predict_list(
     out: Path | None,
     as_it_is: bool,
     restore: Callable[[ProgressDisplay], RestoredRuns],
+    show: Path | None = None,
 ) -> None:
     """Writes the predictions for a list of pairs as a CSV; notes go to standard error.
 
     Args:
       path: a CSV or a folder, see `batch_predict.list_pairs`.
       out: the file; None for standard output.
-      as_it_is, restore: see `predict_pair`.
+      as_it_is, restore, show: see `predict_pair`.
 
     Raises: UserError, in the end also where pairs have no prediction.
     """
@@ -99,6 +109,7 @@ def predict_list(
     if out is not None and has_image_suffix(out):
         raise UserError(f'--out={out} has the name of an image; name a .csv for the predictions')
     listed = list_pairs(path)
+    collector = None if show is None else PictureCollector(show, listed.folder, as_it_is)
     console = make_console(stderr=True)
     display = ProgressDisplay(console)
     count = max(1, min(num_cores(), MAX_WORKERS, listed.count))
@@ -110,10 +121,14 @@ def predict_list(
             display.on_message(listed.note)
         predictor, started = Predictor(restored, BATCH_SIZE), time.monotonic()
         with _open_csv(out) as file, bar(console, path.resolve().name, listed.count) as advance:
-            counts = predict_pairs(listed, file, predictor, read, advance)
+            watch = () if collector is None else (collector.add,)
+            counts = predict_pairs(listed, file, predictor, read, advance, *watch)
+    if collector is not None:
+        collector.write(str(restored))
     display.on_message(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; images that were dark on '
         f'light and were inverted: {counts.inverted:,}'
+        + (f'; pairs with a note (column note): {counts.noted:,}' if counts.noted else '')
     )
     if counts.failed:
         raise UserError(

@@ -77,10 +77,11 @@ def test_every_row_has_a_prediction_in_order(tmp_path):
     predictor, steps = Sums(batch_size=7), []
     rows, counts = predict(tmp_path, text, predictor, steps.append)
     expected = [
-        [a, b, 'yes' if a <= b else 'no', f'{int(b[0]) / 10:.6f}', a[0], b[0], ''] for a, b in pairs
+        [a, b, 'yes' if a <= b else 'no', f'{int(b[0]) / 10:.6f}', a[0], b[0], '', '']
+        for a, b in pairs
     ]
     assert rows == expected
-    assert counts == (100, 0, 1)
+    assert counts == (100, 0, 1, 0)
     assert sum(predictor.sizes) == sum(steps) == 100 and max(predictor.sizes) == 7
 
 
@@ -90,7 +91,7 @@ def test_an_unreadable_image_leaves_the_other_rows_alone(tmp_path):
     assert [row[2] for row in rows] == ['yes', '', '', '', 'no']
     assert [row[6] for row in rows[:3]] == ['', 'x.png is broken', 'x.png is broken']
     assert rows[3][:2] == ['3.png', ''] and 'missing in this row' in rows[3][6]
-    assert counts == (5, 3, 0)
+    assert counts == (5, 3, 0, 0)
 
 
 def test_for_a_batch_of_unreadable_images_nothing_is_predicted(tmp_path):
@@ -101,7 +102,7 @@ def test_for_a_batch_of_unreadable_images_nothing_is_predicted(tmp_path):
 
 def test_a_network_without_digit_heads_leaves_their_columns_empty(tmp_path):
     rows, _ = predict(tmp_path, 'a,b\n1.png,2.png\n', Sums(has_digits=False))
-    assert rows == [['1.png', '2.png', 'yes', '0.200000', '', '', '']]
+    assert rows == [['1.png', '2.png', 'yes', '0.200000', '', '', '', '']]
 
 
 def test_columns_are_found_by_name_and_paths_from_the_csv(tmp_path):
@@ -167,9 +168,9 @@ def test_of_a_folder_every_ordered_pair_of_its_images_is_predicted(tmp_path):
     assert listed.count == 12
     assert f'the 4 images in {tmp_path}; ' in listed.note and listed.note.endswith(': 3')
     rows, counts = predict_listed(listed)
-    assert counts == (12, 6, 0)
+    assert counts == (12, 6, 0, 0)
     assert [tuple(row[:2]) for row in rows] == list(itertools.permutations(images, 2))
-    for a, b, answer, *_, error in rows:
+    for a, b, answer, *_, error, _ in rows:
         broken = 'x.gif' in (a, b)
         assert answer == ('' if broken else 'yes' if a <= b else 'no')
         assert error == ('x.gif is broken' if broken else '')
@@ -201,5 +202,5 @@ def test_a_bug_costs_the_rows_of_its_image_alone(tmp_path):
         return read(path) if not path.endswith('3.png') else {}['no such field']
 
     rows, counts = predict(tmp_path, 'a,b\n1.png,2.png\n3.png,2.png\n', worker=Worker(fail))
-    assert [row[2] for row in rows] == ['yes', ''] and counts == (2, 1, 0)
+    assert [row[2] for row in rows] == ['yes', ''] and counts == (2, 1, 0, 0)
     assert "3.png cannot be prepared (KeyError: 'no such field')" in rows[1][6]

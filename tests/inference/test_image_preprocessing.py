@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw
 
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
-from pairjax.inference import image_preprocessing
-from pairjax.inference.image_preprocessing import read_grey, read_image
+from pairjax.inference import image_files
+from pairjax.inference.image_files import read_grey
+from pairjax.inference.image_preprocessing import read_image
 
 EVERY = 97  # Every 97th of 5,000 digits, which are sorted by class.
 
@@ -232,6 +233,6 @@ def test_a_folder_is_no_image(tmp_path):
 def test_an_image_that_could_fill_the_memory_is_refused(tmp_path, monkeypatch, limit):
     """Pillow raises an error beyond twice its limit and only warns below that."""
     path = saved(tmp_path / 'x.png', np.zeros((40, 40), np.uint8))
-    monkeypatch.setattr(image_preprocessing.Image, 'MAX_IMAGE_PIXELS', limit)
+    monkeypatch.setattr(image_files.Image, 'MAX_IMAGE_PIXELS', limit)
     with pytest.raises(UserError, match=f'more than {limit:,} pixels'):
         read_image(path)

