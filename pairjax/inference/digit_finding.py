@@ -11,6 +11,8 @@ from pairjax.inference.paper import dilated
 INK = 0.4
 # Of 255. Less is grain.
 MIN_DARKNESS = 8
+# In pixels. What is shorter is grain.
+MIN_SIDE = 4
 # A patch belongs to the digit if it has at least this share of its ink (the bar of a 5 may be
 # apart, dust is left out) and is no further away than this share of the digit's longer side.
 MIN_PATCH, MAX_DISTANCE = 0.03, 0.35
@@ -56,6 +58,8 @@ def find_digit(darkness: np.ndarray) -> FoundDigit | None:
             break
         # Without the table, full ink may be another darkness.
         darkness = np.where(np.concatenate([[False], on_edge])[patches.labels], 0, darkness)
+    if patches.longest_side() < MIN_SIDE:
+        return None
     members, is_one_of_two = patches.members()
     # The soft edge of a stroke lies one pixel outside of the patch.
     wanted = dilated(np.concatenate([[0], members]).astype(np.uint8)[patches.labels], 3)
@@ -94,6 +98,11 @@ class _Patches:
             share = np.bincount(edge, minlength=self.count + 1) / len(edge)
             contact = np.maximum(contact, share)
         return contact[1:] > EDGE_CONTACT
+
+    def longest_side(self) -> int:
+        """The longer side of the patch with the most ink, in pixels."""
+        rows, columns = np.nonzero(self.labels == self.ink.argmax() + 1)
+        return 1 + max(int(np.ptp(rows)), int(np.ptp(columns)))
 
     def members(self) -> tuple[np.ndarray, bool]:
         """(count,) bool, the patches of the digit; and whether another digit is beside it."""

@@ -65,6 +65,8 @@ def read_grey(path: Path | str) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow raises an error only beyond twice its limit.
             warnings.simplefilter('error', Image.DecompressionBombWarning)
+            # A damaged EXIF block costs the rotation alone.
+            warnings.filterwarnings('ignore', module='PIL', category=UserWarning)
             with _opened(path) as image:
                 if min(image.size) < MIN_SOURCE_SIDE:
                     raise UserError(

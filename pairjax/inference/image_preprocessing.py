@@ -127,7 +127,9 @@ def _find_on_page(grey: np.ndarray) -> tuple[bool, FoundDigit | None]:
         )
     ]
     near = _mean_of_blocks(near, SEARCHED_SIDE)
-    return inverted, find_digit(ink_darkness(near if inverted else 255 - near)) or found
+    closer = find_digit(ink_darkness(near if inverted else 255 - near))
+    # Another digit may lie outside of what was cut out.
+    return inverted, closer._replace(is_one_of_two=found.is_one_of_two) if closer else found
 
 
 def _mean_of_blocks(page: np.ndarray, most: int) -> np.ndarray:
