@@ -190,7 +190,7 @@ def test_a_sweep_without_end_is_refused_at_once(product):
 
 @pytest.fixture(scope='module')
 def few_digits():
-    with mock.patch.object(plan, 'load_config_digits', lambda data: DIGITS):
+    with mock.patch.object(plan, 'load_config_digits', lambda data, progress: DIGITS):
         yield
 
 

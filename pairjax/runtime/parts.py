@@ -47,7 +47,10 @@ def join_found_parts(workdir: Path) -> None:
 
     Raises: UserError where some are not finished.
     """
-    names = [path.name for path in (workdir / 'parts').glob('*-of-*')]
+    try:
+        names = [path.name for path in (workdir / 'parts').glob('*-of-*')]
+    except OSError:
+        return  # Opening the workdir says what is wrong with its name.
     if not names or (workdir / 'summary.json').exists():
         return
     count = int(max(names).rpartition('-')[2])

@@ -62,7 +62,7 @@ class MadeUpTrainer:
     def host_state(self):
         return self.state
 
-    def all_pairs_records(self):
+    def all_pairs_records(self, is_stopping):
         accuracies = self.random.uniform(size=len(self.runs))
         return [{'exact_pair_accuracy': None, 'sampled_pair_accuracy': a} for a in accuracies]
 
