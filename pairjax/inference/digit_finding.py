@@ -11,6 +11,8 @@ from pairjax.inference.paper import dilated
 INK = 0.4
 # Of 255. Less is grain.
 MIN_DARKNESS = 8
+# Of 255. So much darkness is never grain alone.
+STRONG = 100
 # In pixels. What is shorter is grain.
 MIN_SIDE = 4
 # A patch belongs to the digit if it has at least this share of its ink (the bar of a 5 may be
@@ -75,6 +77,11 @@ def _ink_range(counts: np.ndarray) -> tuple[float, float]:
     deviations = np.bincount(np.abs(levels - middle), counts, 256)
     spread = 1.5 * np.searchsorted(np.cumsum(deviations), total[-1] / 2)
     floor = int(middle + 4 * spread + MIN_DARKNESS)
+    darkest = int(np.flatnonzero(counts)[-1])
+    if floor > darkest / 2 > STRONG / 2:
+        # Ink covers so much that it is no exception: a bold digit that fills the picture.
+        middle = int(np.searchsorted(total, total[-1] / 10))
+        floor = (middle + darkest) // 2
     cubes = counts[floor:] * np.float64(levels[floor:]) ** 2
     if not cubes.any():
         return middle, middle

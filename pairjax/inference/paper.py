@@ -14,12 +14,14 @@ from pairjax.data.resize import area_weights
 
 # The page is compared with a grid of at most this many cells a side.
 GRID = 16
+# Of the range of brightness, how little the border of a page in even light varies.
+UNIFORM = 0.15
 # Of the cubed differences from the neighbourhood, how far one sign must outweigh the other.
 CLEAR = 0.6
 # Of the longer side: what is wider both ways counts as paper or shadow, not as a stroke.
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
-SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.8
+SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.7
 # Of the brightest paper.
 DARKEST_PAPER = 0.3
 # Rules are at most 1/40 of the longer side thick.
@@ -46,7 +48,6 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     inside = (cells > middle) != (border.mean() > 0.5)
     if inside.mean() < SHEET_AREA:
         return None
-    inside = ndimage.binary_fill_holes(inside)
     rows, columns = ndimage.find_objects(inside.astype(np.uint8))[0]
     if inside[rows, columns].mean() < SHEET_FILL:
         return None
@@ -61,23 +62,29 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
 def is_dark_on_light(grey: np.ndarray) -> bool:
     """Whether the ink is darker than the paper, for a page (height, width) from 0 to 255.
 
-    Paper is what most of any neighbourhood shows: the ink is what lies far from the median there,
-    whatever the light. Where that says little, because the edge of a shadow or a bold digit is as
-    far from it, the ink is what is darker or lighter than all of the border.
+    Where the border is of one brightness, the ink is what differs from it most. Elsewhere paper is
+    what most of any neighbourhood shows, and the ink lies far from the median there, whatever the
+    light; where that says little, because the edge of a shadow is as far from it, the ink is what
+    is darker or lighter than all of the border.
     """
-    cells = _cells(grey, GRID)
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    low, high = np.percentile(border, (10, 90))
+    darkest, lightest = float(grey.min()), float(grey.max())
+    if high - low > UNIFORM * (lightest - darkest):
+        cubes = _differences_from_median(_cells(grey, GRID)) ** 3
+        if abs(cubes.sum()) > CLEAR * np.abs(cubes).sum():
+            return bool(cubes.sum() < 0)
+    return bool(low - darkest > lightest - high)
+
+
+def _differences_from_median(cells: np.ndarray) -> np.ndarray:
+    """Each cell less the median of the 5 x 5 cells around it."""
     window = min(5, *(size - (size + 1) % 2 for size in cells.shape))
     padded = np.pad(cells, window // 2, mode='reflect' if min(cells.shape) > 2 else 'edge')
     around = np.lib.stride_tricks.sliding_window_view(padded, (window, window))
     around = around.reshape(*cells.shape, -1)
     middle = around.shape[-1] // 2
-    difference = cells - np.partition(around, middle, axis=-1)[..., middle]
-    cubes = difference**3
-    if abs(cubes.sum()) > CLEAR * np.abs(cubes).sum():
-        return bool(cubes.sum() < 0)
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
-    darkest, lightest = np.percentile(border, (5, 95))
-    return bool(darkest - grey.min() > grey.max() - lightest)
+    return cells - np.partition(around, middle, axis=-1)[..., middle]
 
 
 def ink_darkness(light_page: np.ndarray) -> np.ndarray:

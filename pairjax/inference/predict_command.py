@@ -128,8 +128,9 @@ def predict_list(
     display.on_message(
         f'{counts.pairs:,} pairs in {time.monotonic() - started:.1f} s; images that were dark on '
         f'light and were inverted: {counts.inverted:,}'
-        + (f'; pairs with a note (column note): {counts.noted:,}' if counts.noted else '')
     )
+    if counts.noted:
+        display.on_message(f'pairs with doubtful images, see the column note: {counts.noted:,}')
     if counts.failed:
         raise UserError(
             f'{counts.failed:,} of {counts.pairs:,} pairs have no prediction; the column error '

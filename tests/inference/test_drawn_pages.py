@@ -131,3 +131,17 @@ def test_what_is_centred_is_centred_already(digits):
     for digit in digits:
         box = digit[ndimage.find_objects((digit > 0).astype(int))[0]]
         assert is_centred(centred(box))
+
+
+def test_a_bold_digit_that_fills_the_picture_is_found(digits):
+    shares, found = [], []
+    for digit in digits:
+        bold = ndimage.grey_dilation(drawn_pages.enlarged(digit, 112), 9)
+        box = tuple(
+            slice(part.start - 2, part.stop + 2)
+            for part in ndimage.find_objects((bold > 0.3).astype(int))[0]
+        )
+        shares.append((bold[box] > 0.5).mean())
+        image = prepare_page(np.float32(250 - 220 * bold[box]))
+        found.append(image.inverted and similarity(image.pixels, digit) > 0.6)
+    assert max(shares) > 0.6 and np.mean(found) >= 0.9
