@@ -47,13 +47,9 @@ def main() -> None:
     # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.analysis.results import read_experiment
     from pairjax.reporting.console import show_results
-    from pairjax.runtime.experiment import run_experiment
     from pairjax.runtime.multihost import on_primary
-    from pairjax.runtime.parts import join_found_parts, join_parts, part_workdir
-    from pairjax.trials import part_of
+    from pairjax.runtime.parts import run_whole_or_part
 
-    whole = Path(WORKDIR.value or f'runs/{config.name}')
-    workdir = part_workdir(whole, config.sweep.part)
     display = start_jax(config.runs.devices)
     callbacks = [display]
 
@@ -61,14 +57,8 @@ def main() -> None:
         callbacks.extend(callbacks_from_flags(display.on_message))
 
     on_primary('callbacks', add_callbacks)
-    if not config.sweep.part and not OVERWRITE.value:
-        on_primary('join parts found', lambda: join_found_parts(whole))
-    run_experiment(config, workdir, OVERWRITE.value, callbacks)
-    if config.sweep.part:
-        _, count = part_of(config.sweep.part)
-        unfinished = on_primary('join parts', lambda: join_parts(whole, count))
-        rest = f'{len(unfinished)} parts are not finished' if unfinished else 'all parts joined'
-        display.on_message(f'{workdir}: part {config.sweep.part} is finished; {rest} in {whole}')
+    workdir = Path(WORKDIR.value or f'runs/{config.name}')
+    workdir = run_whole_or_part(config, workdir, OVERWRITE.value, callbacks)
     on_primary('results', lambda: show_results(read_experiment(workdir), display.console))
 
 
@@ -85,7 +75,7 @@ def train_until_resolved() -> None:
     from pairjax.reporting.plots.curves import save_figure
     from pairjax.reporting.plots.sequential import draw_sequence
     from pairjax.runtime import seed_blocks
-    from pairjax.runtime.multihost import is_primary, on_primary
+    from pairjax.runtime.multihost import on_primary
 
     configs = seed_blocks.read_arm_configs(UNTIL_RESOLVED.value)
     workdir = Path(WORKDIR.value or f'runs/{"_against_".join(configs)}')
@@ -95,8 +85,7 @@ def train_until_resolved() -> None:
 
     def on_look(comparison):
         pair = comparison.pairs[0]
-        if is_primary():
-            display.on_message(f'after {len(comparison.seeds)} seeds: {pair.a} is {pair.verdict}')
+        display.on_message(f'after {len(comparison.seeds)} seeds: {pair.a} is {pair.verdict}')
 
     result = seed_blocks.add_seeds_until_resolved(configs, settings, on_look, [display])
 

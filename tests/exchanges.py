@@ -40,15 +40,24 @@ def _called(call):
     return getattr(call.func, 'id', getattr(call.func, 'attr', None))
 
 
+def _callbacks_called():
+    """Yields the methods of callbacks that runtime calls in all processes, and where."""
+    methods = {method for method in vars(Callback) if method.startswith('on_')}
+    for module, path in module_files().items():
+        for call in ast.walk(ast.parse(path.read_text())):
+            if module.startswith('pairjax.runtime.') and isinstance(call, ast.Call):
+                ends = call.args[0] if _called(call) == 'ending' else None
+                found = {getattr(ends, 'value', None), _called(call)} & methods
+                yield from ((method, module) for method in found)
+
+
 def is_passed_on(place):
     return any(place == name or place.startswith(f'{name}.') for name in THROUGH)
 
 
 def tags():
     """Every tag in the code, with the place of its exchange."""
-    found = {method: 'CallbackList' for method in vars(Callback) if method.startswith('on_')}
-    # The end of an epoch is told within the exchange that records it.
-    del found['on_epoch_end']
+    found = dict(_callbacks_called())
     for place, tag, function in collective_calls():
         if not is_passed_on(place):
             found[tag.value] = place

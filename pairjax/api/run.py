@@ -131,7 +131,7 @@ def run(
     from pairjax.api.configs import find_config
     from pairjax.api.customize import register
     from pairjax.reporting.progress import ProgressDisplay
-    from pairjax.runtime.experiment import run_experiment
+    from pairjax.runtime.parts import run_whole_or_part
     from pairjax.runtime.vectorize import configure_or_check_jax
 
     fields = {} if num_seeds is None else {'num_seeds': num_seeds}
@@ -144,7 +144,7 @@ def run(
         workdir = Path(directory.name) / checked.name
     display = [ProgressDisplay()] if progress else []
     try:
-        run_experiment(checked, Path(workdir), overwrite, [*display, *callbacks])
+        workdir = run_whole_or_part(checked, Path(workdir), overwrite, [*display, *callbacks])
     except Interrupted as interruption:
         if directory is None:
             raise

@@ -6,7 +6,7 @@ last joins all parts: WORKDIR then holds the whole sweep as if one command had t
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +14,10 @@ import numpy as np
 from pairjax.analysis.results import read_experiment
 from pairjax.config import flatten, validate
 from pairjax.errors import UserError
-from pairjax.runtime.experiment import sort_lines, summarize_experiment
+from pairjax.runtime.callback_list import CallbackList
+from pairjax.runtime.callbacks import Callback
+from pairjax.runtime.experiment import run_experiment, sort_lines, summarize_experiment
+from pairjax.runtime.multihost import on_primary
 from pairjax.runtime.plan import Plan, plan_without_images, read_plan
 from pairjax.runtime.resume import restore_program
 from pairjax.system import write_json
@@ -40,6 +43,32 @@ def part_workdir(workdir: Path, part: str) -> Path:
         return workdir
     number, count = part_of(part)
     return workdir / 'parts' / f'{number:0{len(str(count))}d}-of-{count}'
+
+
+def run_whole_or_part(
+    config: Any, workdir: Path, overwrite: bool = False, callbacks: Sequence[Callback] = ()
+) -> Path:
+    """`run_experiment` of a sweep or of its `sweep.part`; joins the parts once all are finished.
+
+    Args:
+      config: validated.
+      workdir: of the whole sweep.
+      overwrite, callbacks: see `run_experiment`.
+
+    Returns: the workdir with the results of what was run.
+    Raises: as `run_experiment`; UserError where a whole sweep is half trained in parts.
+    """
+    part = config.sweep.part
+    own = part_workdir(workdir, part)
+    if not part and not overwrite:
+        on_primary('join parts found', lambda: join_found_parts(workdir))
+    run_experiment(config, own, overwrite, callbacks)
+    if part:
+        _, count = part_of(part)
+        unfinished = on_primary('join parts', lambda: join_parts(workdir, count))
+        rest = f'{len(unfinished)} of {count} are not' if unfinished else f'all are, in {workdir}'
+        CallbackList(callbacks).on_message(f'part {part} is finished, in {own}; {rest}')
+    return own
 
 
 def join_found_parts(workdir: Path) -> None:

@@ -22,6 +22,7 @@ from pairjax.config import validate
 from pairjax.errors import UserError, describe_error
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.multihost import is_primary, on_primary
 from pairjax.runtime.plan import checked_trials, read_plan
 from pairjax.workdir.schema import STATISTICS
 
@@ -47,7 +48,7 @@ def add_seeds_until_resolved(
     settings: Settings,
     on_look: Callable[[Comparison], None],
     callbacks: Sequence[Callback] = (),
-) -> Comparison:
+) -> Comparison | None:
     """Trains both configs with more and more seeds, until a sequential comparison settles it.
 
     The comparison after each block is valid however many blocks there are. Finished blocks are
@@ -57,10 +58,10 @@ def add_seeds_until_resolved(
     Args:
       configs: two of one trial each, by the name of the arm; seeds begin at the config's own.
       settings: how seeds are added.
-      on_look: called with the comparison after each block, on every process.
+      on_look: called with the comparison after each block, in process 0.
       callbacks: as for `run_experiment`.
 
-    Returns: the last comparison.
+    Returns: the last comparison in process 0, which alone reads workdirs; None in the others.
     Raises: UserError where a config has several trials, the two cannot be paired, or as
       `run_experiment`.
     """
@@ -74,17 +75,22 @@ def add_seeds_until_resolved(
             'both begin at the same --config.seed, so that they are paired'
         )
     first, workdirs = next(iter(firsts.values())), {name: [] for name in configs}
+    looks: list[Comparison] = []
     size = settings.block
     for start in range(0, settings.most_seeds - size + 1, size):
         for name, config in configs.items():
             workdir = block_directory(settings.directory / name, first + start, size)
             run_experiment(_with_seeds(config, first + start, size), workdir, callbacks=callbacks)
             workdirs[name].append(workdir)
-        comparison = compare_blocks(workdirs, settings.margin)
-        on_look(comparison)
-        if comparison.pairs[0].verdict != UNRESOLVED:
+
+        def look():
+            looks.append(compare_blocks(workdirs, settings.margin))
+            on_look(looks[-1])
+            return looks[-1].pairs[0].verdict
+
+        if on_primary('compare blocks', look) != UNRESOLVED:
             break
-    return comparison
+    return looks[-1] if is_primary() else None
 
 
 def read_arm_configs(text: str) -> dict[str, ConfigDict]:

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'tests/cluster/small_config.py'
@@ -76,7 +77,10 @@ def studies(folder, *flags):
     import numpy as np
 
     from pairjax import cli
-    from pairjax.runtime import sharding
+    from pairjax.analysis import results
+    from pairjax.errors import UserError
+    from pairjax.reporting import comparison
+    from pairjax.runtime import experiment, seed_blocks, sharding
     from pairjax.runtime.many_experiments import run_experiments
     from pairjax.studies.factorial import document as study_document
     from pairjax.studies.factorial import running as study_running
@@ -113,23 +117,42 @@ def studies(folder, *flags):
         from pairjax.runtime import many_experiments
 
         many_experiments.run_experiments = lambda *_, **__: workdirs
-        for name in ('study', 'reproduce', 'pairnet'):
-            flags_of(name)
+        experiment.run_experiment = seed_blocks.run_experiment = trained
+        seed_blocks.compare_blocks = lambda *_: compared
+        comparison.show_comparison = results.read_experiment = nothing
+        arms = f'--until_resolved={CONFIG},{CONFIG}'
+        for name, *words in (
+            *(['study'], ['reproduce'], ['pairnet'], ['main', arms]),
+            ['noise', f'--config={CONFIG}'],
+        ):
+            call_script(name, words)
+
+    pair = SimpleNamespace(a='', b='', verdict='', differences=())
+    compared = SimpleNamespace(seeds=(), pairs=[pair])
+
+    def nothing(*_):
+        raise UserError('nothing was trained')
 
     class cli_display:
         on_message = staticmethod(lambda text: None)
 
-    def flags_of(name):
+    def call_script(name, words):
         from absl import flags
 
-        # Each script defines its own; one without --quick finds that of the script before.
-        own = {'data_source', 'data_dir', 'workdir', 'out', 'report', 'num_seeds'}
-        for flag in own | ({'quick'} if name != 'pairnet' else set()):
-            if flag in flags.FLAGS:
-                delattr(flags.FLAGS, flag)
+        before = set(flags.FLAGS)
         module = runpy.run_path(f'launch/{name}.py')
-        flags.FLAGS([name])
-        module['main']()
+        sys.argv = [f'launch/{name}.py', *words]
+        flags.FLAGS(sys.argv)
+        try:
+            module['main']()
+        except UserError as error:
+            if 'nothing was trained' not in str(error):
+                raise
+        # Each script defines its own; one without --quick finds that of the script before.
+        for flag in set(flags.FLAGS) - before - {'quick'}:
+            delattr(flags.FLAGS, flag)
+        if name == 'study':
+            delattr(flags.FLAGS, 'quick')
 
     sys.argv = ['studies', *flags]
     cli.run_main(main)

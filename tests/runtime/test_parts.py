@@ -7,9 +7,11 @@ from conftest import make_shallow_config
 from processes import assert_same_outcome, outcome_of
 
 from pairjax.analysis.paired import compare_workdirs
+from pairjax.config import validate
 from pairjax.errors import UserError
+from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.parts import join_found_parts, join_parts, part_workdir
+from pairjax.runtime.parts import join_parts, part_workdir, run_whole_or_part
 from pairjax.runtime.plan import make_plan
 from pairjax.trials import split_trials
 
@@ -32,29 +34,37 @@ def whole(small_digits_path, tmp_path_factory):
     return workdir
 
 
+class Messages(Callback):
+    def __init__(self):
+        self.said = []
+
+    def on_message(self, text):
+        self.said.append(text)
+
+
 def train_part(path, workdir, part):
-    run_experiment(make_sweep(path, part), part_workdir(workdir, part))
-    return join_parts(workdir, int(part.partition('/')[2]))
+    """Trains a part, and returns what is said of it in the end."""
+    messages = Messages()
+    found = run_whole_or_part(validate(make_sweep(path, part)), workdir, callbacks=[messages])
+    assert found == part_workdir(workdir, part)
+    return messages.said[-1].partition('; ')[2]
 
 
 def test_parts_of_programs_join_to_the_whole(small_digits_path, whole, tmp_path):
     """Four parts of two programs of three trials: two of the parts have trials of both or one."""
-    assert [train_part(small_digits_path, tmp_path, f'{n}/4') for n in (3, 1, 4)] == [
-        [1, 2, 4],
-        [2, 4],
-        [2],
-    ]
+    said = [train_part(small_digits_path, tmp_path, f'{n}/4') for n in (3, 1, 4)]
+    assert said == [f'{left} of 4 are not' for left in (3, 2, 1)]
     with pytest.raises(UserError, match=r'1 are not finished; start --config.sweep.part=2/4 and'):
-        join_found_parts(tmp_path)
+        run_whole_or_part(validate(make_sweep(small_digits_path)), tmp_path)
     assert not (tmp_path / 'config.json').exists()
-    assert train_part(small_digits_path, tmp_path, '2/4') == []
+    assert train_part(small_digits_path, tmp_path, '2/4') == f'all are, in {tmp_path}'
     assert_same_outcome(tmp_path, outcome_of(whole))
     first, second = (json.loads((w / 'config.json').read_text()) for w in (tmp_path, whole))
     assert first == second
     # The command of the whole sweep finds it finished, and so do the readers of workdirs.
-    join_found_parts(tmp_path)
-    summary = json.loads((tmp_path / 'summary.json').read_text())
-    assert run_experiment(make_sweep(small_digits_path), tmp_path) == summary
+    before = (tmp_path / 'summary.json').read_bytes()
+    assert run_whole_or_part(validate(make_sweep(small_digits_path)), tmp_path) == tmp_path
+    assert (tmp_path / 'summary.json').read_bytes() == before
     compared = compare_workdirs([f'{tmp_path}:0', f'{tmp_path}:5'], 'final_test_accuracy')
     assert len(compared.arms) == 2
 

@@ -56,6 +56,10 @@ class MadeUpTrainer:
         seeds = np.array([seed for _, seed in self.runs], np.int32)
         self.state = state.replace(seed=seeds, failed=np.zeros(len(self.runs), bool))
 
+    @property
+    def state_structure(self):
+        return jax.tree.structure(self.state)
+
     def start(self, saved=None):
         self.state = self.state if saved is None else saved
 
