@@ -140,7 +140,7 @@ def test_ctrl_c_says_what_is_kept(config, tmp_path, monkeypatch):
     def interrupted(*_):
         raise pairjax.Interrupted('stopped after epoch 3')
 
-    monkeypatch.setattr('pairjax.runtime.experiment.run_experiment', interrupted)
+    monkeypatch.setattr('pairjax.runtime.parts.run_whole_or_part', interrupted)
     with pytest.raises(pairjax.Interrupted, match='epoch 3; nothing is kept'):
         pairjax.run(config)
     with pytest.raises(pairjax.Interrupted, match=r'epoch 3$'):
@@ -348,10 +348,11 @@ def test_a_running_backend_keeps_its_options(monkeypatch):
 
 
 def test_fewer_devices_than_cores_are_said(monkeypatch, config):
+    jax.devices()  # A backend runs.
     monkeypatch.setattr(vectorize, 'num_cores', lambda: 16)
     with pytest.raises(pairjax.UserError, match=r'8 CPU devices where.*\(16\); restart Python'):
         pairjax.run(config)
-    monkeypatch.setattr('pairjax.runtime.experiment.run_experiment', lambda *_: None)
+    monkeypatch.setattr('pairjax.runtime.parts.run_whole_or_part', lambda *a: a[1])
     monkeypatch.setattr(api_run, 'read_experiment', lambda workdir: workdir)
     pairjax.run(config, overrides={'runs.devices': 8}, progress=False)  # Accepted on purpose.
 
