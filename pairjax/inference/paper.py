@@ -37,13 +37,17 @@ MIN_RULE = 5
 def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     """Rows and columns of a sheet of paper that lies on something of another brightness.
 
-    None where the picture's border is not all of one kind, or what it surrounds is no sheet: not
-    large and solid, or with nothing on it.
+    None where the picture's border is not mostly of one kind, or what it surrounds is no sheet: not
+    large and solid, without an edge, or with nothing on it.
     """
     cells = _cells(page, SHEET_GRID)
     middle = (cells.min() + cells.max()) / 2
     border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]]) > middle
-    if 0.1 < border.mean() < 0.9:
+    if 0.25 < border.mean() < 0.75:
+        return None
+    # Light that fades has no edge.
+    between = np.abs(cells - middle) < 0.15 * (cells.max() - cells.min())
+    if between.mean() > 0.12:
         return None
     inside = (cells > middle) != (border.mean() > 0.5)
     if inside.mean() < SHEET_AREA:

@@ -26,7 +26,7 @@ from pairjax.inference.predictor import Predictor
 from pairjax.inference.restore import RestoredRuns
 from pairjax.inference.shown_pictures import PictureCollector
 from pairjax.reporting.progress import ProgressDisplay, bar, make_console
-from pairjax.system import num_cores
+from pairjax.runtime.vectorize import num_cores
 
 BATCH_SIZE = 256
 # More workers read faster than the network predicts.
