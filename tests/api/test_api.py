@@ -196,7 +196,7 @@ def test_a_comparison_is_that_of_the_command(small_sweep):
     row = pairjax.compare(arguments[0], small_sweep / 'run').iloc[0]
     assert (row.a, row.b, row.n) == (pair.a, pair.b, 3)
     assert (row.difference, row.p, row.holm_p) == (pair.paired.mean, pair.paired.p_value, row.p)
-    assert (row.low, row.high) == pair.paired.ci95
+    assert (row.low, row.high) == (pair.paired.ci95 or (None, None))
     results = pairjax.load_results(small_sweep / 'run')
     frame = pairjax.compare(results, arguments[0], measure='best_epoch_test_accuracy')
     assert frame.a.tolist() == ['run:2'] and len(frame) == 1
