@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from forked import ForkedCommand
 from orbax.checkpoint import v1 as ocp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,9 +39,10 @@ class Launcher:
     def start(self, workdir, *flags, before='', env=None):
         """A process that trains in the workdir; `before` is Python that it executes first."""
         command = [*self.command, f'--workdir={workdir}', *flags]
-        if before:
-            code = f'import os, sys\n{before}\nos.execv(sys.argv[1], sys.argv[1:])'
-            command = [sys.executable, '-c', code, *command]
+        if not before:
+            return ForkedCommand(command, env or self.env)
+        code = f'import os, sys\n{before}\nos.execv(sys.argv[1], sys.argv[1:])'
+        command = [sys.executable, '-c', code, *command]
         pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
         return subprocess.Popen(command, cwd=ROOT, env=env or self.env, **pipes)
 

@@ -1,4 +1,4 @@
-"""A sweep for tests that stop its process: four programs of three trials, three seeds, 12 epochs.
+"""A sweep for tests that stop its process: four programs of three trials, three seeds, 8 epochs.
 
 On its two devices two programs train at the same time.
 
@@ -20,7 +20,7 @@ def get_config():
     config.model.name = 'ShallowModel'
     config.model.dropout_rate = config.loss.aux_weight = 0.0
     config.train.batch_size = 10
-    config.train.num_epochs = 12
+    config.train.num_epochs = 8
     config.train.shuffle = True
     config.runs.devices = 2
     config.checkpoint.every_seconds = 0.0

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import ForkedCommand
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_EPOCHS = 100  # A second or two, long enough to be interrupted.
@@ -37,8 +37,7 @@ class Shell:
 
     def start(self, script, *flags, **env):
         command = [sys.executable, f'launch/{script}.py', *flags]
-        pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-        return subprocess.Popen(command, cwd=ROOT, env=self.env | env, **pipes)
+        return ForkedCommand(command, self.env | env)
 
     def start_training(self, workdir, *flags):
         flags = ['--config.model.widths=(4,4,4,8)', f'--workdir={workdir}', *flags]

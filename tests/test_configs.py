@@ -1,19 +1,21 @@
-"""Every experiment in configs/ builds and is what its header says; networks train."""
+"""Every experiment in configs/ builds and is what its header says, and can be traced."""
 
 import importlib.util
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+from conftest import make_hyperparameters
 from flax import nnx
 
 from pairjax.config import flatten, validate
 from pairjax.models.registry import build_model, check_model_config, count_params
-from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.plan import make_plan
 from pairjax.studies.reproduction.results import SEARCHES as SEARCHES_OF_PAPERS
+from pairjax.training import train_step
 from pairjax.training.optimizers import check_optimizer_config
 from pairjax.trials import expand_trials
-from pairjax.workdir.metrics_log import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').glob('*.py'))
@@ -67,17 +69,18 @@ def test_pairnet_keeps_to_the_first_reports_budget():
 
 
 @pytest.mark.parametrize('name', [f'configs/{name}.py' for name in REQUIRED])
-def test_one_trial_trains_two_epochs_on_small_data(name, small_digits_path, tmp_path):
+def test_an_epoch_of_it_can_be_traced(name, small_digits_path):
+    """At its own widths and with its own losses; other tests train small ones."""
     config = load_module(name).get_config()
-    config.num_seeds = 1
     config.data.source, config.data.dir = 'npz', str(small_digits_path)
     config.data.num_train_pairs, config.data.num_validation_pairs = 20, 10
-    config.data.num_test_pairs = 20
-    config.train.num_epochs = 2
-    config.train.batch_size = 10
+    config.data.num_test_pairs, config.train.batch_size = 20, 10
     config.sweep.product = config.sweep.settings = config.sweep.param_range = ()
-    summary = run_experiment(config, tmp_path)
-    losses = [record['train_loss'] for record in Metrics(tmp_path).read()]
-    assert len(losses) == 2
-    assert losses[0] != losses[1]
-    assert summary['trials'][0]['failed_seeds'] == []
+    plan, hyperparameters = make_plan(validate(config)), make_hyperparameters()
+
+    def train(pools):
+        state = train_step.init_state(plan.config, pools, np.uint32(0), hyperparameters)
+        return state, train_step.train_epoch(plan.config, pools, state, hyperparameters)
+
+    before, (after, loss) = jax.eval_shape(train, plan.pools)
+    assert before == after and loss.shape == () and loss.dtype == np.float32

@@ -8,7 +8,6 @@ import io
 import json
 import math
 import resource
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import jax
 import numpy as np
 import pytest
 from absl import flags
+from forked import run_command
 from hostile import LEAVES, NUMBERS, TEXTS, WILD, hostile, nested
 from hypothesis import given
 from hypothesis import strategies as st
@@ -375,7 +375,7 @@ def processes(tmp_path_factory):
 
     def start(arguments):
         command = [sys.executable, 'launch/main.py', f'--workdir={directory}/run', *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        return run_command(command, timeout=120)
 
     commands = {str(c): ['--config=configs/auxnet2.py', *c] for c in COMMANDS}
     for name, line in CONFIG_FILES.items():

@@ -124,12 +124,12 @@ class Slurm:
                 process.kill()
                 process.wait()
         # Where a node's daemon was killed, its steps' are left.
-        for pid in children_of_nobody(self.folder):
+        for pid in leftover_processes(self.folder):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
 
 
-def children_of_nobody(folder):
+def leftover_processes(folder):
     """The processes that this Slurm's daemons left behind, by their environment."""
     mark = f'SLURM_CONF={folder}/slurm.conf'.encode()
     for directory in Path('/proc').glob('[0-9]*'):

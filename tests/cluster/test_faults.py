@@ -19,8 +19,8 @@ SURVIVED = 'finished before', 'inside'
 MOST_SECONDS = float(os.environ.get('PAIRJAX_FAULT_SECONDS', '10'))
 
 
-class Nursery:
-    """Runs cases of tests/cluster/nursery.py."""
+class ForkServer:
+    """Runs cases of tests/cluster/fork_server.py."""
 
     def __init__(self, folder, digits):
         shutil.copy(digits, folder / 'digits.npz')
@@ -32,7 +32,7 @@ class Nursery:
         }
         self.folder, self.number = folder, 0
         self.process = subprocess.Popen(
-            [sys.executable, 'tests/cluster/nursery.py'],
+            [sys.executable, 'tests/cluster/fork_server.py'],
             **{'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True},
             **{'cwd': ROOT, 'env': env},
         )
@@ -56,32 +56,32 @@ def fault_at(tag, process, kind):
 
 
 @pytest.fixture(scope='module')
-def nursery(tmp_path_factory, small_digits_path):
-    nursery = Nursery(tmp_path_factory.mktemp('faults'), small_digits_path)
-    yield nursery
-    nursery.process.terminate()
-    nursery.process.wait()
+def fork_server(tmp_path_factory, small_digits_path):
+    fork_server = ForkServer(tmp_path_factory.mktemp('faults'), small_digits_path)
+    yield fork_server
+    fork_server.process.terminate()
+    fork_server.process.wait()
 
 
 @pytest.fixture(scope='module')
-def after_one_epoch(nursery):
+def after_one_epoch(fork_server):
     """The folder of an experiment that ended in its second epoch."""
-    folder = nursery.new_folder()
+    folder = fork_server.new_folder()
     # The whole pool is evaluated after the second epoch, and before this is saved.
-    ended = nursery.run('train', folder, fault_at('which runs failed', 1, 'before'))
+    ended = fork_server.run('train', folder, fault_at('which runs failed', 1, 'before'))
     assert [p['code'] for p in ended] == [1, 1]
     return folder
 
 
 @pytest.fixture(scope='module')
-def clean(nursery, after_one_epoch):
+def clean(fork_server, after_one_epoch):
     """By scenario: the folder it begins with, how processes end there, and the folder then."""
     found = {}
     for scenario in SCENARIOS:
         start = {'resume': after_one_epoch, 'finished': found.get('train', (0, 0, None))[2]}
         start = start.get(scenario)
-        folder = nursery.new_folder(start)
-        found[scenario] = start, nursery.run(scenario, folder), folder
+        folder = fork_server.new_folder(start)
+        found[scenario] = start, fork_server.run(scenario, folder), folder
     return found
 
 
@@ -127,7 +127,9 @@ def problems_with(ended, fault):
 
 @pytest.mark.parametrize('kind', ['before', 'inside'])
 @pytest.mark.parametrize('scenario', SCENARIOS)
-def test_a_fault_in_one_process_ends_all_with_one_sentence(nursery, clean, tried, scenario, kind):
+def test_a_fault_in_one_process_ends_all_with_one_sentence(
+    fork_server, clean, tried, scenario, kind
+):
     start, _, whole = clean[scenario]
     found, slowest = [], 0.0
     outcome = outcome_of(whole / 'run') if scenario in ('train', 'resume') else None
@@ -135,15 +137,15 @@ def test_a_fault_in_one_process_ends_all_with_one_sentence(nursery, clean, tried
         for process in (0, 1):
             if tag == OUTERMOST and kind == 'before':
                 continue
-            fault, folder = fault_at(tag, process, kind), nursery.new_folder(start)
-            ended = nursery.run(scenario, folder, fault)
+            fault, folder = fault_at(tag, process, kind), fork_server.new_folder(start)
+            ended = fork_server.run(scenario, folder, fault)
             if (tag, kind) == SURVIVED:
                 assert [p['code'] for p in ended] == [0, 0]
                 continue
             found += [(tag, process, problem) for problem in problems_with(ended, fault)]
             slowest = max([slowest, *(p['seconds'] or 0 for p in ended)])
             if outcome is not None:
-                (again,) = nursery.run('train', folder, count=1)
+                (again,) = fork_server.run('train', folder, count=1)
                 assert again['code'] == 0, (fault, again)
                 assert_same_outcome(folder / 'run', outcome)
     print(f'{scenario}, {kind}: the last process ended {slowest:.1f} s after the fault')
@@ -152,10 +154,10 @@ def test_a_fault_in_one_process_ends_all_with_one_sentence(nursery, clean, tried
 
 @pytest.mark.parametrize('process', [0, 1])
 @pytest.mark.parametrize('tag', ['config and data', 'epoch', 'save'])
-def test_a_process_that_is_killed_ends_the_others(nursery, clean, tag, process):
-    fault, folder = fault_at(tag, process, 'killed'), nursery.new_folder()
-    ended = nursery.run('train', folder, fault)
+def test_a_process_that_is_killed_ends_the_others(fork_server, clean, tag, process):
+    fault, folder = fault_at(tag, process, 'killed'), fork_server.new_folder()
+    ended = fork_server.run('train', folder, fault)
     assert not list(problems_with(ended, fault))
-    (again,) = nursery.run('train', folder, count=1)
+    (again,) = fork_server.run('train', folder, count=1)
     assert again['code'] == 0
     assert_same_outcome(folder / 'run', outcome_of(clean['train'][2] / 'run'))

@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_small_config
+from forked import run_command
 from PIL import Image
 
 from pairjax.runtime.experiment import run_experiment
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def predict(*arguments):
     command = [sys.executable, 'launch/predict.py', *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    return run_command(command)
 
 
 @pytest.fixture(scope='module')

@@ -14,9 +14,8 @@ from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import read_json
 
 
-@pytest.fixture
-def config(small_digits_path):
-    config = make_shallow_config(small_digits_path)
+def make_config(path):
+    config = make_shallow_config(path)
     config.sweep.product = (
         ('model.widths', ((6,), (7,), (8,))),
         ('optimizer.learning_rate', (1e-3, 1e-2)),
@@ -24,11 +23,21 @@ def config(small_digits_path):
     return config
 
 
+@pytest.fixture
+def config(small_digits_path):
+    return make_config(small_digits_path)
+
+
+@pytest.fixture(scope='module')
+def whole(small_digits_path, tmp_path_factory):
+    """The summary of the experiment in which nothing fails."""
+    return run_experiment(make_config(small_digits_path), tmp_path_factory.mktemp('whole') / 'run')
+
+
 @pytest.mark.parametrize('during_epoch', [None, 2])
 def test_the_others_finish_and_the_failed_one_is_tried_again(
-    config, tmp_path, monkeypatch, during_epoch
+    config, whole, tmp_path, monkeypatch, during_epoch
 ):
-    whole = run_experiment(config, tmp_path / 'whole')
     workdir = tmp_path / 'failing'
     with monkeypatch.context() as patch:
         patch.setattr(train_loop, 'Trainer', failing_trainer([(7,)], 'no luck', during_epoch))
@@ -96,6 +105,8 @@ def test_what_is_named_for_want_of_memory_helps_in_the_end(config, tmp_path, mon
                 raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.')
 
     monkeypatch.setattr(train_loop, 'Trainer', Small)
+    config.model.widths = (6,)
+    config.sweep.product = (('optimizer.learning_rate', (1e-3, 1e-2)),)
     config.runs.devices, config.runs.per_batch, tried = 1, 6, []
     while config.runs.per_batch not in tried:
         tried.append(config.runs.per_batch)

@@ -119,10 +119,10 @@ def config(small_digits_path):
 
 @pytest.fixture(scope='module')
 def undisturbed(small_digits_path, tmp_path_factory):
-    """The outcome of the experiment in two groups that nothing disturbed."""
+    """The experiment in two groups that nothing disturbed: workdir, summary, and its `Names`."""
     workdir = tmp_path_factory.mktemp('undisturbed') / 'workdir'
-    run_experiment(make_sweep_config(small_digits_path), workdir)
-    return outcome_of(workdir)
+    config, names = make_sweep_config(small_digits_path), Names()
+    return workdir, run_experiment(config, workdir, callbacks=[names]), names
 
 
 class Names(Callback):
@@ -142,9 +142,8 @@ class Names(Callback):
         self.under_way.discard(name)
 
 
-def test_what_two_lanes_write_is_what_one_lane_writes(config, tmp_path, monkeypatch):
-    names = Names()
-    summary = run_experiment(config, tmp_path / 'workdir', callbacks=[names])
+def test_what_two_lanes_write_is_what_one_lane_writes(config, undisturbed, tmp_path, monkeypatch):
+    workdir, summary, names = undisturbed
     assert len(names.threads) == 2 and not names.under_way
     assert summary['timing']['devices'] == 2
     monkeypatch.setattr(
@@ -153,7 +152,7 @@ def test_what_two_lanes_write_is_what_one_lane_writes(config, tmp_path, monkeypa
     in_one_group = run_experiment(config, tmp_path / 'in one group', callbacks=[names := Names()])
     assert len(names.threads) == 1 and in_one_group['timing']['devices'] == 2
     both = zip(
-        *(Metrics(tmp_path / name).read() for name in ('workdir', 'in one group')), strict=True
+        *(Metrics(path).read() for path in (workdir, tmp_path / 'in one group')), strict=True
     )
     for line, other in both:
         assert {k: line[k] for k in KEPT} == {k: other[k] for k in KEPT}
@@ -182,7 +181,7 @@ def test_asked_to_stop_both_lanes_save_and_go_on_later(config, undisturbed, tmp_
     seen = {(line['trial'], line['epoch']) for line in Metrics(workdir).read()}
     assert len({trial for trial, _ in seen}) <= 2
     run_experiment(config, workdir)
-    assert_same_outcome(workdir, undisturbed)
+    assert_same_outcome(workdir, outcome_of(undisturbed[0]))
 
 
 def test_a_program_that_fails_keeps_neither_lane_from_the_others(
@@ -196,7 +195,7 @@ def test_a_program_that_fails_keeps_neither_lane_from_the_others(
     finished = {line['trial'] for line in Metrics(workdir).read() if line['epoch'] == 4}
     assert finished == {0, 3}
     run_experiment(config, workdir)
-    assert_same_outcome(workdir, undisturbed)
+    assert_same_outcome(workdir, outcome_of(undisturbed[0]))
 
 
 def test_what_stops_one_lane_stops_all(config, tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ import shlex
 import signal
 import time
 
-import pytest
 from processes import assert_same_outcome
 
 NUM_KILLS = int(os.environ.get('PAIRJAX_KILLS', '3'))
@@ -123,10 +122,14 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alon
     assert any(half for name, half, _ in kills if name == 'saving')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_path, number):
-    rng = random.Random(int(number))
-    for moment in (between_programs, training):
+def test_asked_to_stop_it_saves_and_says_how_to_go_on(launcher, left_alone, tmp_path):
+    rng = random.Random(0)
+    asked = {
+        signal.SIGTERM: between_programs,
+        signal.SIGINT: training,
+        signal.SIGUSR1: training,
+    }
+    for number, moment in asked.items():
         process = launcher.start(tmp_path)
         assert has_come(moment(tmp_path, rng), process)
         process.send_signal(number)

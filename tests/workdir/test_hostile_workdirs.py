@@ -273,7 +273,7 @@ def test_an_intact_workdir_is_read(intact, other, config, reader):
 
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize(('reader', 'name'), READINGS)
-@hostile(60)
+@hostile(25)
 @given(data=st.data())
 def test_forged_files(trained, other, config, target, name, reader, data):
     contents = (trained / name).read_bytes()

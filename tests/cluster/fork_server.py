@@ -1,4 +1,4 @@
-"""Forks processes of one experiment with pairjax loaded, so that each starts in a moment.
+"""A fork server: processes of one experiment start in a moment, with pairjax loaded.
 
 Reads one case a line, JSON: `scenario`, `folder`, `count` of processes, and `fault`, null or the
 process, the tag of the exchange and what happens there. Answers with a line of JSON: for each
