@@ -135,6 +135,7 @@ def studies(folder, *flags):
 
     class cli_display:
         on_message = staticmethod(lambda text: None)
+        console = None
 
     def call_script(name, words):
         from absl import flags
