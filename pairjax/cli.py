@@ -82,12 +82,18 @@ def start_jax(num_devices: int = 0) -> 'ProgressDisplay':
 
     Returns: a progress display, silent on all processes but the primary one.
     """
+    import jax
+
     from pairjax.reporting.progress import ProgressDisplay, make_console
     from pairjax.runtime import multihost, vectorize
+    from pairjax.runtime.accelerators import unused_accelerator
 
     vectorize.configure_jax(num_devices)
     cluster.connect()
-    return ProgressDisplay(make_console(quiet=not multihost.is_primary()))
+    display = ProgressDisplay(make_console(quiet=not multihost.is_primary()))
+    if notice := unused_accelerator(jax.default_backend()):
+        display.on_message(notice)
+    return display
 
 
 def define_study_flags(workdir: str, document: str, quick: str | None = None) -> None:
