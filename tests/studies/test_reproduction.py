@@ -69,18 +69,18 @@ def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_skip
 
     def run(config, workdir, callbacks):
         ran.append(config.name)
-        if config.name == 'deep' and ran.count('deep') == 1:
+        if config.name == 'deep_sgd' and ran.count('deep_sgd') == 1:
             raise RuntimeError('out of luck')
         run_made(config, workdir)
 
     finished = reproduction.reproduce(configs, tmp_path, run=run, callbacks=[callback])
     assert ran == list(configs)
-    assert list(finished) == [name for name in configs if name != 'deep']
-    assert any('deep (2/13) failed' in m and 'out of luck' in m for m in messages)
+    assert list(finished) == [name for name in configs if name != 'deep_sgd']
+    assert any('deep_sgd (2/10) failed' in m and 'out of luck' in m for m in messages)
     assert reproduction.reproduce(configs, tmp_path, run=run) == {
         name: tmp_path / name for name in configs
     }
-    assert ran[len(configs) :] == ['deep']
+    assert ran[len(configs) :] == ['deep_sgd']
 
 
 def test_an_interruption_ends_the_reproduction(configs, tmp_path):
@@ -125,7 +125,7 @@ def test_quick_runs_have_few_programs_and_all_of_their_trials(configs, tmp_path)
     # Both ends are among the chosen programs.
     assert sizes[0] == 1 and sizes[-1] == 1000
     # The configs themselves stay as they are.
-    assert configs['deep'].train.num_epochs == 25
+    assert configs['deep_sgd'].train.num_epochs == 25
 
 
 def test_a_quick_width_sweep_stays_within_the_budget():
@@ -197,7 +197,8 @@ runpy.run_path({str(ROOT / 'launch' / 'reproduce.py')!r}, run_name='__main__')
     failed = launch('--quick', '--report=2')
     assert failed.returncode == 1 and 'Traceback' not in failed.stderr
     assert (
-        failed.stderr.startswith('error: deep, deep_shared, ') and 'shallow,' not in failed.stderr
+        failed.stderr.startswith('error: deep_sgd, deep_shared_sgd, ')
+        and 'shallow,' not in failed.stderr
     )
     # A quick document stays out of docs, and says what it is.
     text = (tmp_path / 'quick' / 'reproduction.md').read_text()

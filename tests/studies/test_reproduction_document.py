@@ -53,6 +53,12 @@ def test_main_statistics_carry_n_interval_and_verdict(tmp_path, no_files):
     assert rows['shallow_headline'].verdict == 'holds'
     assert rows['deep_headline'].verdict == 'does not hold'
     assert rows['deep_headline'].recorded['mean'] == pytest.approx(0.922)
+    # Where the rounds were not trained by themselves, seeds of the same setting serve.
+    assert rows['deep'].values.mean() == pytest.approx(0.93)
+    results = main_results()
+    del results.experiments['deep']
+    again = {row.key: row for row in main_rows(results, (1, 2))}
+    assert again['deep'].values.mean() == pytest.approx(0.88) and again['deep'].recorded is None
     assert rows['fastest'].verdict == '-' and rows['fastest'].recorded is None
     # 93.82 - 89.40 recorded, with std sqrt(0.432**2 + 0.877**2).
     behind = rows['auxnet3_is_behind']

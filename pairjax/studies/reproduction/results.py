@@ -48,11 +48,18 @@ SEARCHES = {
     ],
 }
 MAJORITY_FILE = 'majority.json'
+# The one run in the text has the setting of these rounds; a reproduction trains its seeds once.
+SAME_SETTING = {
+    'shallow_sgd': 'shallow_headline',
+    'deep': 'deep_headline',
+    'deep_shared': 'deep_shared_headline',
+}
 
 
 def experiment_names(paper: int) -> list[str]:
     """The names of a paper's experiments, in the order in which they run."""
-    return [*NETWORKS[paper].values(), *SEARCHES[paper]]
+    names = [*NETWORKS[paper].values(), *SEARCHES[paper]]
+    return [name for name in names if name not in SAME_SETTING]
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,13 @@ class Reproduction:
     majority: pd.Series
 
     def __contains__(self, name: str) -> bool:
-        return name in self.experiments
+        return name in self.experiments or SAME_SETTING.get(name) in self.experiments
 
     def __getitem__(self, name: str) -> ExperimentResult:
-        """The experiment of that name; MissingError where it did not finish."""
+        """The experiment of that name or setting; MissingError where it did not finish."""
         if name not in self:
             raise MissingError(f'{name} did not finish')
-        return self.experiments[name]
+        return self.experiments.get(name) or self.experiments[SAME_SETTING[name]]
 
     def values(self, name: str, measure: str) -> pd.Series:
         """A measure by seed of an experiment with one trial; MissingError as for [name]."""

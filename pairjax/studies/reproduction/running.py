@@ -25,7 +25,7 @@ from pairjax.runtime.plan import (
     seeds_of,
     trials_in_range,
 )
-from pairjax.studies.reproduction.results import MAJORITY_FILE, NETWORKS, SEARCHES
+from pairjax.studies.reproduction.results import MAJORITY_FILE, NETWORKS, experiment_names
 from pairjax.system import write_json, writing
 from pairjax.training.state import Purpose, run_key
 
@@ -55,8 +55,9 @@ def load_configs(
 
     configs = []
     for paper in papers:
-        configs += [load(name) for name in NETWORKS[paper].values()]
-        configs += [load(f'report{paper}', name) for name in SEARCHES[paper]]
+        networks = NETWORKS[paper].values()
+        for name in experiment_names(paper):
+            configs.append(load(name) if name in networks else load(f'report{paper}', name))
     return {config.name: config for config in configs}
 
 
