@@ -160,7 +160,7 @@ def compare_pairs(
     return [
         Pair(
             *(name, other, difference, paired, p, std_ratio(a, b)),
-            None if p <= LEVEL else seeds_needed(paired, len(compared)),
+            None if p <= LEVEL else seeds_needed(paired, difference, len(compared)),
             *(verdict(paired.mean, p, test), test),
         )
         for (name, other, a, b), difference, paired, p, test in zip(
@@ -169,20 +169,28 @@ def compare_pairs(
     ]
 
 
-def seeds_needed(paired: PairedComparison, num_pairs: int) -> int | None:
+def seeds_needed(
+    paired: PairedComparison, differences: Sequence[float], num_pairs: int
+) -> int | None:
     """Common seeds with which a difference of the size seen is significant four times in five.
 
     At the level 0.05 / num_pairs, the hardest of Holm's, and not fewer than the sign-flip
-    test needs to get there at all. For a sequential comparison: seeds whose interval would exclude
-    zero if mean and std stayed as they are.
+    test needs to get there at all. For a sequential comparison: seeds after which it would be
+    resolved if further ones repeated these differences.
 
-    Returns: None where the mean or the std of the differences is zero.
+    Args:
+      paired: the comparison.
+      differences: of its seeds.
+      num_pairs: compared with it.
+
+    Returns: None where the mean or the std of the differences is zero, and where a sequential
+      comparison would need more than 100,000.
     """
     level = LEVEL / num_pairs
     if not paired.std or not paired.mean:
         return None
     if paired.method == 'sequential':
-        return seeds_to_settle(paired.std, paired.mean, level)
+        return seeds_to_settle(differences, level)
     planned = seeds_to_resolve(paired.std, paired.mean, alpha=level)
     return planned and max(planned, math.ceil(1 - math.log2(level)))
 

@@ -137,7 +137,7 @@ def _compare_arm(
         )
     std = published.std if published.std is not None else statistic['std']
     other_n = published.n or (FEWEST_WITH_STD if published.std is not None else 1)
-    difference, degrees = _welch(
+    difference, degrees = compare_means(
         (statistic['mean'], statistic['std'], n), (published.mean, std, other_n)
     )
     test = None
@@ -153,7 +153,7 @@ def _compare_arm(
     )
 
 
-def _welch(
+def compare_means(
     one: tuple[float, float, int], other: tuple[float, float, int]
 ) -> tuple[IndependentComparison, float]:
     """Welch's comparison of (mean, std, n) with another, and its degrees of freedom.

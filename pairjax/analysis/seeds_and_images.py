@@ -12,8 +12,11 @@ crossed random effects the variance of the mean over n seeds is
 
 where S**2 is the variance between seeds, as always, and C the mean over two different seeds of the
 sum over images of influence[s, i] influence[t, i]. The products of different seeds alone count, so
-that the chance of single pairs, which S**2 / n has already, is not counted again. The degrees of
-freedom are Satterthwaite's (1946).
+that the chance of single pairs, which S**2 / n has already, is not counted again. The interval adds
+the squares of the two half widths, Student's over seeds and the normal one over images (Zou and
+Donner 2008, "Construction of confidence limits about effect measures"; the images are thousands).
+Satterthwaite's degrees of freedom (1946) are too many where few seeds happen to lie close together:
+the interval then covered 91 % at 2 seeds.
 """
 
 import math
@@ -88,11 +91,12 @@ def crossed_interval(accuracies: np.ndarray, influence: np.ndarray) -> CrossedIn
         return None
     mean, of_seeds = float(np.mean(accuracies)), float(np.var(accuracies, ddof=1)) / n
     of_images = image_variance(influence)
-    variance = of_seeds + of_images
-    degrees = variance**2 / (of_seeds**2 / (n - 1) + of_images**2 / (num_images - 1))
+    over_seeds = float(scipy.special.stdtrit(n - 1, 1 - LEVEL / 2)) * math.sqrt(of_seeds)
+    over_images = float(scipy.special.ndtri(1 - LEVEL / 2)) * math.sqrt(of_images)
+    both = math.hypot(over_seeds, over_images)
     return CrossedInterval(
-        *(n, num_images, mean, _interval(mean, of_seeds, n - 1)),
-        *(_interval(mean, variance, degrees), of_images / variance),
+        *(n, num_images, mean, (mean - over_seeds, mean + over_seeds)),
+        *((mean - both, mean + both), of_images / (of_seeds + of_images)),
     )
 
 
@@ -102,11 +106,6 @@ def image_variance(influence: np.ndarray) -> float:
     # The sum over two different seeds is that over all pairs of seeds without each with itself.
     together = float(np.square(influence.sum(axis=0)).sum() - np.square(influence).sum())
     return max(0.0, together / (n * (n - 1)))
-
-
-def _interval(mean: float, variance: float, degrees: float) -> tuple[float, float]:
-    half_width = float(scipy.special.stdtrit(degrees, 1 - LEVEL / 2)) * math.sqrt(variance)
-    return mean - half_width, mean + half_width
 
 
 def compare_over_images(a: RunAccuracies, b: RunAccuracies) -> CrossedInterval | None:

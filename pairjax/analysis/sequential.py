@@ -1,11 +1,14 @@
 """Tests and intervals of paired differences that stay valid however often one looks.
 
-The t statistic's e-process of Wang and Ramdas ("Anytime-valid t-tests and confidence sequences for
-Gaussian means with unknown variance", 2024; the sequential t test of Lai 1976 with a Gaussian in
-place of his flat mixture). For differences that are normal with an unknown std, the ratio of
-likelihoods of the t statistic under effect sizes mean / std ~ Normal(0, 1 / PRIOR_SEEDS), and under
-mean 0, is a nonnegative martingale with mean 1 if the mean is 0: the chance that it ever reaches
-20 is at most 5 % (Ville 1939). It depends on the seeds seen, not on their order.
+They assume what the sign-flip test does: each difference is as likely to lie d above the mean as d
+below it, given those before. Then exp(b) / cosh(b) = 1 + tanh(b), with b = bet * (difference -
+mean) / scale, has expectation 1, for a scale that comes from the differences before it (Vovk and
+Wang 2024, "Nonparametric e-tests of symmetry", section 4). The product over seeds, averaged over
+BETS, is a nonnegative martingale: the chance that it ever reaches 40 is at most 1 in 40 (Ville
+1939). One product bets on differences above the mean, one on those below.
+
+The scale is the std of the differences before. So the first two seeds only set the scale, and no
+p is below 0.05 with fewer than eight.
 """
 
 import math
@@ -13,66 +16,85 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pairjax.analysis.statistics import (
-    LEVEL,
-    PairedComparison,
-    compare_paired,
-    describe,
-    paired_differences,
-)
+from pairjax.analysis.statistics import LEVEL, PairedComparison, describe_paired
 
-# The Gaussian of effect sizes is as wide as if this many seeds had been seen before. It decides at
-# which n the interval is tightest; the error rate is the same for any.
-PRIOR_SEEDS = 2.0
+# About twice the effects, mean / std, that each bet finds, and its share. They decide how many
+# seeds an effect needs; the error rate is the same for any.
+BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
+SHARES = (1 / 19, 2 / 19, 4 / 19, 6 / 19, 6 / 19)
+_SEEDS_FOR_SCALE = 2
+# Beyond this many stds tanh is one.
+_SATURATED = 20.0
+# `seeds_to_settle` looks no further.
+MOST_SEEDS = 100_000
+
+
+def log_evidence(differences: np.ndarray, means: np.ndarray | float, above: bool) -> np.ndarray:
+    """The log of the product over seeds, after each seed, of a bet that the mean is too low.
+
+    Args:
+      differences: (..., n) in the order of seeds.
+      means: the mean to bet against; broadcasts against differences.
+      above: False bets that the mean is too high.
+
+    Returns: (..., n).
+    """
+    distances = (1 if above else -1) * (differences - means)
+    unit = distances * _inverse_scales(differences)
+    bets, shares = (np.reshape(values, (-1,) + unit.ndim * (1,)) for values in (BETS, SHARES))
+    # log(1 + tanh(b)), in a form that is exact also where tanh is nearly -1.
+    steps = math.log(2) - np.logaddexp(0, -2 * bets * unit)
+    return np.logaddexp.reduce(np.log(shares) + steps.cumsum(axis=-1), axis=0)
+
+
+def _inverse_scales(differences: np.ndarray) -> np.ndarray:
+    """One over the std of the differences before each, zero before two that differ."""
+    sizes = np.arange(1, differences.shape[-1] + 1)
+    # From the first one, so that sums of squares do not cancel.
+    moved = differences - differences[..., :1]
+    sums, squares = moved.cumsum(axis=-1), np.square(moved).cumsum(axis=-1)
+    variances = np.maximum(squares - sums**2 / sizes, 0) / np.maximum(sizes - 1, 1)
+    largest = np.maximum.accumulate(np.abs(moved), axis=-1)
+    inverse = np.zeros(differences.shape)
+    known = (variances > 1e-20 * largest**2)[..., _SEEDS_FOR_SCALE - 1 : -1]
+    np.power(
+        variances[..., _SEEDS_FOR_SCALE - 1 : -1],
+        -0.5,
+        out=inverse[..., _SEEDS_FOR_SCALE:],
+        where=known,
+    )
+    return inverse
+
+
+def p_values_by_seed(differences: np.ndarray) -> np.ndarray:
+    """`sequential_p_value` after each seed: (..., n) for differences (..., n)."""
+    evidence = [log_evidence(differences, 0.0, above) for above in (True, False)]
+    return np.exp(np.minimum(math.log(2) - np.maximum(*evidence), 0))
 
 
 def sequential_p_value(differences: Sequence[float]) -> float | None:
-    """P-value of "the mean is zero" that may be looked at after every seed.
+    """Two-sided p-value of "the mean is zero" that may be looked at after every seed.
 
     With a mean of zero, the chance that it is at any n at most alpha is at most alpha.
 
-    Returns: one over the e-process, at most 1; None without differences.
+    Args:
+      differences: in the order in which seeds were added.
+
+    Returns: two over the larger product, at most 1; None without differences.
     """
     differences = np.asarray(differences, np.float64)
-    if len(differences) == 0:
-        return None
-    return float(p_from_sums(len(differences), differences.sum(), np.square(differences).sum()))
+    return float(p_values_by_seed(differences)[-1]) if len(differences) else None
 
 
-def p_from_sums(
-    n: int | np.ndarray, total: float | np.ndarray, total_of_squares: float | np.ndarray
-) -> np.ndarray:
-    """`sequential_p_value` by the number, sum and sum of squares of the differences; broadcasts."""
-    n, total, squares = np.broadcast_arrays(n, total, total_of_squares)
-    # Zero differences alone say nothing; the ratio is then that of a sum of zero.
-    explained = np.divide(total**2, n * squares, out=np.zeros(n.shape), where=squares > 0)
-    shrinkage = PRIOR_SEEDS / (n + PRIOR_SEEDS)
-    log_e = (np.log(shrinkage) - n * np.log1p(-(1 - shrinkage) * np.minimum(explained, 1))) / 2
-    return np.exp(-np.maximum(log_e, 0))
-
-
-def sequential_half_width(
-    n: int | np.ndarray, std: float | np.ndarray, level: float = LEVEL
-) -> np.ndarray:
-    """Half the width of the interval that holds the mean at every n at once; inf where unbounded.
-
-    Args:
-      n: seeds, at least 2.
-      std: of the differences, with n - 1.
-      level: one minus the probability with which the intervals of all n hold the mean.
-    """
-    n, std = np.broadcast_arrays(np.asarray(n, np.float64), std)
-    shrinkage = PRIOR_SEEDS / (n + PRIOR_SEEDS)
-    # With u = t**2 / (n - 1), it is below 1 / level where 1 + u < bound * (1 + shrinkage * u).
-    bound = np.exp(2 / n * (-math.log(level) - np.log(shrinkage) / 2))
-    room = 1 - bound * shrinkage
-    u = np.divide(bound - 1, room, out=np.full(n.shape, np.inf), where=room > 0)
-    return std * np.sqrt((n - 1) * u / n)
+def one_sided_p_value(differences: Sequence[float], mean: float, above: bool) -> float:
+    """P-value of "the true mean is at most `mean`", or at least where not `above`; at every n."""
+    evidence = log_evidence(np.asarray(differences, np.float64), mean, above)[-1]
+    return float(np.exp(min(-evidence, 0)))
 
 
 def sequential_floor(n: int) -> float:
     """The smallest p-value that `sequential_p_value` can give for n >= 1 differences."""
-    return (PRIOR_SEEDS / (n + PRIOR_SEEDS)) ** ((n - 1) / 2)
+    return min(1.0, 2.0 ** (1 - max(0, n - _SEEDS_FOR_SCALE)))
 
 
 def compare_sequentially(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
@@ -81,15 +103,17 @@ def compare_sequentially(a: Sequence[float], b: Sequence[float]) -> PairedCompar
     With a probability of 95 % or more, every interval that is seen while seeds are added holds the
     mean; one excludes zero exactly where its p-value is at most 0.05. An interval that is still
     unbounded is None.
+
+    Args:
+      a, b: as for `compare_paired`, in the order in which seeds were added.
     """
-    fixed = compare_paired(a, b)
-    if fixed.n == 0:
-        return fixed
-    differences, _ = paired_differences(a, b)
-    return fixed._replace(
-        ci95=sequential_interval(differences) if fixed.std else None,
+    differences, described = describe_paired(a, b)
+    if described.n == 0:
+        return described
+    return described._replace(
+        ci95=sequential_interval(differences) if described.std else None,
         p_value=sequential_p_value(differences),
-        p_floor=sequential_floor(fixed.n),
+        p_floor=sequential_floor(described.n),
         method='sequential',
     )
 
@@ -98,28 +122,39 @@ def sequential_interval(
     differences: Sequence[float], level: float = LEVEL
 ) -> tuple[float, float] | None:
     """The interval (low, high) of the mean, see `compare_sequentially`; None where unbounded."""
-    statistic = describe(differences)
-    if statistic['std'] is None:
+    differences = np.asarray(differences, np.float64)
+    if 2 ** max(0, len(differences) - _SEEDS_FOR_SCALE) < 2 / level or np.ptp(differences) == 0:
         return None
-    half_width = float(sequential_half_width(len(differences), statistic['std'], level))
-    if not math.isfinite(half_width):
-        return None
-    return statistic['mean'] - half_width, statistic['mean'] + half_width
+    low, high = _low_end(differences, level), -_low_end(-differences, level)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def seeds_to_settle(std: float, distance: float, alpha: float = LEVEL) -> int | None:
-    """How many seeds make the interval's half width smaller than a distance, at this std.
+def _low_end(differences: np.ndarray, level: float) -> float:
+    """The mean below which the evidence for a higher one is enough: it falls as the mean rises."""
+    import scipy.optimize  # Takes a while, which training need not.
 
-    Returns: None where the distance is zero, or more than a million seeds are needed.
+    def excess(mean):
+        return log_evidence(differences, mean, above=True)[-1] - math.log(2 / level)
+
+    widest = _SATURATED / BETS[0] * float(np.ptp(differences))
+    lowest, highest = float(differences.min()) - widest, float(differences.max())
+    if excess(lowest) <= 0:
+        return -math.inf
+    # Split at zero, so that what is said of zero is exactly what the p-value says.
+    if lowest < 0 < highest:
+        lowest, highest = (0.0, highest) if excess(0.0) >= 0 else (lowest, 0.0)
+    return float(scipy.optimize.brentq(excess, lowest, highest, xtol=1e-12))
+
+
+def seeds_to_settle(differences: Sequence[float], alpha: float = LEVEL) -> int | None:
+    """After how many seeds p is at most alpha, if further ones repeat these differences.
+
+    Returns: None where that is after more than 100,000.
     """
-    if distance == 0:
-        return None
-    # The half width falls with n once it is bounded, so the smallest n is found by halving.
-    sizes = np.unique(np.geomspace(2, 1e6, 4000).astype(int))
-    enough = sequential_half_width(sizes, std, alpha) < abs(distance)
-    if not enough.any():
-        return None
-    last = int(np.argmax(enough))
-    low = sizes[last - 1] + 1 if last else 2
-    between = np.arange(low, sizes[last] + 1)
-    return int(between[np.argmax(sequential_half_width(between, std, alpha) < abs(distance))])
+    differences = np.asarray(differences, np.float64)
+    for size in (1_000, MOST_SEEDS):
+        repeated = np.resize(differences, size)
+        resolved = np.flatnonzero(p_values_by_seed(repeated) <= alpha)
+        if len(resolved):
+            return int(resolved[0]) + 1
+    return None

@@ -18,6 +18,7 @@ from pairjax.analysis.bootstrap import ROUNDING
 MAX_ENUMERATED = 16
 NUM_RESAMPLES = 100_000
 _CHUNK = 10_000  # Sampled sign assignments held at a time.
+_ROWS = 256  # Experiments whose sums are held at a time.
 
 
 def sign_flip_p_value(
@@ -36,16 +37,27 @@ def sign_flip_p_value(
     Returns: the p-value, None without differences.
     """
     differences = np.asarray(differences, np.float64)
-    n = len(differences)
-    if n == 0:
+    if len(differences) == 0:
         return None
+    return float(sign_flip_p_values(differences, seed, num_resamples))
+
+
+def sign_flip_p_values(
+    differences: np.ndarray, seed: int = 0, num_resamples: int = NUM_RESAMPLES
+) -> np.ndarray:
+    """`sign_flip_p_value` of each of many experiments: (...) for differences (..., n), n > 0."""
+    n = differences.shape[-1]
+    rows = differences.reshape(-1, n)
     # Sums equal up to rounding count as equal: accuracies are on a grid, so ties are common.
-    observed = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
-    flipped = _sign_assignments(n, seed, num_resamples)
-    count = sum(int(np.sum(np.abs(signs @ differences) >= observed)) for signs in flipped)
-    if n <= MAX_ENUMERATED:
-        return count / 2**n
-    return (count + 1) / (num_resamples + 1)
+    observed = np.abs(rows.sum(axis=1)) - ROUNDING * np.abs(rows).sum(axis=1)
+    counts = np.zeros(len(rows))
+    for signs in _sign_assignments(n, seed, num_resamples):
+        for start in range(0, len(rows), _ROWS):
+            part = slice(start, start + _ROWS)
+            counts[part] += (np.abs(rows[part] @ signs.T) >= observed[part, None]).sum(axis=1)
+    sampled = n > MAX_ENUMERATED
+    p_values = (counts + 1) / (num_resamples + 1) if sampled else counts / 2**n
+    return p_values.reshape(differences.shape[:-1])
 
 
 def _sign_assignments(n: int, seed: int, num_resamples: int) -> Iterator[np.ndarray]:

@@ -84,33 +84,53 @@ def compare_paired(a: Sequence[float], b: Sequence[float]) -> PairedComparison:
 
     Raises: ValueError where the lengths differ.
     """
-    differences, noise = paired_differences(a, b)
-    n = len(differences)
+    differences, described = describe_paired(a, b)
+    n, t_ci95 = described.n, described.t_ci95
     if n == 0:
-        return PairedComparison(0, None, None, None, None, None)
-    statistic = describe(differences)
-    std, t_ci95 = statistic['std'], statistic['ci95'] and tuple(statistic['ci95'])
-    # A mean within rounding error of zero is set to zero: no number of seeds would resolve it.
-    mean = 0.0 if abs(statistic['mean']) <= noise else statistic['mean']
-    p_value, floor = sign_flip_p_value(differences), sign_flip_floor(n)
-    if n > 1 and np.ptp(differences) <= noise:
-        return PairedComparison(n, mean, 0.0, None, p_value, floor, 'sign-flip')
-    if n >= FEWEST_FOR_T and (p_value <= LEVEL) == excludes_zero(t_ci95):
-        return PairedComparison(n, mean, std, t_ci95, p_value, floor, 't', t_ci95)
-    ci95 = sign_flip_interval(differences, LEVEL)
-    return PairedComparison(n, mean, std, ci95, p_value, floor, 'sign-flip', t_ci95)
+        return described
+    p_value = sign_flip_p_value(differences)
+    described = described._replace(p_value=p_value, p_floor=sign_flip_floor(n), method='sign-flip')
+    if described.std == 0:
+        return described
+    if shows_t_interval(n, p_value, t_ci95):
+        return described._replace(ci95=t_ci95, method='t')
+    return described._replace(ci95=sign_flip_interval(differences, LEVEL))
 
 
-def paired_differences(a: Sequence[float], b: Sequence[float]) -> tuple[np.ndarray, float]:
-    """a - b as float64 (n,), exactly zero where it is rounding error alone, and that error's size.
+def shows_t_interval(
+    n: int, p_values: np.ndarray | float, t_interval: tuple[np.ndarray | float, ...] | None
+) -> np.ndarray | bool:
+    """Whether `compare_paired` shows the t interval, of one experiment or of many at once.
+
+    Args:
+      n: differences of each.
+      p_values: of the sign-flip test, (...).
+      t_interval: its ends (low, high), (...) each.
+    """
+    if n < FEWEST_FOR_T:
+        return np.zeros(np.shape(p_values), bool)
+    low, high = t_interval
+    return (p_values <= LEVEL) == ((low > 0) | (high < 0))
+
+
+def describe_paired(a: Sequence[float], b: Sequence[float]) -> tuple[np.ndarray, PairedComparison]:
+    """The differences a - b, float64 (n,), and their mean, std and t interval, without a test.
+
+    What is rounding error alone is exactly zero.
 
     Raises: ValueError where the lengths differ.
     """
     pairs = np.array(list(zip(a, b, strict=True)), np.float64).reshape(-1, 2)
-    differences = pairs[:, 0] - pairs[:, 1]
+    differences, n = pairs[:, 0] - pairs[:, 1], len(pairs)
     noise = ROUNDING * float(np.abs(pairs).max(initial=0))
     differences[np.abs(differences) <= noise] = 0
-    return differences, noise
+    statistic = describe(differences)
+    # A mean within rounding error of zero is set to zero: no number of seeds would resolve it.
+    mean = 0.0 if n and abs(statistic['mean']) <= noise else statistic['mean']
+    found = PairedComparison(n, mean, statistic['std'], None, None, None)
+    if n > 1 and np.ptp(differences) <= noise:
+        return differences, found._replace(std=0.0)
+    return differences, found._replace(t_ci95=statistic['ci95'] and tuple(statistic['ci95']))
 
 
 def excludes_zero(interval: tuple[float, float] | None) -> bool:

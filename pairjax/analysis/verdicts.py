@@ -14,9 +14,9 @@ import numpy as np
 import scipy.special
 
 from pairjax.analysis.bootstrap import ROUNDING
-from pairjax.analysis.sequential import sequential_interval, sequential_p_value
-from pairjax.analysis.sign_flip import sign_flip_interval, sign_flip_p_value
-from pairjax.analysis.statistics import FEWEST_FOR_T, LEVEL, describe, holm
+from pairjax.analysis.sequential import one_sided_p_value, sequential_interval
+from pairjax.analysis.sign_flip import sign_flip_interval, sign_flip_p_values
+from pairjax.analysis.statistics import FEWEST_FOR_T, LEVEL, holm
 
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = 'better', 'worse', 'equivalent', 'unresolved'
 
@@ -26,8 +26,8 @@ class Equivalence(NamedTuple):
 
     Attributes:
       margin: positive.
-      interval: the 90 % interval of the mean (the 95 % one of `sequential`, which serves both
-        questions); None where it is unbounded or all differences are equal.
+      interval: the 90 % interval of the mean; None where it is unbounded or all differences are
+        equal.
       p_value: the larger of the two one-sided p-values, at most 0.05 exactly where the interval is
         inside the margin; 1 where there is no interval.
       adjusted_p: by Holm's correction over all pairs compared.
@@ -56,29 +56,46 @@ def equivalence_test(
     n = len(differences)
     if n < 2 or np.ptp(differences) <= ROUNDING:
         return Equivalence(margin, None, 1.0, 1.0)
-    inside = abs(differences.mean()) < margin
     if sequential:
-        interval = sequential_interval(differences)
-        p_values = [sequential_p_value(differences + end) for end in (margin, -margin)]
-    elif n < FEWEST_FOR_T:
-        interval = sign_flip_interval(differences, 2 * LEVEL)
-        # The sums of all sign flips are symmetric about zero, so a one-sided p is half of this.
-        p_values = [sign_flip_p_value(differences + end) / 2 for end in (margin, -margin)]
+        interval = sequential_interval(differences, 2 * LEVEL)
+        p_value = max(
+            one_sided_p_value(differences, -margin, above=True),
+            one_sided_p_value(differences, margin, above=False),
+        )
     else:
-        interval = t_interval(differences, 2 * LEVEL)
-        error = differences.std(ddof=1) / math.sqrt(n)
-        distance = (margin - abs(differences.mean())) / error
-        p_values = [float(scipy.special.stdtr(n - 1, -distance))]
-    p_value = max(p_values) if inside else 1.0
+        p_value = float(equivalence_p_values(differences, margin))
+        if n < FEWEST_FOR_T:
+            interval = sign_flip_interval(differences, 2 * LEVEL)
+        else:
+            low, high = t_intervals(differences, 2 * LEVEL)
+            interval = float(low), float(high)
     return Equivalence(margin, interval, p_value, p_value)
 
 
-def t_interval(values: Sequence[float], level: float) -> tuple[float, float]:
-    """Student's interval (low, high) of the mean of two values or more."""
-    statistic, n = describe(values), len(values)
-    half_width = float(scipy.special.stdtrit(n - 1, 1 - level / 2))
-    half_width *= statistic['std'] / math.sqrt(n)
-    return statistic['mean'] - half_width, statistic['mean'] + half_width
+def equivalence_p_values(differences: np.ndarray, margin: float) -> np.ndarray:
+    """The p-value of `equivalence_test`, not sequential, of each of many experiments.
+
+    Args:
+      differences: (..., n), two or more that are not all equal.
+      margin: positive, in their unit.
+    """
+    n, means = differences.shape[-1], differences.mean(axis=-1)
+    if n < FEWEST_FOR_T:
+        # The sums of all sign flips are symmetric about zero, so a one-sided p is half of this.
+        halves = [sign_flip_p_values(differences + end) / 2 for end in (margin, -margin)]
+        p_values = np.maximum(*halves)
+    else:
+        error = differences.std(axis=-1, ddof=1) / math.sqrt(n)
+        p_values = scipy.special.stdtr(n - 1, (np.abs(means) - margin) / error)
+    return np.where(np.abs(means) < margin, p_values, 1.0)
+
+
+def t_intervals(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Student's interval of the mean over the last axis, two values or more: low and high ends."""
+    n, means = values.shape[-1], values.mean(axis=-1)
+    half_width = scipy.special.stdtrit(n - 1, 1 - level / 2) / math.sqrt(n)
+    half_width = half_width * values.std(axis=-1, ddof=1)
+    return means - half_width, means + half_width
 
 
 def adjust_equivalences(tests: Sequence[Equivalence]) -> list[Equivalence]:

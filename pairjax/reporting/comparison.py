@@ -11,6 +11,7 @@ from pairjax.reporting.format import (
     format_difference,
     format_ratio,
     is_unbounded,
+    p_text,
     points,
     points_span,
 )
@@ -61,9 +62,7 @@ def difference_columns(comparison: Comparison) -> Columns:
     if pairs[0].equivalence:
         heading = f'within {100 * pairs[0].equivalence.margin:g}?'
         columns |= {
-            f'{heading} [{"95" if sequential else "90"} %{always}]': [
-                Cell(_equivalence_interval(pair)) for pair in pairs
-            ],
+            f'{heading} [90 %{always}]': [Cell(_equivalence_interval(pair)) for pair in pairs],
             f'{heading} Holm p': [_p_cell(pair.equivalence.adjusted_p) for pair in pairs],
         }
     columns['verdict'] = [verdict_text(pair) for pair in pairs]
@@ -90,7 +89,7 @@ def _equivalence_interval(pair: Pair) -> str:
 
 
 def _p_cell(p_value: float) -> Cell:
-    return Cell(f'{p_value:.2g}', p_value)
+    return Cell(p_text(p_value), p_value)
 
 
 def verdict_text(pair: Pair) -> str:
@@ -134,8 +133,8 @@ def _seeds_note(comparison: Comparison) -> str:
     number = len(comparison.pairs)
     if comparison.options.sequential:
         return (
-            'seeds needed: common seeds whose interval would exclude zero, if mean and std stay as '
-            f'seen, at the level {LEVEL:g} / {number}'
+            'seeds needed: common seeds after which it would be resolved, if further ones repeat '
+            f'these differences, at the level {LEVEL:g} / {number}'
         )
     return (
         'seeds needed: common seeds that would resolve the difference, if it is as large as seen, '
@@ -152,8 +151,9 @@ def _test_notes(comparison: Comparison) -> list[str]:
     if options.sequential:
         lines = [
             'intervals and p are valid at every n at once, so look after each seed and stop when '
-            'you like; they rest on nearly normal differences (e-process of the t statistic, Wang '
-            f'and Ramdas 2024); with n = {n} p is never below {floor:.2g}; Holm p: {family}'
+            'you like; they assume what the sign-flip test does, differences symmetric about their '
+            'mean (test of symmetry by betting, Vovk and Wang 2024); the first two seeds only set '
+            f'the scale; with n = {n} p is never below {floor:.2g}; Holm p: {family}'
         ]
     else:
         lines = [f'p: sign-flip test, with n = {n} never below {floor:.2g}; Holm p: {family}']
@@ -187,10 +187,11 @@ def _image_notes(comparison: Comparison) -> list[str]:
 
 def _verdict_notes(comparison: Comparison) -> list[str]:
     options, lines = comparison.options, []
+    if len(comparison.pairs) > 1:
+        lines.append('verdicts go by Holm p; each interval is of its comparison alone')
     if options.margin is not None:
-        interval = '95' if options.sequential else '90'
         lines.append(
-            f'equivalent: the {interval} % interval is within +-{100 * options.margin:g} points '
+            f'equivalent: the 90 % interval is within +-{100 * options.margin:g} points '
             "(two one-sided tests at 5 %), after Holm's correction over these tests; better or "
             'worse: Holm p at most 0.05'
         )

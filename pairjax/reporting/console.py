@@ -88,14 +88,14 @@ def selection_notes(result: ExperimentResult) -> list[str]:
         )
     if trials and trials['ci95']:
         notes.append(
-            f'* selected by validation accuracy, which reads {points(trials["mean"])} points '
-            f'{points_span(*trials["ci95"])} too high where one seed chooses the best of '
-            f'{len(result.trials)} trials'
+            'the selected trial (*) has the best validation accuracy, which reads '
+            f'{points(trials["mean"])} points {points_span(*trials["ci95"])} too high where one '
+            f'seed chooses the best of {len(result.trials)} trials'
         )
     if tied_with_selected(result):
         notes.append(
-            '~ tied with it: a paired difference in validation accuracy that Holm-adjusted p does '
-            'not resolve at 0.05'
+            'tied with the selected trial (~): a paired difference in validation accuracy that '
+            'Holm-adjusted p does not resolve at 0.05'
         )
     return notes
 

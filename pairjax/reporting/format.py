@@ -1,11 +1,16 @@
 """Formats statistics, differences in percentage points, intervals and lists of names."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from pairjax.analysis.statistics import IndependentComparison, PairedComparison
+from pairjax.analysis.statistics import LEVEL, IndependentComparison, PairedComparison
+
+# A smaller difference of fractions is rounding error and shown as zero.
+SMALLEST = 1e-9
 
 
 def format_statistic(
@@ -43,8 +48,22 @@ def format_ratio(ratio: float | None, low: float | None, high: float | None) -> 
 
 
 def points(difference: float | None) -> str:
-    """A difference of accuracies in percentage points, signed: '+1.50'; '-' for None."""
-    return '-' if difference is None else f'{100 * difference:+z.2f}'
+    """A difference of accuracies in percentage points, signed: '+1.50'; '-' for None.
+
+    One that two decimals would show as zero has as many as its first digit needs: '+0.003'.
+    """
+    if difference is None:
+        return '-'
+    text = f'{100 * difference:+z.2f}'
+    if float(text) == 0 and abs(difference) > SMALLEST:
+        text = f'{100 * difference:+.{math.ceil(-math.log10(abs(100 * difference)))}f}'
+    return text
+
+
+def p_text(p_value: float) -> str:
+    """A p-value with two digits, more where these would move it over 0.05: '0.012', '0.0502'."""
+    digits = (f'{p_value:.{number}g}' for number in itertools.count(2))
+    return next(text for text in digits if (float(text) <= LEVEL) == (p_value <= LEVEL))
 
 
 def interval(

@@ -7,7 +7,7 @@ from rich.console import Console
 from pairjax.analysis.paired import measure_name
 from pairjax.analysis.published import AgainstPublished, Published, assumptions
 from pairjax.analysis.verdicts import is_within
-from pairjax.reporting.format import format_difference, points_span
+from pairjax.reporting.format import format_difference, p_text, points_span
 from pairjax.reporting.markdown import make_environment
 from pairjax.reporting.tables import Cell, console_table
 
@@ -23,14 +23,14 @@ def show_published(
         'minus published [95 %]': [
             Cell(format_difference(row.difference), row.difference.mean) for row in rows
         ],
-        'p': [Cell(f'{row.p_value:.2g}', row.p_value) for row in rows],
-        'Holm p': [Cell(f'{row.adjusted_p:.2g}', row.adjusted_p) for row in rows],
+        'p': [Cell(p_text(row.p_value), row.p_value) for row in rows],
+        'Holm p': [Cell(p_text(row.adjusted_p), row.adjusted_p) for row in rows],
     }
     if rows[0].equivalence:
         heading = f'within {100 * rows[0].equivalence.margin:g}?'
         columns |= {
             f'{heading} [90 %]': [Cell(points_span(*row.equivalence.interval)) for row in rows],
-            f'{heading} Holm p': [Cell(f'{row.equivalence.adjusted_p:.2g}') for row in rows],
+            f'{heading} Holm p': [Cell(p_text(row.equivalence.adjusted_p)) for row in rows],
         }
     columns['verdict'] = [row.verdict for row in rows]
     title = f'{measure_name(measure)} in percent, against {published_text(published)}'
@@ -71,6 +71,7 @@ def published_paragraphs(
                 within=is_within(row.equivalence),
                 format_difference=format_difference,
                 points_span=points_span,
+                p_text=p_text,
             ).split()
         )
         for row in rows

@@ -5,13 +5,13 @@ import re
 from pairjax.analysis.paired import Comparison, Pair, measure_name
 from pairjax.analysis.seeds_and_images import CrossedInterval
 from pairjax.analysis.verdicts import is_within
-from pairjax.reporting.format import points, points_span
+from pairjax.reporting.format import p_text, points, points_span
 from pairjax.reporting.markdown import make_environment
 
 TESTS = {
     'sign-flip': 'sign-flip test',
     't': "Student's t interval and sign-flip test",
-    'sequential': 'sequential t test of Wang and Ramdas (2024)',
+    'sequential': 'sequential test of symmetry about zero (Vovk and Wang, 2024)',
 }
 # What LaTeX reads as markup.
 _SPECIAL = {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}', '^': r'\textasciicircum{}'}
@@ -52,16 +52,9 @@ def _equivalence_text(pair: Pair, num_pairs: int) -> str:
     test = pair.equivalence
     if test is None:
         return ''
-    level, kind = ('95', 'sequentially') if pair.paired.method == 'sequential' else ('90', '')
     span = points_span(*test.interval) if test.interval else 'none'
     holm = " after Holm's correction" if num_pairs > 1 else ''
-    names = f'two one-sided tests{f" {kind}" if kind else ""}'
-    return f'{names}, p = {p_text(test.adjusted_p)}{holm}, {level} % interval {span}'
-
-
-def p_text(p_value: float) -> str:
-    """A p-value with two digits: '0.012', '0.00031'; '1' for one."""
-    return f'{p_value:.2g}'
+    return f'two one-sided tests, p = {p_text(test.adjusted_p)}{holm}, 90 % interval {span}'
 
 
 def as_latex(text: str) -> str:

@@ -79,7 +79,7 @@ def test_too_few_seeds_say_so_and_show_what_rests_on_normality():
 
 def test_the_sequential_text_allows_looking():
     _, text = text_of(0.01, 20, sequential=True)
-    assert 'sequential t test of Wang and Ramdas (2024)' in text
+    assert 'sequential test of symmetry about zero (Vovk and Wang, 2024)' in text
     assert 'hold at every number of seeds at once' in text and 'must have been fixed' not in text
 
 

@@ -16,6 +16,7 @@ from pairjax.analysis.paired import seed_list
 from pairjax.analysis.statistics import describe
 from pairjax.config import flatten
 from pairjax.reporting.comparison import comparison_notes, difference_columns
+from pairjax.reporting.console import selection_notes
 from pairjax.reporting.format import format_statistic
 from pairjax.reporting.html import mistakes, sweep, tables
 from pairjax.reporting.markdown import make_environment
@@ -35,6 +36,7 @@ FUNCTIONS = (
         as_latex,
         describe,
         difference_columns,
+        selection_notes,
         flatten,
         seed_list,
         draw_comparison,

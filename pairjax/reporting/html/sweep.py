@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pairjax.analysis.results import FINAL, ExperimentResult
+from pairjax.analysis.selection import tied_with_selected
 from pairjax.reporting.plots.sweeps import draw_sweep, draw_trials
 
 VALIDATION = 'final_validation_accuracy'
@@ -18,10 +19,15 @@ def sweep_plot(result: ExperimentResult) -> tuple[Figure, str]:
     Returns: the plot, and what it shows.
     """
     title, trials = f'{result.name}, final epoch', result.trials
+    group = {result.selected, *tied_with_selected(result)}
     field = swept_number([trial.hyperparameters for trial in trials])
     if field is not None:
         rows = [
-            {'x': trial.hyperparameters[field], 'values': trial.summary[FINAL]['values']}
+            {
+                'x': trial.hyperparameters[field],
+                'values': trial.summary[FINAL]['values'],
+                'tied': trial.index in group,
+            }
             for trial in trials
         ]
         plot = draw_sweep(rows, field.rpartition('.')[2].replace('_', ' '), title)
@@ -34,7 +40,14 @@ def sweep_plot(result: ExperimentResult) -> tuple[Figure, str]:
             f'Final test accuracy of the {MOST_ROWS} of {len(result.trials)} trials that have the '
             'best validation accuracy.'
         )
-    rows = [{'label': trial.name, 'values': trial.summary[FINAL]['values']} for trial in trials]
+    rows = [
+        {
+            'label': trial.name,
+            'values': trial.summary[FINAL]['values'],
+            'tied': trial.index in group,
+        }
+        for trial in trials
+    ]
     return draw_trials(rows, title), caption
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pairjax.analysis.arms import ComparedTrial
 from pairjax.analysis.error_analysis import PairPredictions, count_confusions
 from pairjax.analysis.results import FINAL, ExperimentResult, TrialResult
+from pairjax.analysis.selection import tied_with_selected
 from pairjax.config import default_config, flatten
 from pairjax.reporting.tables import Cell, Columns, percent
 
@@ -38,10 +39,10 @@ def trial_columns(trials: Sequence[TrialResult]) -> Columns:
 def sweep_columns(result: ExperimentResult) -> Columns:
     """The trials of an experiment, numbered, with their seconds."""
     trials = result.trials
-    marks = [' (selected)' if trial.index == result.selected else '' for trial in trials]
+    marks = dict.fromkeys(tied_with_selected(result), ' (tied)') | {result.selected: ' (selected)'}
     return {
         **trial_columns(trials),
-        'trial': [f'{t.index} {t.name}{mark}' for t, mark in zip(trials, marks, strict=True)],
+        'trial': [f'{trial.index} {trial.name}{marks.get(trial.index, "")}' for trial in trials],
         's/run': [trial.seconds_per_run for trial in trials],
     }
 

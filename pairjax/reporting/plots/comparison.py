@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from pairjax.analysis.paired import LEVEL, Comparison, Pair, measure_name
 from pairjax.analysis.statistics import describe
+from pairjax.reporting.format import p_text
 from pairjax.reporting.plots.curves import (
     LINE_STYLES,
     STYLE,
@@ -34,7 +35,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     widths = (max(4.0, 1.5 + 0.7 * len(comparison.arms)), 4.5)
     arms = [textwrap.fill(arm.name, CHARACTERS) for arm in comparison.arms]
     pairs = [
-        f'{textwrap.fill(f"{pair.a} - {pair.b}", CHARACTERS)}\n(Holm p {pair.adjusted_p:.2g})'
+        f'{textwrap.fill(f"{pair.a} - {pair.b}", CHARACTERS)}\n(Holm p {p_text(pair.adjusted_p)})'
         for pair in comparison.pairs
     ]
     lines = sum(label.count('\n') + 1 for label in pairs)
@@ -68,10 +69,6 @@ def _draw_arms(axes: Axes, comparison: Comparison, labels: list[str]) -> None:
     axes.grid(False, axis='x')
 
 
-def _level(pairs: Sequence[Pair]) -> int:
-    return 95 if pairs[0].paired.method == 'sequential' else 90
-
-
 def _draw_margin(axes: Axes, pairs: Sequence[Pair]) -> None:
     """Shades what counts as no difference, and draws the intervals that must be inside."""
     if pairs[0].equivalence is None:
@@ -96,10 +93,6 @@ def _draw_differences(axes: Axes, comparison: Comparison, labels: list[str]) -> 
         plot_means(axes, 100 * mean, place, bars, OURS, horizontal=True, **style)
     axes.set_yticks(range(len(pairs)), labels)
     axes.set(ylim=(len(pairs) - 0.5, -0.5), xlabel='paired difference (percentage points)')
-    shaded = (
-        ''
-        if pairs[0].equivalence is None
-        else f'\nshaded: within the margin; thick: {_level(pairs)} %'
-    )
+    shaded = '' if pairs[0].equivalence is None else '\nshaded: within the margin; thick: 90 %'
     axes.set_title(f'filled: Holm-adjusted p at most {LEVEL:g}\ndots: single seeds{shaded}')
     axes.grid(False, axis='y')

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pairjax.analysis.sequential import sequential_interval
-from pairjax.analysis.verdicts import t_interval
+from pairjax.analysis.verdicts import t_intervals
 from pairjax.reporting.plots.curves import LINE_STYLES, STYLE, new_figure, set_title
 
 FIXED = {'color': '#555555', 'linestyle': ':', 'linewidth': 1.2}
@@ -26,7 +26,7 @@ def draw_sequence(differences: Sequence[float], name: str, margin: float | None 
     values = np.array(differences, float)
     means = [100 * values[:n].mean() for n in sizes]
     always = _ends([sequential_interval(values[:n]) for n in sizes])
-    fixed = _ends([t_interval(values[:n], 0.05) for n in sizes])
+    fixed = _ends([t_intervals(values[:n], 0.05) for n in sizes])
     figure = new_figure(7.0, 4.2)
     axes = figure.subplots()
     axes.axhline(0, color='black', linewidth=0.8)

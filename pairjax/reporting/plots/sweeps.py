@@ -25,6 +25,7 @@ from pairjax.reporting.plots.curves import (
 
 # One trial: its `label` or `x`; `values`, the accuracy of each seed, None where the seed failed;
 # `recorded_mean` and `recorded_std` of a paper, None or missing where it has none. All fractions.
+# `tied`: it is the selected trial, or validation accuracy does not tell it from that one.
 SweepRow = Mapping[str, Any]
 
 OURS, RECORDED = LINE_STYLES[0], LINE_STYLES[1]
@@ -195,7 +196,22 @@ def _plot_rows(
         drawn = plot_means(axes, x, y, frame[column], line_style, name, horizontal, **style)
         for bar in drawn[2]:
             bar.set_linestyle(line_style.line)
+    _ring_tied(axes, rows, ours['mean'].to_numpy(), places[1], horizontal)
     return ours['mean'].isna().to_numpy()
+
+
+def _ring_tied(
+    axes: Axes, rows: Sequence[SweepRow], means: np.ndarray, places: np.ndarray, horizontal: bool
+) -> None:
+    """Rings around the means of the selected trial and of those tied with it."""
+    tied = np.array([bool(row.get('tied')) for row in rows])
+    if not tied.any():
+        return
+    alone = tied.sum() == 1
+    label = 'selected on validation' if alone else 'selected on validation, or tied with it'
+    points = (means[tied], places[tied]) if horizontal else (places[tied], means[tied])
+    style = {'linestyle': 'none', 'marker': 'o', 'markersize': 11, 'fillstyle': 'none'}
+    axes.plot(*points, color='black', markeredgewidth=1.1, label=label, **style)
 
 
 def _set_number_axis(axes: Axes, x: np.ndarray) -> Callable[[float], np.ndarray]:

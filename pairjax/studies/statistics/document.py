@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from pairjax.analysis.sequential import PRIOR_SEEDS
 from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.curves import save_figure
 from pairjax.reporting.plots.sequential import draw_sequence
@@ -29,7 +28,7 @@ def write_statistics(out: Path, scale: float = 1.0, say: Callable[[str], None] =
     Returns: the path of statistics.md.
     """
     results = simulate_all(scale, say)
-    differences = populations.recorded_differences()
+    differences = populations.halves_of_first()
     figure = draw_sequence(differences, 'AuxNet2 against itself', margin=0.01)
     plot, path = out / 'figures' / 'statistics_sequence.png', out / 'statistics.md'
     save_figure(figure, plot)
@@ -37,9 +36,10 @@ def write_statistics(out: Path, scale: float = 1.0, say: Callable[[str], None] =
         'pairjax.studies.statistics',
         'statistics.md',
         **results,
-        recorded=populations.recorded(),
-        std=float(100 * np.std(populations.recorded()['final_test_accuracy'], ddof=1)),
-        prior_seeds=PRIOR_SEEDS,
+        recorded=populations.recorded()[populations.FIRST_ARM],
+        std=100 * populations.recorded_std() / 2**0.5,
+        looking=looking,
+        first_arm=populations.FIRST_ARM,
         plot=plot.name,
         np=np,
     )
@@ -76,6 +76,13 @@ def simulate_all(scale: float, say: Callable[[str], None]) -> dict[str, Any]:
         'looks': rows(
             'looking after every seed',
             every(looking.simulate_looking, *((p,) for p in populations.POPULATIONS)),
+        ),
+        'arms': rows(
+            'real arms',
+            every(
+                looking.simulate_arm,
+                *((arm,) for arm in populations.recorded() if arm != populations.FIRST_ARM),
+            ),
         ),
         'needed': rows(
             'seeds needed',
