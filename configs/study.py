@@ -47,7 +47,9 @@ DESIGN = Design(
     named_weight=2.0,
     learning_rates=(5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     first_pilot_seed=1000,
-    num_pilot_seeds=3,
+    num_first_looks=3,
+    num_finalists=2,
+    num_pilot_seeds=10,
     # Nothing but the final epoch is read, and evaluating each would cost 40 % of the time.
     settings=(('train.evaluate_every', 25),),
 )
@@ -62,7 +64,9 @@ QUICK = Design(
     named_weight=2.0,
     learning_rates=(2e-3, 5e-3),
     first_pilot_seed=1000,
-    num_pilot_seeds=2,
+    num_first_looks=1,
+    num_finalists=2,
+    num_pilot_seeds=3,
     settings=(('train.num_epochs', 5),),
 )
 

@@ -26,7 +26,9 @@ DESIGN = Design(
     named_weight=2.0,
     learning_rates=(1e-3, 5e-3, 1e-2),
     first_pilot_seed=1000,
-    num_pilot_seeds=2,
+    num_first_looks=2,
+    num_finalists=2,
+    num_pilot_seeds=5,
 )
 DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'num_classes': 10}
 DATA['fingerprint'] = 'f00d'

@@ -12,22 +12,22 @@ crossed random effects the variance of the mean over n seeds is
 
 where S**2 is the variance between seeds, as always, and C the mean over two different seeds of the
 sum over images of influence[s, i] influence[t, i]. The products of different seeds alone count, so
-that the chance of single pairs, which S**2 / n has already, is not counted again. The interval adds
-the squares of the two half widths, Student's over seeds and the normal one over images (Zou and
-Donner 2008, "Construction of confidence limits about effect measures"; the images are thousands).
-Satterthwaite's degrees of freedom (1946) are too many where few seeds happen to lie close together:
-the interval then covered 91 % at 2 seeds.
+that the chance of single pairs, which S**2 / n has already, is not counted again. An end of the
+interval is as far from the mean as the root of the sum of two squares: the distance of that end of
+the interval over seeds, and the half width of the normal interval over images (Zou and Donner 2008,
+"Construction of confidence limits about effect measures"). Satterthwaite's degrees of freedom
+(1946) are too many where few seeds happen to lie close together: that covered 91 % at 2 seeds.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import scipy.special
 
 from pairjax.analysis.error_analysis import PairPredictions
-from pairjax.analysis.statistics import LEVEL
+from pairjax.analysis.statistics import LEVEL, compare_paired, describe
 
 # Above this many images their part of an interval is small beside that of ten seeds.
 FEW_IMAGES = 5_000
@@ -62,8 +62,8 @@ class CrossedInterval(NamedTuple):
     Attributes:
       n, num_images: seeds and images.
       mean: over seeds.
-      seeds_only: the 95 % t interval over seeds.
-      ci95: the 95 % interval over seeds and images.
+      seeds_only: the 95 % interval over seeds; None where it is unbounded.
+      ci95: the 95 % interval over seeds and images; None where it is unbounded.
       image_share: of the variance, the part that the images have, 0 to 1.
       pairs: what each accuracy was averaged over, in words.
     """
@@ -71,18 +71,33 @@ class CrossedInterval(NamedTuple):
     n: int
     num_images: int
     mean: float
-    seeds_only: tuple[float, float]
-    ci95: tuple[float, float]
+    seeds_only: tuple[float, float] | None
+    ci95: tuple[float, float] | None
     image_share: float
     pairs: str = ''
 
 
-def crossed_interval(accuracies: np.ndarray, influence: np.ndarray) -> CrossedInterval | None:
+def students_interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % t interval of the mean."""
+    return tuple(describe(values)['ci95'])
+
+
+def paired_interval(differences: np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval that `compare_paired` shows, which agrees with its p-value."""
+    return compare_paired(differences, np.zeros(len(differences))).ci95
+
+
+def crossed_interval(
+    accuracies: np.ndarray,
+    influence: np.ndarray,
+    over_seeds: Callable[[np.ndarray], tuple[float, float] | None] = students_interval,
+) -> CrossedInterval | None:
     """The interval of a mean accuracy, or of a mean difference, over seeds and images.
 
     Args:
       accuracies: (n,) of the seeds; for a paired difference the differences.
       influence: (n, images), see `RunAccuracies`; for a difference the difference of influences.
+      over_seeds: the interval of the mean over seeds.
 
     Returns: None below two seeds, and where all accuracies are equal.
     """
@@ -91,13 +106,16 @@ def crossed_interval(accuracies: np.ndarray, influence: np.ndarray) -> CrossedIn
         return None
     mean, of_seeds = float(np.mean(accuracies)), float(np.var(accuracies, ddof=1)) / n
     of_images = image_variance(influence)
-    over_seeds = float(scipy.special.stdtrit(n - 1, 1 - LEVEL / 2)) * math.sqrt(of_seeds)
     over_images = float(scipy.special.ndtri(1 - LEVEL / 2)) * math.sqrt(of_images)
-    both = math.hypot(over_seeds, over_images)
-    return CrossedInterval(
-        *(n, num_images, mean, (mean - over_seeds, mean + over_seeds)),
-        *((mean - both, mean + both), of_images / (of_seeds + of_images)),
-    )
+    interval, both = over_seeds(accuracies), None
+    if interval is not None:
+        low, high = interval
+        both = (
+            mean - math.hypot(mean - low, over_images),
+            mean + math.hypot(high - mean, over_images),
+        )
+    share = of_images / (of_seeds + of_images)
+    return CrossedInterval(n, num_images, mean, interval, both, share)
 
 
 def image_variance(influence: np.ndarray) -> float:
@@ -111,13 +129,17 @@ def image_variance(influence: np.ndarray) -> float:
 def compare_over_images(a: RunAccuracies, b: RunAccuracies) -> CrossedInterval | None:
     """The paired difference a - b over common seeds, of runs tested on the same images.
 
+    Over seeds it has the interval of `compare_paired`, so that it is never narrower than that.
+
     Returns: None below two common seeds, and where all differences are equal.
     """
     common = sorted(set(a.seeds) & set(b.seeds))
     if len(common) < 2:
         return None
     one, other = a.of_seeds(common), b.of_seeds(common)
-    found = crossed_interval(one.accuracies - other.accuracies, one.influence - other.influence)
+    found = crossed_interval(
+        one.accuracies - other.accuracies, one.influence - other.influence, paired_interval
+    )
     return found and found._replace(pairs=a.pairs)
 
 

@@ -8,6 +8,8 @@ from pairjax.analysis.seeds_and_images import CrossedInterval
 from pairjax.analysis.statistics import FEWEST_FOR_T, describe
 from pairjax.analysis.verdicts import UNRESOLVED, is_within
 from pairjax.reporting.format import (
+    SMALLEST,
+    UNBOUNDED,
     format_difference,
     format_ratio,
     is_unbounded,
@@ -79,12 +81,13 @@ def difference_columns(comparison: Comparison) -> Columns:
 def _crossed_cell(crossed: CrossedInterval | None) -> Cell | None:
     if crossed is None:
         return None
-    return Cell(f'{points(crossed.mean)} {points_span(*crossed.ci95)}', crossed.mean)
+    span = points_span(*crossed.ci95) if crossed.ci95 else UNBOUNDED
+    return Cell(f'{points(crossed.mean)} {span}', crossed.mean)
 
 
 def _equivalence_interval(pair: Pair) -> str:
     if pair.equivalence.interval is None and pair.paired.std:
-        return '(unbounded)'
+        return UNBOUNDED
     return points_span(*(pair.equivalence.interval or (None, None)))
 
 
@@ -178,11 +181,18 @@ def _image_notes(comparison: Comparison) -> list[str]:
     crossed = next(filter(None, comparison.crossed or ()), None)
     if crossed is None:
         return [comparison.crossed_note] if comparison.crossed_note else []
-    return [
+    lines = [
         f'other test digits too: seeds and the {crossed.num_images:,} test images as crossed '
         f'random effects, over {crossed.pairs}; the other intervals are of other seeds on the '
         'same images'
     ]
+    pair = comparison.pairs[0]
+    if abs(crossed.mean - pair.paired.mean) > SMALLEST:
+        lines.append(
+            'p and verdict are of the test pairs that each seed drew, of which all pairs are the '
+            'less noisy version: they may differ'
+        )
+    return lines
 
 
 def _verdict_notes(comparison: Comparison) -> list[str]:

@@ -22,6 +22,8 @@ ACCURACIES = {
     'best_epoch_test_accuracy': 'best on test',
     'best_validation_epoch_test_accuracy': 'best on validation',
 }
+# With fewer seeds, what choosing adds has an interval that says nothing.
+FEWEST_FOR_GAIN = 5
 # Models with a learned head and workdirs of earlier versions have none.
 ALL_PAIRS = 'exact_pair_accuracy'
 
@@ -81,12 +83,17 @@ def selection_notes(result: ExperimentResult) -> list[str]:
     if trial is None:
         return notes
     epochs, trials = gain_of_best_epoch(trial), gain_of_selection(result)
-    if epochs and epochs['ci95']:
+    if epochs and 0 < trial.n < FEWEST_FOR_GAIN:
+        notes.append(
+            f'best on test is optimistic, and n = {trial.n} seed{"s" if trial.n > 1 else ""} '
+            'cannot say by how much'
+        )
+    elif epochs and epochs['ci95']:
         notes.append(
             f'best on test reads {points(epochs["mean"])} points {points_span(*epochs["ci95"])} '
             'above what the same epochs reach with other seeds: luck of the choice'
         )
-    if trials and trials['ci95']:
+    if trials and trials['ci95'] and trial.n >= FEWEST_FOR_GAIN:
         notes.append(
             'the selected trial (*) has the best validation accuracy, which reads '
             f'{points(trials["mean"])} points {points_span(*trials["ci95"])} too high where one '

@@ -11,6 +11,7 @@ from pairjax.analysis.statistics import LEVEL, IndependentComparison, PairedComp
 
 # A smaller difference of fractions is rounding error and shown as zero.
 SMALLEST = 1e-9
+UNBOUNDED = '(unbounded)'
 
 
 def format_statistic(
@@ -76,7 +77,7 @@ def interval(
 def interval_text(comparison: PairedComparison | IndependentComparison) -> str:
     """The 95 % interval in percentage points; '(unbounded)' where n seeds allow no bounded one."""
     if is_unbounded(comparison):
-        return '(unbounded)'
+        return UNBOUNDED
     return points_span(*interval(comparison))
 
 

@@ -52,9 +52,9 @@ def _equivalence_text(pair: Pair, num_pairs: int) -> str:
     test = pair.equivalence
     if test is None:
         return ''
-    span = points_span(*test.interval) if test.interval else 'none'
+    span = f'90 % interval {points_span(*test.interval)}' if test.interval else 'no 90 % interval'
     holm = " after Holm's correction" if num_pairs > 1 else ''
-    return f'two one-sided tests, p = {p_text(test.adjusted_p)}{holm}, 90 % interval {span}'
+    return f'two one-sided tests, p = {p_text(test.adjusted_p)}{holm}, {span}'
 
 
 def as_latex(text: str) -> str:

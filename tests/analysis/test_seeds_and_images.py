@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from pairjax.analysis.seeds_and_images import (
     RunAccuracies,
@@ -12,6 +13,7 @@ from pairjax.analysis.seeds_and_images import (
     influence_of_pairs,
     two_way_bootstrap,
 )
+from pairjax.analysis.statistics import compare_paired
 from pairjax.studies.statistics.images import simulate_images
 
 
@@ -66,6 +68,7 @@ def test_arms_are_paired_by_seed_and_image():
     found = compare_over_images(a, b)
     # Seeds 0, 1, 2 are at places 3, 1, 2 of a and 0, 1, 2 of b.
     assert found.n == 3 and found.mean == pytest.approx(np.mean([0.3, 0.1, 0.2]) - 0.2)
+    assert found.ci95 is None
     assert compare_over_images(a, b._replace(seeds=[0, 9, 10, 11])) is None
     same = compare_over_images(a, a._replace(accuracies=a.accuracies + np.arange(5)))
     assert same.image_share == 0 and same.ci95 == same.seeds_only
@@ -77,6 +80,32 @@ def test_it_covers_95_percent_where_the_interval_over_seeds_does_not(n):
     assert row['all, both'] > 0.9 and row['drawn, both'] > 0.9
     if n == 20:
         assert row['all, seeds'] < row['all, both'] - 0.03
+
+
+def test_both_ends_are_as_far_out_as_seeds_and_images_together():
+    generator = np.random.default_rng(3)
+    differences, influence = generator.normal(0.01, 0.01, 12), generator.normal(size=(12, 300))
+    influence = influence / 3e3 + generator.normal(size=300) / 3e3
+    found = crossed_interval(differences, influence)
+    images = 1.959964 * image_variance(influence) ** 0.5
+    for both, alone in zip(found.ci95, found.seeds_only, strict=True):
+        assert abs(both - found.mean) == pytest.approx(np.hypot(alone - found.mean, images))
+    assert found.seeds_only == pytest.approx(
+        tuple(scipy.stats.t.interval(0.95, 11, differences.mean(), scipy.stats.sem(differences)))
+    )
+
+
+@pytest.mark.parametrize('n', [4, 7, 12])
+def test_a_comparison_never_excludes_zero_over_images_where_it_does_not_over_seeds(n):
+    """Also where the t interval would: below six seeds no bounded interval has this level."""
+    generator = np.random.default_rng(n)
+    for _ in range(20):
+        zeros = np.zeros((n, 50))
+        a = RunAccuracies(range(n), 0.9 + generator.normal(3 / n**0.5, 1, n) / 100, zeros, 'pairs')
+        found = compare_over_images(a, a._replace(accuracies=np.full(n, 0.9)))
+        paired = compare_paired(a.accuracies, np.full(n, 0.9))
+        assert found.ci95 == found.seeds_only == paired.ci95
+        assert (found.ci95 is None) == (n < 6)
 
 
 def test_the_two_way_bootstrap_is_the_wider_one():

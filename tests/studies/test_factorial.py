@@ -41,7 +41,15 @@ def test_pilots_come_first_and_their_picks_are_trained(tmp_path):
     runs = Runs(accuracies)
     workdirs = run_study(DESIGN, tmp_path, runs)
     assert sorted(runs.names) == sorted(part_names(DESIGN)) == sorted(workdirs)
-    assert sorted(runs.names[:3]) == ['AuxNet2-heads-pilot', 'AuxNet2-pilot', 'DeepModel-pilot']
+    for place, suffix in ((0, 'pilot'), (3, 'finalists')):
+        arms = ('AuxNet2', 'AuxNet2-heads', 'DeepModel')
+        assert set(runs.names[place : place + 3]) == {f'{arm}-{suffix}' for arm in arms}
+    # The best two of three rates go on: beside the best one its nearest.
+    shared = swept(tmp_path / 'AuxNet2-finalists', 'model.weight_sharing')
+    rates = swept(tmp_path / 'AuxNet2-finalists', 'optimizer.learning_rate')
+    for is_shared in (True, False):
+        found = {rate for rate, how in zip(rates, shared, strict=True) if how == is_shared}
+        assert found == ({1e-2, 5e-3} if is_shared else {5e-3, 1e-3})
     for part in ('AuxNet2', 'AuxNet2-train_pairs', 'AuxNet2-heads', 'DeepModel'):
         shared = swept(tmp_path / part, 'model.weight_sharing')
         rates = swept(tmp_path / part, 'optimizer.learning_rate')
@@ -51,8 +59,9 @@ def test_pilots_come_first_and_their_picks_are_trained(tmp_path):
 @pytest.mark.parametrize(
     ('pilot', 'lost'),
     [
-        ('AuxNet2-pilot', {'AuxNet2', 'AuxNet2-train_pairs'}),
-        ('AuxNet2-heads-pilot', {'AuxNet2-heads'}),
+        ('AuxNet2-pilot', {'AuxNet2-finalists', 'AuxNet2', 'AuxNet2-train_pairs'}),
+        ('AuxNet2-finalists', {'AuxNet2', 'AuxNet2-train_pairs'}),
+        ('AuxNet2-heads-pilot', {'AuxNet2-heads-finalists', 'AuxNet2-heads'}),
     ],
 )
 def test_a_failed_pilot_costs_the_parts_that_need_it_alone(tmp_path, pilot, lost):
@@ -80,7 +89,7 @@ def written(tmp_path_factory):
 def test_the_document_says_what_was_run(written):
     text = ' '.join(written[1].read_text().split())
     assert '2,000 of the same 2,000 test images' in text
-    assert 'from 132 runs and 84 pilot runs on bundled digits' in text
+    assert 'from 132 runs and 168 pilot runs on bundled digits' in text
     assert 'DeepModel has no cut arm: it is too large.' in text
     assert 'Missing' not in text and 'quick run' not in text
 

@@ -5,9 +5,9 @@ import runpy
 from pathlib import Path
 
 import pytest
-from fake_study import DEEP, DESIGN, SMALL, train_nothing
+from fake_study import DEEP, DESIGN, SMALL, made_trial, train_nothing
 
-from pairjax.analysis.results import TrialResult, read_experiment
+from pairjax.analysis.results import read_experiment
 from pairjax.config import validate
 from pairjax.errors import UserError
 from pairjax.models.registry import check_model_config, count_params
@@ -21,8 +21,9 @@ from pairjax.studies.factorial.design import (
 from pairjax.studies.factorial.parts import (
     part_config,
     part_names,
-    pick_learning_rates,
     pilot_config,
+    pool_pilots,
+    rank_learning_rates,
     trained_config,
 )
 from pairjax.trials import expand_trials
@@ -43,7 +44,7 @@ def num_params(network, weight_sharing, widths):
 
 def every_pick(network, rate=1e-3):
     return {
-        DesignCell(network.name, s, w, 1000): rate
+        DesignCell(network.name, s, w, 1000): [rate]
         for s in sharings(network)
         for w in DESIGN.aux_weights
     }
@@ -91,16 +92,16 @@ def test_no_hidden_width_gives_deep_model_the_shared_parameters():
 def test_every_trial_of_every_part_is_sound(design):
     for network in design.networks:
         picks = {
-            DesignCell(network.name, s, w, 1000): 1e-3
+            DesignCell(network.name, s, w, 1000): [1e-3, 2e-3, 5e-3]
             for s in sharings(network)
             for w in design.aux_weights
         }
-        heads = dict.fromkeys(head_cells(design, network), 1e-3)
+        heads = {cell: [1e-3, 2e-3, 5e-3] for cell in head_cells(design, network)}
         parts = [part for part in part_names(design) if part.startswith(network.name)]
         configs = [
             pilot_config(design, part)
             if part.endswith('-pilot')
-            else trained_config(design, part, heads if part.endswith('-heads') else picks)
+            else trained_config(design, part, heads if '-heads' in part else picks)
             for part in parts
         ]
         for config in configs:
@@ -127,7 +128,7 @@ def test_the_deep_model_has_the_second_reports_inputs():
 
 def test_the_main_part_has_each_arm_once_with_its_pick():
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(every_pick(SMALL))}
-    config = trained_config(DESIGN, 'AuxNet2', picks)
+    config = trained_config(DESIGN, 'AuxNet2', {arm: [rate, 1.0] for arm, rate in picks.items()})
     trials = trials_of(config)
     assert {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials} == picks
     assert len(trials) == len(picks) == 6
@@ -163,7 +164,8 @@ def test_heads_without_parameters_are_tried_with_both_kinds_of_branches():
     assert sorted(tried) == sorted(itertools.product(arms, DESIGN.learning_rates))
     assert (pilot.seed, pilot.num_seeds) == (1000, 2)
     picks = {arm: 1e-3 * (i + 1) for i, arm in enumerate(arms)}
-    config = trained_config(DESIGN, 'AuxNet2-heads', picks)
+    ranked = {arm: [rate, 1.0] for arm, rate in picks.items()}
+    config = trained_config(DESIGN, 'AuxNet2-heads', ranked)
     rates = {cell_of(SMALL, t): t['optimizer.learning_rate'] for t in trials_of(config)}
     assert rates == picks
     assert (config.seed, config.num_seeds) == (0, 6)
@@ -178,75 +180,97 @@ def pilot_trials(tmp_path, accuracies, failed=()):
     return read_experiment(tmp_path / 'AuxNet2-pilot').trials
 
 
-def test_rates_are_picked_on_validation_where_test_disagrees(tmp_path):
+def ranked(trials):
+    return rank_learning_rates(pool_pilots(SMALL, trials))
+
+
+def test_rates_are_ranked_on_validation_where_test_disagrees(tmp_path):
     best = {'shared': 1e-3, 'separate': 5e-3, 'cut': 1e-2}
 
     def accuracies(hyper, seed):
         right = hyper['optimizer.learning_rate'] == best[cell_of(SMALL, hyper).sharing]
         return (0.1, 0.9) if right else (0.9, 0.1)  # Test, validation.
 
-    picks = pick_learning_rates(SMALL, pilot_trials(tmp_path, accuracies))
-    assert picks == {
+    found = ranked(pilot_trials(tmp_path, accuracies))
+    assert {cell: rates[0] for cell, rates in found.items()} == {
         DesignCell('AuxNet2', s, w, 1000): rate for s, rate in best.items() for w in (0.0, 2.0)
     }
 
 
 def test_the_first_rate_wins_a_tie(tmp_path):
-    picks = pick_learning_rates(SMALL, pilot_trials(tmp_path, lambda hyper, seed: (0.5, 0.5)))
-    assert set(picks.values()) == {1e-3}
+    found = ranked(pilot_trials(tmp_path, lambda hyper, seed: (0.5, 0.5)))
+    assert {tuple(rates) for rates in found.values()} == {DESIGN.learning_rates}
 
 
-def trial_of(rate, mean, failed_seeds=()):
+def trial_of(rate, validation):
+    """A trial of one arm from its validation accuracies by seed, None where it failed."""
     hyper = {'model.weight_sharing': True, 'model.widths': list(SMALL.widths)}
     hyper |= {'model.head': 'learned', 'loss.main_weight': 1.0}
-    hyper |= {'data.num_train_pairs': 1000, 'loss.aux_weight': 2.0, 'optimizer.learning_rate': rate}
-    statistics = {'final_validation_accuracy': {'mean': mean}, 'failed_seeds': list(failed_seeds)}
-    return TrialResult(0, '', {'hyperparameters': hyper, **statistics}, None)
+    hyper |= {'data.num_train_pairs': 1000, 'loss.aux_weight': 2.0}
+    trial = made_trial(validation, validation, rate)
+    trial.summary['hyperparameters'].update(hyper)
+    return trial
+
+
+ARM = DesignCell('AuxNet2', 'shared', 2.0, 1000)
 
 
 def test_a_rate_at_which_seeds_fail_loses_to_one_at_which_none_does():
-    trials = [trial_of(1e-3, 0.7), trial_of(5e-3, 0.9, [1001]), trial_of(1e-2, None, [1000, 1001])]
+    trials = [
+        trial_of(1e-3, {1000: 0.7, 1001: 0.7}),
+        trial_of(5e-3, {1000: 0.9, 1001: None}),
+        trial_of(1e-2, {1000: None, 1001: None}),
+    ]
     for order in (trials, trials[::-1]):
-        assert pick_learning_rates(SMALL, order) == {
-            DesignCell('AuxNet2', 'shared', 2.0, 1000): 1e-3
-        }
+        assert ranked(order) == {ARM: [1e-3, 5e-3]}
+    assert ranked(trials[2:]) == {}
 
 
-def test_an_arm_of_which_every_run_failed_is_left_out(tmp_path):
-    trial = trial_of(1e-3, None, [1000, 1001])
-    assert pick_learning_rates(SMALL, [trial]) == {}
+def test_finalists_go_before_rates_of_fewer_seeds():
+    first = [trial_of(rate, {1000: value}) for rate, value in ((1e-3, 0.7), (5e-3, 0.9))]
+    more = [trial_of(1e-3, {1001: 0.6, 1002: 0.65})]
+    assert ranked(first) == {ARM: [5e-3, 1e-3]}
+    assert ranked(first + more) == {ARM: [1e-3, 5e-3]}
+    runs = pool_pilots(SMALL, first + more)[ARM][1e-3]
+    assert runs.validation.to_dict() == {1000: 0.7, 1001: 0.6, 1002: 0.65}
+
+
+def test_finalists_are_the_best_rates_of_each_arm_on_the_other_pilot_seeds():
+    rates = {arm: [1e-2, 1e-3, 5e-3] for arm in every_pick(SMALL)}
+    config = trained_config(DESIGN, 'AuxNet2-finalists', rates)
+    tried = [(cell_of(SMALL, t), t['optimizer.learning_rate']) for t in trials_of(config)]
+    assert sorted(tried) == sorted(itertools.product(rates, (1e-3, 1e-2)))
+    assert (config.seed, config.num_seeds) == (1002, 3)
 
 
 # -------------------------------------------------------------------- parts on the command line
 
 
 def test_parts_are_named_and_found(tmp_path):
+    arms = ['AuxNet2', 'DeepModel', 'AuxNet2-heads']
     assert part_names(DESIGN) == [
-        'AuxNet2-pilot',
-        'DeepModel-pilot',
-        'AuxNet2-heads-pilot',
+        *(f'{arm}-{suffix}' for suffix in ('pilot', 'finalists') for arm in arms),
         'AuxNet2',
         'DeepModel',
         'AuxNet2-train_pairs',
         'AuxNet2-heads',
     ]
     assert part_config(DESIGN, 'DeepModel-pilot') == pilot_config(DESIGN, 'DeepModel-pilot')
-    assert part_config(DESIGN, 'AuxNet2-heads-pilot') == pilot_config(DESIGN, 'AuxNet2-heads-pilot')
-    pilot_trials(tmp_path, lambda hyper, seed: (0, hyper['optimizer.learning_rate']))
-    heads = pilot_config(DESIGN, 'AuxNet2-heads-pilot')
-    train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
-        heads, tmp_path / 'AuxNet2-heads-pilot'
-    )
-    picks = dict.fromkeys(head_cells(DESIGN, SMALL), 1e-2)
-    found = part_config(DESIGN, 'AuxNet2-heads', str(tmp_path))
-    assert (
-        found == trained_config(DESIGN, 'AuxNet2-heads', picks) and len(found.sweep.settings) == 4
-    )
-    picks = every_pick(SMALL, rate=1e-2)
-    for part in ('AuxNet2', 'AuxNet2-train_pairs'):
-        config = part_config(DESIGN, part, str(tmp_path))
-        assert config == trained_config(DESIGN, part, picks)
-        assert config.name == f'study-{part}'
+    for arm, cells in (
+        ('AuxNet2', every_pick(SMALL)),
+        ('AuxNet2-heads', head_cells(DESIGN, SMALL)),
+    ):
+        for suffix in ('pilot', 'finalists'):
+            config = part_config(DESIGN, f'{arm}-{suffix}', str(tmp_path))
+            assert config.name == f'study-{arm}-{suffix}'
+            train_nothing(lambda hyper, seed: (0, hyper['optimizer.learning_rate']))(
+                config, tmp_path / f'{arm}-{suffix}'
+            )
+        rates = {cell: [1e-2] for cell in cells}
+        for part in (arm, 'AuxNet2-train_pairs') if arm == 'AuxNet2' else (arm,):
+            config = part_config(DESIGN, part, str(tmp_path))
+            assert config == trained_config(DESIGN, part, rates)
+            assert config.name == f'study-{part}'
 
 
 @pytest.mark.parametrize(
@@ -255,6 +279,7 @@ def test_parts_are_named_and_found(tmp_path):
         ('AuxNet2-pilt', "did you mean 'AuxNet2-pilot'"),
         ('DeepModel-train_pairs', "'DeepModel-train_pairs' does not exist"),
         ('AuxNet2', 'AuxNet2-pilot, where nothing is finished; train AuxNet2-pilot'),
+        ('AuxNet2-finalists', 'AuxNet2-pilot, where nothing is finished; train AuxNet2-pilot'),
         ('AuxNet2-heads', 'AuxNet2-heads-pilot, where nothing is finished; train AuxNet2-heads-'),
     ],
 )
@@ -266,7 +291,7 @@ def test_a_part_that_cannot_be_made_says_why(tmp_path, part, message):
 def test_a_part_without_picks_says_why(tmp_path):
     pilot_trials(tmp_path, lambda hyper, seed: (0.5, 0.5), failed=(1000, 1001))
     with pytest.raises(UserError, match=r'because every run of .* failed'):
-        part_config(DESIGN, 'AuxNet2', str(tmp_path))
+        part_config(DESIGN, 'AuxNet2-finalists', str(tmp_path))
 
 
 def test_the_config_file_takes_part_and_workdir(tmp_path):

@@ -1,7 +1,7 @@
 """Paired comparisons of the cells of the factorial design over common seeds."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,15 @@ from pairjax.studies.factorial.design import (
     full_train_pairs,
     sized_cells,
 )
-from pairjax.studies.factorial.parts import HEADS, PILOT, TRAIN_PAIRS
+from pairjax.studies.factorial.parts import (
+    FINALISTS,
+    HEADS,
+    PILOT,
+    TRAIN_PAIRS,
+    PilotRuns,
+    pool_pilots,
+)
+from pairjax.studies.factorial.picks import PickedArm, interval_with_picks
 
 
 @dataclass(frozen=True)
@@ -28,11 +36,13 @@ class StudyResults:
       trials: the trained trial of each cell; pilot trials are left out.
       num_pilot_runs: number of pilot runs, which select the learning rates.
       data: source, pool sizes and fingerprint of the images.
+      pilots: the pilot runs of each cell that a pilot picked a learning rate for.
     """
 
     trials: Mapping[DesignCell, TrialResult]
     num_pilot_runs: int
     data: Mapping[str, Any]
+    pilots: Mapping[DesignCell, Mapping[float, PilotRuns]] = field(default_factory=dict)
 
     def test_accuracy(self, cell: DesignCell) -> pd.Series:
         """Final test accuracies as fractions, by seed, without failed seeds; empty if not run."""
@@ -67,30 +77,49 @@ def read_study(design: Design, workdirs: Mapping[str, Path]) -> StudyResults:
         if network.name + suffix in parts
         for trial in parts[network.name + suffix].trials
     }
-    pilots = [trial for name in parts if name.endswith(PILOT) for trial in parts[name].trials]
-    first = next(iter(parts.values()))
-    return StudyResults(trials, sum(len(trial.seeds) for trial in pilots), first.data)
+    found = {
+        network: [
+            trial
+            for suffix in (PILOT, HEADS + PILOT, FINALISTS, HEADS + FINALISTS)
+            if network.name + suffix in parts
+            for trial in parts[network.name + suffix].trials
+        ]
+        for network in design.networks
+    }
+    pilots: dict[DesignCell, dict[float, PilotRuns]] = {}
+    for network, runs in found.items():
+        pilots |= pool_pilots(network, runs)
+    num_runs = sum(len(trial.seeds) for runs in found.values() for trial in runs)
+    return StudyResults(trials, num_runs, next(iter(parts.values())).data, pilots)
 
 
 class Effect(NamedTuple):
-    """A paired difference between two cells, and its p-value adjusted within its family."""
+    """A paired difference between two cells, and its p-value adjusted within its family.
+
+    with_picks is its 95 % interval that also covers the choice of learning rates, see
+    `picks.interval_with_picks`; None where a cell had no pilot of its own.
+    """
 
     a: DesignCell
     b: DesignCell
     paired: PairedComparison
     adjusted_p: float
+    with_picks: tuple[float, float] | None = None
 
     @property
     def direction(self) -> str:
         """'above' or 'below' zero, or 'unresolved'.
 
-        A direction needs a 95 % interval that excludes zero and an adjusted p-value below 0.05,
-        since the interval is not adjusted for multiple comparisons.
+        A direction needs 95 % intervals that exclude zero, the one with the picks too where there
+        is one, and an adjusted p-value below 0.05, since intervals are not adjusted for multiple
+        comparisons.
         """
+        intervals = [i for i in (self.paired.ci95, self.with_picks) if i is not None]
         if self.paired.ci95 is not None and self.adjusted_p < 0.05:
-            low, high = self.paired.ci95
-            if low > 0 or high < 0:
-                return 'above' if low > 0 else 'below'
+            if all(low > 0 for low, _ in intervals):
+                return 'above'
+            if all(high < 0 for _, high in intervals):
+                return 'below'
         return 'unresolved'
 
 
@@ -118,12 +147,31 @@ def analyse(design: Design, results: StudyResults) -> dict[str, list[Effect]]:
         'doubling': [(c, separate[c]._replace(train_pairs=2 * c.train_pairs)) for c in sized],
         'heads': [(c, c._replace(head='learned', main_weight=1.0)) for c in fixed_heads],
     }
-    return {
+    found = {
         family: effects(
             results.aux_gain if family == 'interaction' else results.test_accuracy, cells
         )
         for family, cells in pairs.items()
     }
+    return {
+        family: [row._replace(with_picks=_with_picks(results, family, row)) for row in rows]
+        for family, rows in found.items()
+    }
+
+
+def _with_picks(results: StudyResults, family: str, row: Effect) -> tuple[float, float] | None:
+    """The row's interval that covers the choice of the learning rates of its cells."""
+    cells = [(1, row.a), (-1, row.b)]
+    if family == 'interaction':
+        cells += [(-sign, cell._replace(aux_weight=0.0)) for sign, cell in cells]
+    if not all(cell in results.pilots for _, cell in cells):
+        return None
+    rates = [results.trials[cell].hyperparameters['optimizer.learning_rate'] for _, cell in cells]
+    arms = [
+        PickedArm(sign, results.pilots[cell], rate)
+        for (sign, cell), rate in zip(cells, rates, strict=True)
+    ]
+    return interval_with_picks(row.paired, arms)
 
 
 def main_cells(design: Design, results: StudyResults) -> list[DesignCell]:

@@ -45,7 +45,9 @@ class Design(NamedTuple):
         without parameters.
       learning_rates: those that the pilots try.
       first_pilot_seed: larger than every seed of the other parts.
-      num_pilot_seeds: how many seeds a pilot has.
+      num_first_looks: pilot seeds with every learning rate.
+      num_finalists: of the learning rates of each arm, the best after these seeds.
+      num_pilot_seeds: pilot seeds of the finalists, those of the first look included.
       settings: (field, value) of every config.
     """
 
@@ -54,6 +56,8 @@ class Design(NamedTuple):
     named_weight: float
     learning_rates: tuple[float, ...]
     first_pilot_seed: int
+    num_first_looks: int
+    num_finalists: int
     num_pilot_seeds: int
     settings: Settings = ()
 

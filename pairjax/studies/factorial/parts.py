@@ -1,11 +1,13 @@
 """The parts of the study as configs, and the learning rates picked between them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
 from ml_collections import ConfigDict
 
-from pairjax.analysis.results import TrialResult, read_experiment
+from pairjax.analysis.results import FINAL, TrialResult, read_experiment
 from pairjax.errors import UserError, unknown_name
 from pairjax.studies.factorial.design import (
     Design,
@@ -18,24 +20,28 @@ from pairjax.studies.factorial.design import (
     sharings,
 )
 
-PILOT, TRAIN_PAIRS, HEADS = '-pilot', '-train_pairs', '-heads'
+PILOT, FINALISTS, TRAIN_PAIRS, HEADS = '-pilot', '-finalists', '-train_pairs', '-heads'
 
 
 def part_names(design: Design) -> list[str]:
-    """The names of all parts, pilots first."""
+    """The names of all parts: pilots, finalists, and what takes its learning rates from both."""
     names = [network.name for network in design.networks]
     smaller = [network.name + TRAIN_PAIRS for network in design.networks if network.train_pairs]
     heads = [network.name + HEADS for network in design.networks if network.heads]
-    return [name + PILOT for name in names + heads] + names + smaller + heads
+    looks = [name + suffix for suffix in (PILOT, FINALISTS) for name in names + heads]
+    return looks + names + smaller + heads
 
 
-def pilot_of(part: str) -> str:
-    """The name of the pilot that a part takes its learning rates from."""
-    return part.removesuffix(TRAIN_PAIRS) + PILOT
+def pilots_of(part: str) -> list[str]:
+    """The names of the parts that a part takes its learning rates from; none for a pilot."""
+    if part.endswith(PILOT):
+        return []
+    arms = part.removesuffix(TRAIN_PAIRS).removesuffix(FINALISTS)
+    return [arms + PILOT] if part.endswith(FINALISTS) else [arms + PILOT, arms + FINALISTS]
 
 
 def pilot_config(design: Design, part: str) -> ConfigDict:
-    """The pilot of that name: every arm with every learning rate, on seeds of their own."""
+    """The pilot of that name: every arm with every learning rate, on the first pilot seeds."""
     network, suffix = _split(design, part)
     product = (('optimizer.learning_rate', design.learning_rates),)
     if suffix == PILOT:
@@ -44,84 +50,129 @@ def pilot_config(design: Design, part: str) -> ConfigDict:
     else:
         settings = [_arm_settings(network, cell) for cell in head_cells(design, network)]
     config = base_config(design, network, suffix, settings)
-    config.seed, config.num_seeds = design.first_pilot_seed, design.num_pilot_seeds
+    config.seed, config.num_seeds = design.first_pilot_seed, design.num_first_looks
     config.sweep.product = product
     return config
 
 
 def trained_config(
-    design: Design, part: str, picks: Mapping[DesignCell, float]
+    design: Design, part: str, rates: Mapping[DesignCell, Sequence[float]]
 ) -> ConfigDict | None:
-    """The part of that name, which follows its pilot; None where none of its arms has a pick.
+    """The part of that name, which follows its pilots; None where none of its arms has a rate.
 
     Args:
       design: what is varied.
       part: its name.
-      picks: the learning rate of each cell of its pilot, see `pick_learning_rates`.
+      rates: the learning rates of each cell of its pilot, best first, see `rank_learning_rates`;
+        a part of finalists takes several of them, any other the first.
     """
     network, suffix = _split(design, part)
-    arms = {
-        cell: (*_arm_settings(network, cell), ('optimizer.learning_rate', rate))
-        for cell, rate in picks.items()
-    }
-    settings = list(arms.values())
+    number = design.num_finalists if suffix.endswith(FINALISTS) else 1
+    arms = [
+        (cell, (*_arm_settings(network, cell), ('optimizer.learning_rate', rate)))
+        for cell, ranked in rates.items()
+        for rate in ranked[:number]
+    ]
+    settings = [arm for _, arm in arms]
     if suffix == TRAIN_PAIRS:
         settings = [
             (*arm, ('data.num_train_pairs', size))
             for size in network.train_pairs
-            for cell, arm in arms.items()
+            for cell, arm in arms
             if cell.sharing != 'cut' and cell.aux_weight in (0.0, design.named_weight)
         ]
-    # Without settings a sweep is one trial: the defaults, which are no arm.
-    return base_config(design, network, suffix, settings) if settings else None
+    if not settings:  # A sweep without settings is one trial: the defaults, which are no arm.
+        return None
+    config = base_config(design, network, suffix, settings)
+    if suffix.endswith(FINALISTS):
+        config.seed = design.first_pilot_seed + design.num_first_looks
+        config.num_seeds = design.num_pilot_seeds - design.num_first_looks
+    return config
 
 
 def part_config(design: Design, part: str, workdir: str = 'runs/study') -> ConfigDict:
-    """The config of the part of that name, with learning rates from the pilot in workdir.
+    """The config of the part of that name, with learning rates from the pilots in workdir.
 
-    Raises: UserError where there is no such part, or no finished pilot.
+    Raises: UserError where there is no such part, or a pilot that is not finished.
     """
     if part not in part_names(design):
         raise unknown_name('part of the study', part, part_names(design))
     if part.endswith(PILOT):
         return pilot_config(design, part)
-    pilot = Path(workdir) / pilot_of(part)
-    if not (pilot / 'summary.json').exists():
-        raise UserError(
-            f'{part} takes its learning rates from {pilot}, where nothing is finished; train '
-            f'{pilot.name} there first'
-        )
-    config = trained_config(design, part, read_picks(design, part, Path(workdir)))
+    for pilot in (Path(workdir) / name for name in pilots_of(part)):
+        if not (pilot / 'summary.json').exists():
+            raise UserError(
+                f'{part} takes its learning rates from {pilot}, where nothing is finished; train '
+                f'{pilot.name} there first'
+            )
+    config = trained_config(design, part, read_rates(design, part, Path(workdir)))
     if config is None:
         raise UserError(f'{part} has no learning rates, because every run of {pilot} failed')
     return config
 
 
-def read_picks(design: Design, part: str, workdir: Path) -> dict[DesignCell, float]:
-    """The learning rates for a part from its finished pilot below workdir."""
-    pilot = read_experiment(workdir / pilot_of(part))
-    return pick_learning_rates(_split(design, part)[0], pilot.trials)
+def read_rates(design: Design, part: str, workdir: Path) -> dict[DesignCell, list[float]]:
+    """The learning rates for a part, best first, from its finished pilots below workdir."""
+    network, trials = _split(design, part)[0], []
+    for pilot in pilots_of(part):
+        trials += read_experiment(workdir / pilot).trials
+    return rank_learning_rates(pool_pilots(network, trials))
 
 
-def pick_learning_rates(network: Network, trials: Iterable[TrialResult]) -> dict[DesignCell, float]:
-    """The learning rate of each cell, picked on validation pairs alone.
+class PilotRuns(NamedTuple):
+    """The pilot runs of an arm with one learning rate: accuracies by seed, fractions.
+
+    Attributes:
+      validation, test: of the seeds that did not fail.
+      num_failed: seeds that failed.
+    """
+
+    validation: pd.Series
+    test: pd.Series
+    num_failed: int
+
+
+def pool_pilots(
+    network: Network, trials: Iterable[TrialResult]
+) -> dict[DesignCell, dict[float, PilotRuns]]:
+    """The runs of a pilot and of its finalists by cell and learning rate, in their order."""
+    pooled: dict[DesignCell, dict[float, PilotRuns]] = {}
+    for trial in trials:
+        rates = pooled.setdefault(cell_of(network, trial.hyperparameters), {})
+        rate = trial.hyperparameters['optimizer.learning_rate']
+        found = [trial.values(name) for name in ('final_validation_accuracy', FINAL)]
+        before = rates.get(rate, PilotRuns(*(values[:0] for values in found), 0))
+        both = (pd.concat(pair) for pair in zip(before, found, strict=False))
+        rates[rate] = PilotRuns(*both, before.num_failed + len(trial.failed_seeds))
+    return pooled
+
+
+def rank_learning_rates(
+    pooled: Mapping[DesignCell, Mapping[float, PilotRuns]],
+) -> dict[DesignCell, list[float]]:
+    """The learning rates of each cell, best first, ranked on validation pairs alone.
 
     Args:
-      network: the network of the pilot.
-      trials: of the pilot.
+      pooled: see `pool_pilots`.
 
-    Returns: per cell, in the pilot's order, the rate with the fewest failed seeds and of these the
-      one with the highest mean final validation accuracy, the first on ties. A cell whose every
-      run failed has no pick.
+    Returns: per cell the rates with the most seeds, of these those with the fewest failed ones, and
+      of these by their mean final validation accuracy, ties in the pilot's order. A rate whose
+      every run failed is left out, and so is a cell without any rate.
     """
-    scores: dict[DesignCell, dict[float, tuple[int, float]]] = {}
-    for trial in trials:
-        accuracy = trial.statistic('final_validation_accuracy')['mean']
-        if accuracy is not None:
-            cell = cell_of(network, trial.hyperparameters)
-            rate = trial.hyperparameters['optimizer.learning_rate']
-            scores.setdefault(cell, {})[rate] = (-len(trial.failed_seeds), accuracy)
-    return {cell: max(rates, key=rates.get) for cell, rates in scores.items()}
+
+    def merit(runs: PilotRuns) -> tuple[int, int, float]:
+        seeds = len(runs.validation) + runs.num_failed
+        return seeds, -runs.num_failed, float(runs.validation.mean())
+
+    ranked = {
+        cell: sorted(
+            (rate for rate in rates if len(rates[rate].validation)),
+            key=lambda rate: merit(rates[rate]),
+            reverse=True,
+        )
+        for cell, rates in pooled.items()
+    }
+    return {cell: rates for cell, rates in ranked.items() if rates}
 
 
 def _split(design: Design, part: str) -> tuple[Network, str]:

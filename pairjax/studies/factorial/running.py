@@ -1,6 +1,7 @@
-"""The study from start to end: pilots, learning rates, arms, fewer train pairs."""
+"""The study from start to end: pilots, finalists among learning rates, arms, fewer pairs."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from pairjax.runtime.many_experiments import run_experiments
 from pairjax.runtime.multihost import on_primary
 from pairjax.studies.factorial.design import Design
 from pairjax.studies.factorial.parts import (
+    FINALISTS,
     PILOT,
     part_names,
     pilot_config,
-    pilot_of,
-    read_picks,
+    pilots_of,
+    read_rates,
     trained_config,
 )
 
@@ -41,11 +43,21 @@ def run_study(
     pilots = [(p, pilot_config(design, p)) for p in part_names(design) if p.endswith(PILOT)]
     finished = run_experiments(pilots, workdir, run, callbacks)
 
-    def following():
-        parts = [part for part in part_names(design) if pilot_of(part) in finished]
-        picks = {part: read_picks(design, part, workdir) for part in parts}
-        configs = {part: trained_config(design, part, picks[part]) for part in parts}
+    def following(finalists: bool):
+        """The parts whose pilots are finished, and their configs."""
+        parts = [
+            part
+            for part in part_names(design)
+            if part.endswith(FINALISTS) == finalists
+            and pilots_of(part)
+            and set(pilots_of(part)) <= set(finished)
+        ]
+        rates = {part: read_rates(design, part, workdir) for part in parts}
+        configs = {part: trained_config(design, part, rates[part]) for part in parts}
         return [(part, config.to_dict()) for part, config in configs.items() if config]
 
-    named = [(part, validate(c)) for part, c in on_primary('parts of the study', following)]
-    return finished | run_experiments(named, workdir, run, callbacks)
+    for finalists in (True, False):
+        found = on_primary('parts of the study', partial(following, finalists))
+        named = [(part, validate(config)) for part, config in found]
+        finished |= run_experiments(named, workdir, run, callbacks)
+    return finished

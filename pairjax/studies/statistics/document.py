@@ -12,8 +12,11 @@ from pairjax.reporting.plots.sequential import draw_sequence
 from pairjax.studies.statistics import fixed, images, looking, populations
 from pairjax.system import replace_text
 
-# Per number of images the numbers of seeds, and repeats.
-IMAGE_DESIGN = {2_000: ((2, 3, 5, 10, 20, 50), 2_000), 10_000: ((5, 10, 50), 1_000)}
+# Per number of images the repeats by number of seeds: fewer where each takes longer.
+IMAGE_DESIGN = {
+    2_000: {2: 10_000, 3: 6_000, 5: 4_000, 10: 3_000, 20: 2_000, 50: 1_000},
+    10_000: {2: 2_000, 3: 2_000, 5: 1_000, 10: 1_000, 20: 1_000, 50: 500},
+}
 BOOTSTRAPS = 300
 
 
@@ -60,7 +63,7 @@ def simulate_all(scale: float, say: Callable[[str], None]) -> dict[str, Any]:
         return (lambda args=args: function(*args, number) for args in arguments)
 
     sized = [(p, n) for p in populations.POPULATIONS for n in fixed.SIZES]
-    designs = [(n, m, k) for m, (sizes, k) in IMAGE_DESIGN.items() for n in sizes]
+    designs = [(n, m, k) for m, sizes in IMAGE_DESIGN.items() for n, k in sizes.items()]
     family = max(20, repeats // 5)
     return {
         'repeats': repeats,

@@ -89,7 +89,8 @@ def normal_p_values(values: np.ndarray, prior: float = 2.0) -> np.ndarray:
     unknown variance", with effect sizes Normal(0, 1 / prior).
     """
     n = np.arange(1, values.shape[1] + 1)
-    explained = values.cumsum(axis=1) ** 2 / (n * np.square(values).cumsum(axis=1))
+    squares = np.maximum(np.square(values).cumsum(axis=1), 1e-30)
+    explained = values.cumsum(axis=1) ** 2 / (n * squares)
     shrinkage = prior / (n + prior)
     log_e = (np.log(shrinkage) - n * np.log1p(-(1 - shrinkage) * explained)) / 2
     return np.exp(-np.maximum(log_e, 0))
