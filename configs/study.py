@@ -1,16 +1,19 @@
 """The study: what weight sharing and the auxiliary loss are worth, arm by arm, seed by seed.
 
-Parts: NETWORK-pilot (learning rates, on validation pairs and seeds of its own), NETWORK (every arm
-at every aux weight) and AuxNet2-train_pairs; AuxNet2-heads-pilot and AuxNet2-heads (what compares
-without parameters). The others take their learning rates from the pilots in runs/study;
-NETWORK:DIR takes them from another workdir of launch/study.py.
+Parts: NETWORK-pilot (every learning rate, on validation pairs and three seeds of its own),
+NETWORK-finalists (the best two of each arm on seven more), NETWORK (every arm at every aux weight)
+and AuxNet2-train_pairs; AuxNet2-heads and its pilots (what compares without parameters). The others
+take their learning rates from both kinds of pilots in runs/study; NETWORK:DIR takes them from
+another workdir of launch/study.py. All ten pilot seeds with every rate would be 2,520 pilot runs
+more instead of 1,008, for rates that three seeds have already placed third or below.
 
 command: python launch/study.py runs every part and writes docs/study.md; one part alone:
          python launch/main.py --config=configs/study.py:AuxNet2-pilot
                 --workdir=runs/study/AuxNet2-pilot
-cost:   3,840 runs: 270 a pilot (DeepModel 180, heads 90), then AuxNet2 900, 600 over train pairs
-        and 300 with heads, AuxNet1 and AuxNet3 360 each, DeepModel 240; 40 minutes on 2 cores.
-result: docs/study.md
+cost:   4,848 runs: 270 a pilot (DeepModel 180, heads 90), 252 with finalists (168 and 84), then
+        AuxNet2 900, 600 over train pairs and 300 with heads, AuxNet1 and AuxNet3 360 each,
+        DeepModel 240. Without finalists, 3,840 runs took 40 minutes on 2 cores.
+result: docs/study.md, which is still of the pilots with three seeds alone.
 """
 
 from pairjax.studies.factorial.design import Design, Network

@@ -63,7 +63,7 @@ def as_latex(text: str) -> str:
     # A hyphen before a number is a minus; a space before the percent sign must not break.
     signed = re.sub(r'(?<![\w.$+-])[+-]\d+(?:\.\d+)?', lambda number: f'${number[0]}$', escaped)
     signed = re.sub(r'\b([np]) = (\d+(?:\.\d+)?(?:e-\d+)?)', _as_formula, signed)
-    return signed.replace(r' \%', r'\,\%')
+    return signed.replace(r' \%', r'\,\%').replace(' +- ', r' $\pm$ ')
 
 
 def _as_formula(equation: re.Match) -> str:

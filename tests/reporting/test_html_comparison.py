@@ -39,6 +39,10 @@ def test_experiments_over_the_same_pairs_are_compared(tmp_path):
     mean = np.mean(a) - np.mean(b)
     assert difference == f'{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]'
     assert float(table['attributes'][1][2]['data-value']) == pytest.approx(mean)
+    # The paragraph to paste is open, and says what the table says.
+    (box,) = [attrs for tag, attrs in page.elements if attrs.get('class') == 'paste']
+    assert 'open' in box and 'A paragraph to paste' in page.text
+    assert f'between one and two is {100 * mean:+.2f} percentage points' in page.text
     links = [attrs['href'] for tag, attrs in page.elements if tag == 'a']
     parts = [attrs['id'] for tag, attrs in page.elements if tag == 'section']
     assert links == [f'#{part}' for part in parts] and len(parts) == 6

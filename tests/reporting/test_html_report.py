@@ -77,7 +77,7 @@ def test_every_trial_has_its_numbers(page):
         valid = [a for seed, a in enumerate(accuracies) if (trial, seed) not in FAILED]
         cells = dict(zip(headings, row, strict=True))
         name = f'{trial} AuxNet2 (32, 32, 64, 256) optimizer.learning_rate={RATES[trial]}'
-        assert cells['trial'].removesuffix(' (selected)') == name
+        assert cells['trial'].removesuffix(' (selected)').removesuffix(' (tied)') == name
         assert cells['parameters'] == f'{1000 + trial:,}' and cells['n'] == str(len(valid))
         assert {cells[column] for column in columns} == {written(valid)}
         assert cells['digit test %, final epoch'] == '-'
@@ -98,6 +98,9 @@ def test_the_selected_trial_is_marked_and_named(page):
     _, rows, table = page.table('Trials')
     assert table['highlighted'] == [best]
     assert [i for i, row in enumerate(rows) if '(selected)' in row[0]] == [best]
+    # Four seeds cannot tell any trial from it: their p is 0.125 at least.
+    assert all('(tied)' in row[0] for i, row in enumerate(rows) if i != best)
+    assert 'tied with the selected trial (~)' in page.text
     mean, interval = written(ACCURACIES[best]).split(' [')
     assert f'{mean} % [{interval}, n = {len(ACCURACIES[best])}' in page.text
 

@@ -35,9 +35,9 @@ STOPS = "raise Interrupted('stopped and saved after epoch 3')"
 @pytest.mark.parametrize(
     ('body', 'flags', 'returncode', 'out', 'err'),
     [
-        (FINISHES, [], 0, 'docs/study.md with 11 parts, quick False', ''),
-        (LOSES_ONE, ['--quick'], 1, 'D/quick/study.md with 6 parts, quick True', LOST),
-        (LOSES_ONE, ['--quick', '--out=here'], 1, ': here/study.md with 6 parts', LOST),
+        (FINISHES, [], 0, 'docs/study.md with 16 parts, quick False', ''),
+        (LOSES_ONE, ['--quick'], 1, 'D/quick/study.md with 9 parts, quick True', LOST),
+        (LOSES_ONE, ['--quick', '--out=here'], 1, ': here/study.md with 9 parts', LOST),
         (STOPS, ['--quick'], 130, '', 'stopped and saved after epoch 3; to resume: '),
     ],
     ids=['finished', 'one failed', 'somewhere else', 'interrupted'],
