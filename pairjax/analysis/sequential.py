@@ -5,7 +5,7 @@ below it, given those before. Then exp(b) / cosh(b) = 1 + tanh(b), with b = bet 
 mean) / scale, has expectation 1, for a scale that comes from the differences before it (Vovk and
 Wang 2024, "Nonparametric e-tests of symmetry", section 4). The product over seeds, averaged over
 BETS, is a nonnegative martingale: the chance that it ever reaches 40 is at most 1 in 40 (Ville
-1939). One product bets on differences above the mean, one on those below.
+1939). One product bets on differences above the mean, one on those below: together 1 in 20.
 
 The scale is the std of the differences before. So the first two seeds only set the scale, and no
 p is below 0.05 with fewer than eight.
@@ -18,8 +18,8 @@ import numpy as np
 
 from pairjax.analysis.statistics import LEVEL, PairedComparison, describe_paired
 
-# About twice the effects, mean / std, that each bet finds, and its share. They decide how many
-# seeds an effect needs; the error rate is the same for any.
+# A bet of about the size of an effect, mean / std, finds it soonest, and one of more than twice its
+# size never. Bets and their shares decide how many seeds an effect needs, not the error rate.
 BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
 SHARES = (1 / 19, 2 / 19, 4 / 19, 6 / 19, 6 / 19)
 _SEEDS_FOR_SCALE = 2

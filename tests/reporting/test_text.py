@@ -14,8 +14,8 @@ BASE = np.random.default_rng(0).normal(0.9, 0.01, 30).round(3)
 NOISE = np.random.default_rng(1).normal(0, 0.004, 30).round(3)
 RESOLVED = ' The sign of the difference is resolved, its size only as far as the interval says.'
 FIXED = ' The number of seeds must have been fixed before the differences were looked at.'
-IMAGES = ' Test and interval are over seeds: they leave out the choice of the 2,000 test images, which '
-LAST = 'all seeds share. It does not cover how the hyperparameters of either were chosen.'
+IMAGES = ' Test and interval are over seeds: they leave out the choice of the 2,000 test images, '
+LAST = 'which all seeds share. It does not cover how the hyperparameters of either were chosen.'
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ def draw_sequence(differences: Sequence[float], name: str, margin: float | None 
     shown = np.concatenate([100 * values, *(end[np.isfinite(end)][2:] for end in always), [0]])
     room = 0.1 * np.ptp(shown)
     axes.set(ylim=(shown.min() - room, shown.max() + room), xlabel='seeds', ylabel='points')
-    axes.legend(loc='best', fontsize='small')
+    figure.legend(loc='outside lower center', ncols=3, fontsize='small')
     set_title(figure, f'{name}: paired difference while seeds are added')
     return figure
 
