@@ -14,8 +14,8 @@ from pairjax.system import replace_text
 
 # Per number of images the repeats by number of seeds: fewer where each takes longer.
 IMAGE_DESIGN = {
-    2_000: {2: 10_000, 3: 6_000, 5: 4_000, 10: 3_000, 20: 2_000, 50: 1_000},
-    10_000: {2: 2_000, 3: 2_000, 5: 1_000, 10: 1_000, 20: 1_000, 50: 500},
+    2_000: {2: 10_000, 3: 6_000, 5: 4_000, 10: 3_000, 20: 1_000, 50: 500},
+    10_000: {2: 1_000, 3: 1_000, 5: 1_000, 10: 600, 20: 400, 50: 200},
 }
 BOOTSTRAPS = 300
 
