@@ -8,7 +8,6 @@ from pairjax.analysis.seeds_and_images import CrossedInterval
 from pairjax.analysis.statistics import FEWEST_FOR_T, describe
 from pairjax.analysis.verdicts import UNRESOLVED, is_within
 from pairjax.reporting.format import (
-    SMALLEST,
     UNBOUNDED,
     format_difference,
     format_ratio,
@@ -186,8 +185,7 @@ def _image_notes(comparison: Comparison) -> list[str]:
         f'random effects, over {crossed.pairs}; the other intervals are of other seeds on the '
         'same images'
     ]
-    pair = comparison.pairs[0]
-    if abs(crossed.mean - pair.paired.mean) > SMALLEST:
+    if crossed.pairs.startswith('all '):
         lines.append(
             'p and verdict are of the test pairs that each seed drew, of which all pairs are the '
             'less noisy version: they may differ'

@@ -2,14 +2,18 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from html_pages import line_of, page_of, random_accuracies, write_workdir, written
 
+from pairjax.analysis.paired import Comparison
 from pairjax.analysis.results import read_experiment
+from pairjax.analysis.seeds_and_images import RunAccuracies
 from pairjax.analysis.summary import summarize
 from pairjax.reporting.html import sweep
+from pairjax.reporting.html.report import over_images
 from pairjax.reporting.html.sweep import sweep_plot, swept_number
 
 # -------------------------------------------------------------------- several experiments
@@ -105,3 +109,17 @@ def test_of_many_trials_those_with_the_best_validation_are_drawn(tmp_path, monke
     assert 'the 2 of 3 trials that have the best validation' in sweep_plot(result)[1]
     names = [(row['label'], row['values']) for row in drawn.pop()]
     assert names == [('AuxNet2 (3, 4, 5, 6)', [0.7, 0.8]), ('AuxNet2 (1, 2, 3, 4)', [0.5, 0.6])]
+
+
+def test_intervals_over_images_are_of_the_seeds_that_all_arms_have():
+    generator = np.random.default_rng(0)
+    found = {
+        name: RunAccuracies(range(n), generator.normal(0.9, 0.01, n), np.zeros((n, 50)), 'pairs')
+        for name, n in (('one', 9), ('two', 9), ('three', 6))
+    }
+    arms = [SimpleNamespace(name=name) for name in found]
+    pairs = [SimpleNamespace(a='one', b='two')]
+    comparison = Comparison('final_test_accuracy', list(range(6)), arms, [], pairs)
+    (crossed,) = over_images(comparison, found).crossed
+    difference = found['one'].accuracies[:6] - found['two'].accuracies[:6]
+    assert crossed.n == 6 and crossed.mean == pytest.approx(difference.mean())

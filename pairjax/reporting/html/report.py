@@ -107,7 +107,9 @@ def over_images(comparison: Comparison, found: Mapping[str, RunAccuracies]) -> C
     """The comparison with intervals over seeds and test images, where all its arms have them."""
     if not all(arm.name in found for arm in comparison.arms):
         return comparison
-    crossed = [compare_over_images(found[pair.a], found[pair.b]) for pair in comparison.pairs]
+    # Two arms may have more seeds in common than all have.
+    runs = {arm.name: found[arm.name].of_seeds(comparison.seeds) for arm in comparison.arms}
+    crossed = [compare_over_images(runs[pair.a], runs[pair.b]) for pair in comparison.pairs]
     return comparison._replace(crossed=crossed)
 
 
