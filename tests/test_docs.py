@@ -56,6 +56,21 @@ def test_every_link_leads_somewhere(document):
     assert [link for link in local if not (path.parent / link).exists()] == []
 
 
+def anchors(text):
+    """What GitHub calls the headings of a page."""
+    text = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
+    headings = re.findall(r'^#+ (.+)$', text, re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('document', DOCUMENTS)
+def test_every_section_that_is_linked_exists(document):
+    path = ROOT / document
+    links = re.findall(r'\]\(([^)#:\s]*)#([^)\s]+)\)', path.read_text())
+    pages = {name: path if not name else path.parent / name for name, _ in links}
+    assert [link for link in links if link[1] not in anchors(pages[link[0]].read_text())] == []
+
+
 # ------------------------------------------------------------------------------ the README
 
 

@@ -18,12 +18,14 @@ from pairjax.runtime.experiment_summary import (
 )
 from pairjax.runtime.join import settle_join
 from pairjax.runtime.multihost import (
+    any_process,
     assert_equal_across_processes,
     context_on_primary,
     on_primary,
     raise_on_all,
 )
 from pairjax.runtime.plan import Plan, make_plan
+from pairjax.runtime.preemption import Interrupted, StopRequest
 from pairjax.runtime.resume import resume_epochs
 from pairjax.runtime.scheduling import choose_device_groups
 from pairjax.runtime.sharding import allowed_devices
@@ -100,16 +102,21 @@ def _add_seeds(
 ) -> None:
     """Trains each block of seeds by itself and joins all in the workdir, which has the first."""
     base, *added = blocks
-    with callbacks.ending('on_experiment_end'):
-        run_plan(with_seeds(plan, *base), workdir, callbacks)
-    for first, num in added:
-        own, block = block_workdir(workdir, first, num), with_seeds(plan, first, num)
-        callbacks.on_message(f'adding seeds {first} to {first + num - 1} to those in {workdir}')
-        with context_on_primary('lock the new seeds', partial(locked, own)):
-            on_primary('open the new seeds', partial(_open, block, own))
-            with callbacks.ending('on_experiment_end'):
-                run_plan(block, own, callbacks)
-    on_primary('join the new seeds', lambda: join_seeds(plan, blocks, workdir))
+    with StopRequest() as stop:
+        with callbacks.ending('on_experiment_end'):
+            run_plan(with_seeds(plan, *base), workdir, callbacks)
+        for first, num in added:
+            text = f'seeds {first} to {first + num - 1}'
+            # A signal in the last epoch before them left nothing unfinished there.
+            if any_process('stop before the new seeds', stop.requested):
+                raise Interrupted(f'stopped before {text}')
+            own, block = block_workdir(workdir, first, num), with_seeds(plan, first, num)
+            callbacks.on_message(f'adding {text} to those in {workdir}')
+            with context_on_primary('lock the new seeds', partial(locked, own)):
+                on_primary('open the new seeds', partial(_open, block, own))
+                with callbacks.ending('on_experiment_end'):
+                    run_plan(block, own, callbacks)
+        on_primary('join the new seeds', lambda: join_seeds(plan, blocks, workdir))
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Seeds added to a workdir leave what training all of them from the start leaves."""
 
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pairjax.inference.pair_predictions import predict_test_pairs, predict_trial
 from pairjax.runtime import join
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.parts import run_whole_or_part
+from pairjax.runtime.preemption import Interrupted
 from pairjax.workdir.workdir import block_workdir, read_config
 
 
@@ -129,6 +131,20 @@ def test_a_run_that_dies_while_files_are_joined_loses_nothing(
         run_experiment(made(6), workdir, callbacks=[heard])
         assert not heard.trained and len(places) == moved + 1
         assert_same_outcome(workdir, six)
+
+
+def test_a_signal_in_the_last_epoch_before_them_stops(made, tmp_path):
+    class Stop(Heard):
+        def on_program_end(self, name):
+            if name.endswith('2/2'):
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(made(2), tmp_path / 'w', callbacks=[Heard(epochs=3)])
+    stop = Stop()
+    with pytest.raises(Interrupted, match='stopped before seeds 2 to 5'):
+        run_experiment(made(6), tmp_path / 'w', callbacks=[stop])
+    assert {seed for *_, seeds in stop.trained for seed in seeds} == {0, 1}
 
 
 def test_anything_else_is_refused_as_before(made, two):
