@@ -28,6 +28,7 @@ def execute(notebook: nbformat.NotebookNode) -> float:
     NotebookClient(
         notebook,
         timeout=600,
+        startup_timeout=600,
         kernel_name='python3',
         record_timing=False,
         resources={'metadata': {'path': str(DOCS)}},
