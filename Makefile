@@ -8,7 +8,7 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 	$(addprefix tests/analysis/test_, statistics.py summary.py error_analysis.py) \
 	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
-.PHONY: run test check cluster stress install clean
+.PHONY: run test check cluster stress notebook install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
@@ -31,6 +31,10 @@ check: $(VENV)/tests-installed
 stress: $(VENV)/tests-installed
 	PAIRJAX_KILLS=20 $(VENV)/bin/python -m pytest -s tests/runtime/test_stress.py $(ARGS)
 
+# Executes docs/tour.ipynb in a fresh kernel; ARGS=--write also writes its outputs and docs/tour.md.
+notebook: $(VENV)/notebook-installed
+	$(VENV)/bin/python docs/run_tour.py $(ARGS)
+
 install: $(VENV)/installed
 
 $(VENV)/installed: requirements.txt pyproject.toml
@@ -41,6 +45,10 @@ $(VENV)/installed: requirements.txt pyproject.toml
 
 $(VENV)/tests-installed: $(VENV)/installed
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(VENV)/notebook-installed: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[notebook]'
 	@touch $@
 
 clean:

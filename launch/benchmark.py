@@ -44,6 +44,7 @@ def main() -> None:
         Path(__file__).with_name('main.py') if COLD.value else None,
     )
     display = progress.ProgressDisplay()
+    options = options._replace(track=progress.tracker(display.console))
     result = benchmark.run_benchmark(config, options, display.on_message)
     system.write_json(output, result)
     display.console.print(report.benchmark_table(result))

@@ -13,9 +13,11 @@ SCALE = flags.DEFINE_float(
 
 
 def main() -> None:
+    from pairjax.reporting.progress import make_console, tracker
     from pairjax.studies.statistics.document import write_statistics
 
-    print(f'coverage and error rates: {write_statistics(Path(OUT.value), SCALE.value)}')
+    track = tracker(make_console(stderr=True))
+    print(f'coverage and error rates: {write_statistics(Path(OUT.value), SCALE.value, track)}')
 
 
 if __name__ == '__main__':

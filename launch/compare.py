@@ -1,7 +1,8 @@
 """Compares trials over common seeds: python launch/compare.py runs/auxnet1 runs/auxnet2
 
 A workdir means its selected trial, WORKDIR:3 for trial 3 of its summary.json, WORKDIR:all for
-every trial. With --published, one trial is enough.
+every trial; WORKDIR+WORKDIR is one arm whose seeds are in several workdirs. With --published, one
+trial is enough.
 """
 
 from pathlib import Path
@@ -82,12 +83,14 @@ def compare_arms(arguments: list[str], margin: float | None, console) -> None:
     from pairjax.reporting.comparison import show_comparison
     from pairjax.reporting.plots.comparison import draw_comparison
     from pairjax.reporting.plots.curves import save_figure
+    from pairjax.reporting.progress import make_console, tracker
     from pairjax.reporting.text import comparison_paragraphs
 
     options = paired.ComparisonOptions(AGAINST_FIRST.value, margin, SEQUENTIAL.value)
-    result = paired.compare_workdirs(arguments, MEASURE.value, options)
+    track = tracker(make_console(stderr=True))
+    result = paired.compare_workdirs(arguments, MEASURE.value, options, track)
     if TEST_IMAGES.value and result.needs_images:
-        result = over_images(result)
+        result = over_images(result, track)
     show_comparison(result, console)
     if TEXT.value:
         print_text(comparison_paragraphs(result), console)
@@ -108,17 +111,17 @@ def compare_arms(arguments: list[str], margin: float | None, console) -> None:
         )
 
 
-def over_images(result):
+def over_images(result, track):
     """The comparison with intervals over other test images too, or why there are none."""
-    for arm in result.arms:
-        directory = arm.experiment.workdir / 'checkpoints'
+    for workdir in (path for arm in result.arms for path in arm.experiment.workdirs):
+        directory = workdir / 'checkpoints'
         if not directory.is_dir():
             note = f'no interval over other test digits: {directory} does not exist'
             return result._replace(crossed_note=note)
     # jax is imported only here.
     from pairjax.inference.image_influence import with_images
 
-    return with_images(result)
+    return with_images(result, track)
 
 
 def print_text(paragraphs: list[str], console) -> None:

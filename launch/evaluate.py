@@ -25,7 +25,10 @@ def main() -> None:
     from pairjax.runtime import vectorize
 
     vectorize.configure_jax()
-    rows = evaluate_workdir.evaluate_workdir(Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value)
+    track = progress.tracker(progress.make_console(stderr=True))
+    rows = evaluate_workdir.evaluate_workdir(
+        Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value, track
+    )
     if SEED.value is not None:
         seeds = sorted({row['seed'] for row in rows})
         rows = [row for row in rows if row['seed'] == SEED.value]

@@ -74,20 +74,20 @@ def train_until_resolved() -> None:
     from pairjax.reporting.comparison import show_comparison
     from pairjax.reporting.plots.curves import save_figure
     from pairjax.reporting.plots.sequential import draw_sequence
-    from pairjax.runtime import seed_blocks
+    from pairjax.runtime import until_resolved
     from pairjax.runtime.multihost import on_primary
 
-    configs = seed_blocks.read_arm_configs(UNTIL_RESOLVED.value)
+    configs = until_resolved.read_arm_configs(UNTIL_RESOLVED.value)
     workdir = Path(WORKDIR.value or f'runs/{"_against_".join(configs)}')
     fraction = None if margin is None else margin / 100
-    settings = seed_blocks.Settings(workdir, block, most, fraction)
+    settings = until_resolved.Settings(workdir, block, most, fraction)
     display = start_jax(next(iter(configs.values())).runs.devices)
 
     def on_look(comparison):
         pair = comparison.pairs[0]
         display.on_message(f'after {len(comparison.seeds)} seeds: {pair.a} is {pair.verdict}')
 
-    result = seed_blocks.add_seeds_until_resolved(configs, settings, on_look, [display])
+    result = until_resolved.add_seeds_until_resolved(configs, settings, on_look, [display])
 
     def show():
         show_comparison(result, display.console)
@@ -103,11 +103,14 @@ def print_status() -> None:
     from pairjax.reporting.progress import make_console
     from pairjax.reporting.status_table import show_status
     from pairjax.workdir.status import read_status
+    from pairjax.workdir.workdir import begun_blocks, block_workdir
 
     if WORKDIR.value is None and CONFIG.value is None:
         raise UserError('--status needs --workdir=DIR, the workdir of the experiment to look at')
     workdir = Path(WORKDIR.value or f'runs/{config_from_flag(CONFIG).name}')
-    show_status(read_status(workdir), workdir, make_console())
+    added = [block_workdir(workdir, *block) for block in begun_blocks(workdir)]
+    for path in (workdir, *added):
+        show_status(read_status(path), path, make_console())
 
 
 def callbacks_from_flags(say: Callable[[str], None]) -> list[Callback]:

@@ -48,6 +48,7 @@ def main() -> None:
         return write_pairnet(workdirs, out, originals, distorted)
 
     if workdirs:
+        display.on_message('computing and drawing what the document says')
         path = on_primary("write PairNet's document", lambda: str(write()))
         display.on_message(f'what it reaches: {path}')
     check_all_finished(NAMES, workdirs)

@@ -27,6 +27,7 @@ def main() -> None:
     display = start_jax()
     configs = running.load_configs(Path(__file__).parents[1] / 'configs', reports, settings)
     workdirs = running.reproduce(configs, workdir, quick, callbacks=[display])
+    display.on_message('computing and drawing what the document says')
     document = on_primary(
         'write the reproduction',
         lambda: str(write_reproduction(reports, workdirs, workdir, out, quick)),

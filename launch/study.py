@@ -21,6 +21,7 @@ def main() -> None:
     design = design._replace(settings=(*design.settings, *settings.items()))
     display = start_jax()
     workdirs = run_study(design, workdir, callbacks=[display])
+    display.on_message('computing and drawing what the document says')
     document = on_primary('write the study', lambda: str(write_study(design, workdirs, out, quick)))
     display.on_message(f'what the study says: {document}')
     check_all_finished(part_names(design), workdirs)

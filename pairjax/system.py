@@ -8,11 +8,19 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pairjax.errors import UserError
+
+# What shows how far a loop is, from outside: `progress.tracker`. Takes its items and their name.
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+
+
+def untracked(items: Sequence[Any], name: str) -> Iterable[Any]:
+    """The `Track` that shows nothing."""
+    return items
 
 
 def cache_directory() -> Path:

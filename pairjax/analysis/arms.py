@@ -8,10 +8,10 @@ beginning of the larger.
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from pairjax.analysis.results import ExperimentResult, TrialResult, read_experiment
+from pairjax.analysis.pool import read_pooled
+from pairjax.analysis.results import ExperimentResult, TrialResult
 from pairjax.errors import UserError, shown, unknown_name
 
 
@@ -38,26 +38,30 @@ def read_arms(arguments: Sequence[str], fewest: int = 2) -> list[ComparedTrial]:
         path, _, which = argument.rpartition(':')
         if not path or os.path.isdir(argument):
             path, which = argument, ''
-        experiment = read_experiment(Path(path))
+        experiment = read_pooled(path)
         found += [(experiment, trial) for trial in _named_trials(argument, which, experiment)]
     if len(found) < fewest:
         raise UserError(
             f'name {"two trials" if fewest > 1 else "a trial"} or more, such as runs/auxnet1 '
             'runs/auxnet2, or runs/sweep:0 runs/sweep:3'
         )
-    directories = [experiment.workdir.resolve() for experiment, _ in found]
     # The last part of a path is name enough, unless two end alike.
-    unique = len({path.name for path in directories}) == len(set(directories))
-    arms: dict[tuple[Path, int], ComparedTrial] = {}
-    for directory, (experiment, trial) in zip(directories, found, strict=True):
-        if (directory, trial.index) in arms:
-            raise UserError(
-                f'trial {trial.index} of {experiment.workdir} is named twice; name each trial once'
-            )
-        name = directory.name if unique else str(experiment.workdir)
+    paths = {path.resolve(): path for experiment, _ in found for path in experiment.workdirs}
+    unique = len({path.name for path in paths}) == len(paths)
+    arms, seen = [], set()
+    for experiment, trial in found:
+        directories = [path.resolve() for path in experiment.workdirs]
+        for directory in directories:
+            if (directory, trial.index) in seen:
+                raise UserError(
+                    f'trial {trial.index} of {paths[directory]} is named twice; name each trial '
+                    'once'
+                )
+            seen.add((directory, trial.index))
+        name = '+'.join(d.name if unique else str(paths[d]) for d in directories)
         name += f':{trial.index}' if len(experiment.trials) > 1 else ''
-        arms[directory, trial.index] = ComparedTrial(name, experiment, trial)
-    return list(arms.values())
+        arms.append(ComparedTrial(name, experiment, trial))
+    return arms
 
 
 def _named_trials(argument: str, which: str, experiment: ExperimentResult) -> list[TrialResult]:

@@ -72,6 +72,21 @@ class PairPredictions(NamedTuple):
         return expit(np.abs(self.log_odds.astype(np.float64)))
 
 
+def join_predictions(parts: Sequence[PairPredictions]) -> PairPredictions:
+    """The predictions of several parts' runs, which agree in all but their runs."""
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ('pairs', 'classes', 'targets', 'log_odds')
+    }
+    digits = [part.digits for part in parts if part.digits is not None]
+    columns = [np.concatenate(column) for column in zip(*digits, strict=True)]
+    return parts[0]._replace(
+        seeds=[seed for part in parts for seed in part.seeds],
+        digits=DigitPredictions(*columns) if columns else None,
+        **joined,
+    )
+
+
 def confident_mistakes(predictions: PairPredictions, most: int) -> list[tuple[int, int]]:
     """The wrong predictions of highest confidence: (run, place among its pairs), highest first.
 

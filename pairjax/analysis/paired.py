@@ -18,6 +18,7 @@ from pairjax.analysis.statistics import (
 )
 from pairjax.analysis.verdicts import Equivalence, adjust_equivalences, equivalence_test, verdict
 from pairjax.errors import UserError
+from pairjax.system import Track, untracked
 
 # Accuracies on test pairs that the last checkpoint reproduces.
 AT_LAST_EPOCH = ('final_test_accuracy', 'exact_pair_accuracy')
@@ -100,26 +101,33 @@ class Comparison(NamedTuple):
 
 
 def compare_workdirs(
-    arguments: Sequence[str], measure: str, options: ComparisonOptions = DEFAULTS
+    arguments: Sequence[str],
+    measure: str,
+    options: ComparisonOptions = DEFAULTS,
+    track: Track = untracked,
 ) -> Comparison:
     """Compares every two of the trials named, or all others with the first.
 
     Args:
       arguments: WORKDIR for its selected trial, WORKDIR:TRIAL for one by its index in summary.json,
-        WORKDIR:all for every one.
+        WORKDIR:all for every one; WORKDIR+WORKDIR for workdirs that hold different seeds.
       measure: a statistic of a trial in summary.json, such as final_test_accuracy.
       options: which pairs, and by which tests.
+      track: shows how many pairs are compared.
 
     Raises: UserError where something is missing or may not be paired.
     """
     arms = read_arms(arguments)
     check_measure(arms, measure)
     check_paired(arms, measure)
-    return compare_trials(arms, measure, options)
+    return compare_trials(arms, measure, options, track)
 
 
 def compare_trials(
-    arms: Sequence[ComparedTrial], measure: str, options: ComparisonOptions = DEFAULTS
+    arms: Sequence[ComparedTrial],
+    measure: str,
+    options: ComparisonOptions = DEFAULTS,
+    track: Track = untracked,
 ) -> Comparison:
     """`compare_workdirs` of arms that `check_paired` accepts, over the seeds common to all.
 
@@ -140,16 +148,20 @@ def compare_trials(
     every_two = list(itertools.combinations(range(len(arms)), 2))
     chosen = [(j, i) for i, j in every_two if i == 0] if options.against_first else every_two
     names = [arm.name for arm in arms]
-    pairs = compare_pairs([(names[i], names[j], values[i], values[j]) for i, j in chosen], options)
+    named = [(names[i], names[j], values[i], values[j]) for i, j in chosen]
+    pairs = compare_pairs(named, options, track)
     return Comparison(measure, seeds, list(arms), values, pairs, options)
 
 
 def compare_pairs(
-    arms: Sequence[tuple[str, str, Sequence[float], Sequence[float]]], options: ComparisonOptions
+    arms: Sequence[tuple[str, str, Sequence[float], Sequence[float]]],
+    options: ComparisonOptions,
+    track: Track = untracked,
 ) -> list[Pair]:
     """Compares pairs of arms as one family: (name, name, values, values), fractions by seed."""
     compare = compare_sequentially if options.sequential else compare_paired
-    compared = [compare(a, b) for _, _, a, b in arms]
+    both = [(compare(a, b), std_ratio(a, b)) for _, _, a, b in track(arms, 'comparing')]
+    compared, std_ratios = [one for one, _ in both], [ratio for _, ratio in both]
     adjusted = holm([paired.p_value for paired in compared])
     differences = [[x - y for x, y in zip(a, b, strict=True)] for _, _, a, b in arms]
     tests: Sequence[Equivalence | None] = [None] * len(arms)
@@ -159,12 +171,12 @@ def compare_pairs(
         )
     return [
         Pair(
-            *(name, other, difference, paired, p, std_ratio(a, b)),
+            *(name, other, difference, paired, p, ratio),
             None if p <= LEVEL else seeds_needed(paired, difference, len(compared)),
             *(verdict(paired.mean, p, test), test),
         )
-        for (name, other, a, b), difference, paired, p, test in zip(
-            arms, differences, compared, adjusted, tests, strict=True
+        for (name, other, *_), difference, paired, p, ratio, test in zip(
+            arms, differences, compared, adjusted, std_ratios, tests, strict=True
         )
     ]
 

@@ -131,6 +131,7 @@ class ExperimentResult:
       config: what config.json holds as the config, nested.
       versions: of Python and of the packages that it began with.
       trials: in the order of its sweep.
+      pooled: the experiments whose seeds it has, see `pool`; none where it is one.
     """
 
     workdir: Path
@@ -138,6 +139,12 @@ class ExperimentResult:
     config: Mapping[str, Any]
     versions: Mapping[str, str]
     trials: list[TrialResult]
+    pooled: tuple['ExperimentResult', ...] = ()
+
+    @property
+    def workdirs(self) -> dict[Path, list[int]]:
+        """The seeds that each workdir holds; one workdir unless it is pooled."""
+        return {e.workdir: list(e.trials[0].seeds) for e in self.pooled or (self,)}
 
     @property
     def name(self) -> str:

@@ -9,17 +9,17 @@ from pairjax.analysis.statistics import describe
 
 
 def summarize(
-    records: Sequence[Mapping[str, Any]], trials: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]] | pd.DataFrame, trials: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The part of summary.json that comes from the metrics.
 
     Args:
-      records: the lines of metrics.jsonl.
+      records: the lines of metrics.jsonl, also as a frame.
       trials: per trial its hyperparameters and num_params.
 
     Returns: trials, selected_trial (see `select_trial`), and timing without devices.
     """
-    frame = pd.DataFrame.from_records(records)
+    frame = records if isinstance(records, pd.DataFrame) else pd.DataFrame.from_records(records)
     rows = [{**trial, **summarize_trial(frame[frame.trial == i])} for i, trial in enumerate(trials)]
     num_runs = len(frame[['trial', 'seed']].drop_duplicates())
     train_seconds = float(frame.train_seconds.sum())

@@ -1,6 +1,7 @@
 """`compare`: trials paired by seed, as a data frame."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from pairjax.errors import UserError, shown
 
 
 def compare(
-    *arms: Results | Path | str,
+    *arms: Any,
     measure: str = 'final_test_accuracy',
     against_first: bool = False,
     margin: float | None = None,
@@ -20,7 +21,8 @@ def compare(
 
     Args:
       *arms: results or workdirs, which stand for their selected trial; 'WORKDIR:3' and
-        'WORKDIR:all' name others.
+        'WORKDIR:all' name others. A list of results or workdirs is one arm: they hold different
+        seeds of one experiment.
       measure: a statistic of summary.json.
       against_first: compare all others with the first alone.
       margin: a fraction; differences below it count as none, and equivalence is tested.
@@ -36,11 +38,14 @@ def compare(
         raise UserError(
             f'compare: margin={margin} must be a fraction, such as 0.005 for 0.5 points'
         )
-    arguments = []
-    for arm in arms:
-        if not isinstance(arm, Results | Path | str):
-            raise UserError(f'compare: {shown(arm)} must be results of pairjax.run or a workdir')
-        arguments.append(str(arm.workdir if isinstance(arm, Results) else arm))
+    arguments = [
+        '+'.join(
+            text
+            for one in (arm if isinstance(arm, list | tuple) else [arm])
+            for text in _workdirs(one)
+        )
+        for arm in arms
+    ]
     options = ComparisonOptions(against_first, margin, sequential)
     rows = [
         {
@@ -59,3 +64,12 @@ def compare(
         for pair in compare_workdirs(arguments, measure, options).pairs
     ]
     return pd.DataFrame(rows).astype({'seeds_needed': 'Int64'})
+
+
+def _workdirs(arm: Any) -> list[str]:
+    """The workdirs of results, or the text that names some."""
+    if isinstance(arm, Results):
+        return list(map(str, arm.experiment.workdirs))
+    if isinstance(arm, Path | str):
+        return [str(arm)]
+    raise UserError(f'compare: {shown(arm)} must be results of pairjax.run or a workdir')

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from pairjax.analysis.results import ExperimentResult
 from pairjax.data.resize import MIN_SOURCE_SIDE, shrink
 from pairjax.errors import UserError, shown
 from pairjax.inference.predictor import Predictions, Predictor, restore_runs
@@ -111,5 +112,21 @@ def load(
 
     Raises: UserError where there is no such trained run.
     """
-    path = Path(getattr(workdir, 'workdir', workdir))
-    return TrainedNetwork(restore_runs(path, trial, seed, ensemble))
+    experiment = getattr(workdir, 'experiment', None)
+    if isinstance(experiment, ExperimentResult):
+        return TrainedNetwork(_restore_results(experiment, trial, seed, ensemble))
+    return TrainedNetwork(restore_runs(Path(workdir), trial, seed, ensemble))
+
+
+def _restore_results(
+    experiment: ExperimentResult, trial: int | None, seed: int | None, ensemble: bool
+) -> RestoredRuns:
+    """`restore_runs` of results, whose seeds may be in several workdirs."""
+    if len(experiment.pooled) and ensemble:
+        raise UserError(
+            'the seeds of an ensemble must be in one workdir, and these are in several: load one '
+            'of them by its path'
+        )
+    trial = experiment.selected if trial is None else trial
+    holders = [path for path, seeds in experiment.workdirs.items() if seed is None or seed in seeds]
+    return restore_runs(next(iter(holders), experiment.workdir), trial, seed, ensemble)

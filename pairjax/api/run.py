@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pairjax.analysis.pool import pool_experiments
 from pairjax.analysis.results import ExperimentResult, read_experiment
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
@@ -113,7 +114,8 @@ def run(
 ) -> Results:
     """Trains what a config describes, as launch/main.py does, and returns what came out.
 
-    The same call with the same workdir resumes an interrupted experiment and reads a finished one.
+    The same call with the same workdir resumes an interrupted experiment and reads a finished one;
+    with a larger num_seeds only the new seeds train.
 
     Args:
       config: the name or path of a config, or what its get_config() returns; see `find_config`.
@@ -152,9 +154,12 @@ def run(
     return Results(read_experiment(Path(workdir)), directory)
 
 
-def load_results(workdir: Path | str) -> Results:
-    """The results of a finished workdir.
+def load_results(*workdirs: Path | str) -> Results:
+    """The results of a finished workdir, or of several that hold different seeds, as one.
 
-    Raises: UserError where it is none, is not finished, or a file is missing or damaged.
+    Raises: UserError where one is none, is not finished, a file is missing or damaged, or several
+      differ in more than their seeds.
     """
-    return Results(read_experiment(Path(workdir)))
+    if not workdirs:
+        raise UserError("load_results: name a workdir, such as 'runs/auxnet2'")
+    return Results(pool_experiments([read_experiment(Path(workdir)) for workdir in workdirs]))

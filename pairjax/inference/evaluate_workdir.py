@@ -13,6 +13,7 @@ from pairjax.errors import UserError
 from pairjax.inference.restore import load_trained_digits, restore_program_runs
 from pairjax.runtime.plan import Plan, read_plan
 from pairjax.runtime.trainer import epoch_records
+from pairjax.system import Track, untracked
 from pairjax.training.evaluate import Correct, count_correct
 from pairjax.training.state import Purpose, RunState, run_key
 
@@ -20,7 +21,10 @@ _FIELDS = ('trial', 'seed', 'epoch', 'test_accuracy', 'test_digit_accuracy')
 
 
 def evaluate_workdir(
-    workdir: Path, source: str | None = None, directory: str | None = None
+    workdir: Path,
+    source: str | None = None,
+    directory: str | None = None,
+    track: Track = untracked,
 ) -> list[dict[str, Any]]:
     """Test accuracy of every trained run in a workdir, from its checkpoints.
 
@@ -30,6 +34,7 @@ def evaluate_workdir(
     Args:
       workdir: what launch/main.py made.
       source, directory: other digits (data.source, data.dir); those of the config by default.
+      track: shows how many programs are evaluated.
 
     Returns: one dictionary per trial and seed: trial, seed, epoch (of the checkpoint),
       test_accuracy and test_digit_accuracy as fractions, None for a seed that failed
@@ -39,7 +44,7 @@ def evaluate_workdir(
     plan = read_plan(workdir)
     digits = _load_digits(plan, workdir, source, directory)
     pools, rows = pairs.make_pools(digits), []
-    for number in range(len(plan.programs)):
+    for number in track(range(len(plan.programs)), 'evaluating'):
         config = plan.program_config(number)
         pairs.check_test_pool(
             config.data.num_test_pairs, len(digits.test_labels), source or plan.config.data.source

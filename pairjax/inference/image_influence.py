@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
@@ -16,15 +17,16 @@ from pairjax.analysis.seeds_and_images import (
 )
 from pairjax.data.pairs import make_pools, relation_table
 from pairjax.errors import UserError
-from pairjax.inference.pair_predictions import predict_test_pairs
+from pairjax.inference.pair_predictions import predict_trial
 from pairjax.inference.restore import load_trained_digits, restore_trial
 from pairjax.runtime.plan import read_plan
 from pairjax.runtime.vectorize import configure_jax
+from pairjax.system import Track, untracked
 from pairjax.training import evaluate
 from pairjax.training.all_pairs import argmax_correct_by_image, probability_correct_by_image
 
 
-def with_images(comparison: Comparison) -> Comparison:
+def with_images(comparison: Comparison, track: Track = untracked) -> Comparison:
     """The comparison with intervals over seeds and test images, from the newest checkpoints.
 
     Over all ordered pairs of the pool where every arm decides by its digits alone, else over the
@@ -33,10 +35,9 @@ def with_images(comparison: Comparison) -> Comparison:
     configure_jax()
     heads = {arm.trial.hyperparameters.get('model.head', 'learned') for arm in comparison.arms}
     try:
-        if 'learned' in heads:
-            found = [over_drawn_pairs(arm, comparison.seeds) for arm in comparison.arms]
-        else:
-            found = [over_all_pairs(arm, comparison.seeds) for arm in comparison.arms]
+        evaluate_arm = over_drawn_pairs if 'learned' in heads else over_all_pairs
+        arms = track(comparison.arms, 'evaluating checkpoints')
+        found = [evaluate_arm(arm, comparison.seeds) for arm in arms]
     except UserError as error:
         note = f'no interval over other test digits: {str(error).rstrip(".")}'
         return comparison._replace(crossed_note=note)
@@ -50,9 +51,7 @@ def over_drawn_pairs(arm: ComparedTrial, seeds: Sequence[int]) -> RunAccuracies:
 
     Raises: UserError where images or checkpoints are missing, damaged or not those of the training.
     """
-    return accuracies_of_predictions(
-        predict_test_pairs(arm.experiment.workdir, arm.trial.index, seeds)
-    )
+    return accuracies_of_predictions(predict_trial(arm.experiment, arm.trial.index, seeds))
 
 
 def over_all_pairs(arm: ComparedTrial, seeds: Sequence[int]) -> RunAccuracies:
@@ -60,10 +59,24 @@ def over_all_pairs(arm: ComparedTrial, seeds: Sequence[int]) -> RunAccuracies:
 
     Raises: as `over_drawn_pairs`.
     """
-    workdir = arm.experiment.workdir
+    parts = [
+        _over_all_pairs(workdir, arm.trial.index, mine)
+        for workdir, own in arm.experiment.workdirs.items()
+        if (mine := [seed for seed in own if seed in seeds])
+    ]
+    return RunAccuracies(
+        [seed for part in parts for seed in part.seeds],
+        np.concatenate([part.accuracies for part in parts]),
+        np.concatenate([part.influence for part in parts]),
+        parts[0].pairs,
+    )
+
+
+def _over_all_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> RunAccuracies:
+    """`over_all_pairs` of the runs of one workdir."""
     plan = read_plan(workdir, fetch=False)
     digits = load_trained_digits(plan, workdir)
-    restored = restore_trial(plan, workdir, arm.trial.index, seeds)
+    restored = restore_trial(plan, workdir, index, seeds)
     config, labels = restored.config, np.asarray(digits.test_labels)
     table = relation_table(config.data.relation, digits.num_classes)
     both = restored.apply(partial(evaluate.digit_logits, config), make_pools(digits))

@@ -8,7 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from pairjax.analysis.error_analysis import DigitPredictions, PairPredictions
+from pairjax.analysis.error_analysis import (
+    DigitPredictions,
+    PairPredictions,
+    join_predictions,
+)
 from pairjax.analysis.results import ExperimentResult
 from pairjax.data.pairs import Pools, make_pools, pair_targets
 from pairjax.errors import UserError
@@ -21,17 +25,30 @@ from pairjax.training.state import RunState
 
 def predict_selected(result: ExperimentResult) -> PairPredictions | str:
     """The selected trial's predictions on its test pairs, or a sentence on why there are none."""
-    trial, checkpoints = result.selected_trial, result.workdir / 'checkpoints'
+    trial = result.selected_trial
     if trial is None:
         return 'Every run failed, so there is no network to evaluate.'
-    if not checkpoints.is_dir():
-        return f'{checkpoints} does not exist, so there is no network to evaluate.'
+    for workdir in result.workdirs:
+        checkpoints = workdir / 'checkpoints'
+        if not checkpoints.is_dir():
+            return f'{checkpoints} does not exist, so there is no network to evaluate.'
     configure_jax()
     seeds = [seed for seed in trial.seeds if seed not in trial.failed_seeds]
     try:
-        return predict_test_pairs(result.workdir, trial.index, seeds)
+        return predict_trial(result, trial.index, seeds)
     except UserError as error:
         return f'The networks cannot be evaluated: {str(error).rstrip(".")}.'
+
+
+def predict_trial(result: ExperimentResult, index: int, seeds: Sequence[int]) -> PairPredictions:
+    """`predict_test_pairs` of an experiment that may be pooled of several workdirs."""
+    return join_predictions(
+        [
+            predict_test_pairs(workdir, index, mine)
+            for workdir, own in result.workdirs.items()
+            if (mine := [seed for seed in own if seed in seeds])
+        ]
+    )
 
 
 def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairPredictions:

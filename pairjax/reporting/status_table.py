@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pairjax.analysis.statistics import describe
+from pairjax.reporting.notebook import duration
 from pairjax.reporting.tables import Cell, console_table
 from pairjax.workdir.status import ProgramStatus, Status, TrialStatus
 
@@ -93,13 +94,6 @@ def status_table(rows: list[tuple[ProgramStatus, TrialStatus]]) -> Table:
 def duration_cell(seconds: float | None) -> Cell | None:
     """A duration for a table."""
     return None if seconds is None else Cell(duration(seconds), seconds)
-
-
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, for people."""
-    if seconds < 120:
-        return f'{seconds:.0f} s'
-    return f'{seconds / 60:.0f} min' if seconds < 7200 else f'{seconds / 3600:.1f} h'
 
 
 def _counts(programs: list[ProgramStatus]) -> str:

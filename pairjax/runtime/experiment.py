@@ -1,31 +1,39 @@
 """Runs an experiment in its workdir: resumes it, trains what is left, writes the summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pairjax.analysis.results import read_experiment
-from pairjax.analysis.summary import summarize
 from pairjax.config import flatten
 from pairjax.errors import UserError
+from pairjax.runtime.added_seeds import blocks_of_seeds, discard_joined, join_seeds, with_seeds
 from pairjax.runtime.callback_list import CallbackList
 from pairjax.runtime.callbacks import Callback
+from pairjax.runtime.experiment_summary import (
+    max_devices_in_use,
+    sort_lines,
+    summarize_experiment,
+)
+from pairjax.runtime.join import settle_join
 from pairjax.runtime.multihost import (
+    any_process,
     assert_equal_across_processes,
     context_on_primary,
     on_primary,
     raise_on_all,
 )
 from pairjax.runtime.plan import Plan, make_plan
+from pairjax.runtime.preemption import Interrupted, StopRequest
 from pairjax.runtime.resume import resume_epochs
-from pairjax.runtime.scheduling import DeviceGroup, choose_device_groups
-from pairjax.runtime.sharding import allowed_devices, choose_layout
+from pairjax.runtime.scheduling import choose_device_groups
+from pairjax.runtime.sharding import allowed_devices
 from pairjax.runtime.train_loop import train_programs
 from pairjax.system import write_json
 from pairjax.workdir.lock import locked
 from pairjax.workdir.metrics_log import Metrics
-from pairjax.workdir.workdir import FAILURES, open_workdir
+from pairjax.workdir.workdir import FAILURES, block_workdir, open_workdir
 
 
 def run_experiment(
@@ -33,6 +41,7 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Trains every trial with every seed, resuming from checkpoints in the workdir.
 
+    Where the workdir has fewer seeds than the config, only the missing ones train, and join them.
     Several processes divide the runs among them. Only process 0 reads and writes the workdir; it
     broadcasts what it reads to the others.
 
@@ -65,17 +74,49 @@ def _run(
             'pool, so test accuracy is optimistic'
         )
     allowed_devices(plan.config.runs)
-    trials = [trial.hyperparameters for trial in plan.trials]
     with context_on_primary('lock', lambda: locked(workdir)) as lock_warning:
 
         def open_here():
             if lock_warning:
                 callback_list.call_here('on_message', lock_warning)
-            open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
+            settle_join(workdir)
+            discard_joined(workdir)
+            blocks = blocks_of_seeds(plan.config, workdir, overwrite)
+            _open(with_seeds(plan, *blocks[0]), workdir, overwrite)
+            return blocks
 
-        on_primary('open the workdir', open_here)
+        blocks = on_primary('open the workdir', open_here)
+        if len(blocks) > 1:
+            _add_seeds(plan, blocks, workdir, callback_list)
         with callback_list.ending('on_experiment_end'):
             return run_plan(plan, workdir, callback_list)
+
+
+def _open(plan: Plan, workdir: Path, overwrite: bool = False) -> None:
+    trials = [trial.hyperparameters for trial in plan.trials]
+    open_workdir(workdir, plan.config.to_dict(), plan.data, overwrite, trials)
+
+
+def _add_seeds(
+    plan: Plan, blocks: list[tuple[int, int]], workdir: Path, callbacks: CallbackList
+) -> None:
+    """Trains each block of seeds by itself and joins all in the workdir, which has the first."""
+    base, *added = blocks
+    with StopRequest() as stop:
+        with callbacks.ending('on_experiment_end'):
+            run_plan(with_seeds(plan, *base), workdir, callbacks)
+        for first, num in added:
+            text = f'seeds {first} to {first + num - 1}'
+            # A signal in the last epoch before them left nothing unfinished there.
+            if any_process('stop before the new seeds', stop.requested):
+                raise Interrupted(f'stopped before {text}')
+            own, block = block_workdir(workdir, first, num), with_seeds(plan, first, num)
+            callbacks.on_message(f'adding {text} to those in {workdir}')
+            with context_on_primary('lock the new seeds', partial(locked, own)):
+                on_primary('open the new seeds', partial(_open, block, own))
+                with callbacks.ending('on_experiment_end'):
+                    run_plan(block, own, callbacks)
+        on_primary('join the new seeds', lambda: join_seeds(plan, blocks, workdir))
 
 
 def experiment_fields(plan: Plan) -> dict[str, Any]:
@@ -118,59 +159,3 @@ def run_plan(plan: Plan, workdir: Path, callbacks: CallbackList) -> dict[str, An
             'the same command again to retry them'
         )
     return summary
-
-
-def sort_lines(plan: Plan, metrics: Metrics) -> list[dict[str, Any]]:
-    """Sorts metrics.jsonl by program, epoch, trial and seed, and returns its lines.
-
-    Programs that train concurrently interleave their lines.
-    """
-    records, program_of = metrics.read(), plan.program_of
-
-    def place(line):
-        return program_of[line['trial']], line['epoch'], line['trial'], line['seed']
-
-    ordered = sorted(records, key=place)
-    if ordered != records:
-        metrics.replace(ordered)
-    return ordered
-
-
-def max_devices_in_use(plan: Plan, groups: Sequence[DeviceGroup]) -> int:
-    """The largest number of devices in use at once; a program with few runs leaves some idle.
-
-    Args:
-      plan: the experiment's plan.
-      groups: device groups of equal size, each training one program at a time.
-    """
-    sizes = [
-        choose_layout(
-            len(plan.runs(n)), plan.config.runs, plan.config.train.batch_size, groups[0].devices
-        ).mesh.size
-        for n in range(len(plan.programs))
-    ]
-    return sum(sorted(sizes)[-len(groups) :])
-
-
-def summarize_experiment(
-    plan: Plan, failures: Mapping[int, str], records: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The content of summary.json, except for the number of devices.
-
-    Args:
-      plan: the experiment's plan.
-      failures: the reason for each failed program, by program number; lines of its trials are
-        left out.
-      records: the lines of metrics.jsonl.
-    """
-    reasons = {t.index: reason for n, reason in failures.items() for t in plan.programs[n]}
-    rows = [
-        {
-            'hyperparameters': trial.hyperparameters,
-            'num_params': num_params,
-            'failure': reasons.get(trial.index),
-        }
-        for trial, num_params in zip(plan.trials, plan.num_params, strict=True)
-    ]
-    finished = [record for record in records if record['trial'] not in reasons]
-    return {'name': plan.config.name, 'data': plan.data, **summarize(finished, rows)}

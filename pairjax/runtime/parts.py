@@ -6,35 +6,21 @@ last joins all parts: WORKDIR then holds the whole sweep as if one command had t
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
-import numpy as np
+from typing import Any
 
 from pairjax.analysis.results import read_experiment
 from pairjax.config import flatten, validate
 from pairjax.errors import UserError
+from pairjax.runtime.added_seeds import blocks_of_seeds, with_seeds
 from pairjax.runtime.callback_list import CallbackList
 from pairjax.runtime.callbacks import Callback
-from pairjax.runtime.experiment import run_experiment, sort_lines, summarize_experiment
+from pairjax.runtime.experiment import run_experiment
+from pairjax.runtime.join import Piece, join_experiments, settle_join
 from pairjax.runtime.multihost import on_primary
-from pairjax.runtime.plan import Plan, plan_without_images, read_plan
-from pairjax.runtime.resume import restore_program
-from pairjax.system import write_json
-from pairjax.training.state import RunState
+from pairjax.runtime.plan import plan_without_images, read_plan
 from pairjax.trials import part_of
-from pairjax.workdir.checkpoints import Checkpoints
 from pairjax.workdir.lock import locked
-from pairjax.workdir.metrics_log import Metrics
-from pairjax.workdir.workdir import checkpoint_directory, open_workdir
-
-
-class _Part(NamedTuple):
-    """A finished part: its workdir, its plan, and its trials' places in the whole sweep."""
-
-    workdir: Path
-    plan: Plan
-    places: list[int]
+from pairjax.workdir.workdir import open_workdir
 
 
 def part_workdir(workdir: Path, part: str) -> Path:
@@ -65,7 +51,7 @@ def run_whole_or_part(
     run_experiment(config, own, overwrite, callbacks)
     if part:
         _, count = part_of(part)
-        unfinished = on_primary('join parts', lambda: join_parts(workdir, count))
+        unfinished = on_primary('join parts', lambda: join_parts(workdir, count, config.num_seeds))
         rest = f'{len(unfinished)} of {count} are not' if unfinished else f'all are, in {workdir}'
         CallbackList(callbacks).on_message(f'part {part} is finished, in {own}; {rest}')
     return own
@@ -91,36 +77,41 @@ def join_found_parts(workdir: Path) -> None:
         )
 
 
-def join_parts(workdir: Path, count: int) -> list[int]:
+def join_parts(workdir: Path, count: int, num_seeds: int = 1) -> list[int]:
     """Joins the parts of a sweep where all are finished.
 
     Args:
-      workdir: of the whole sweep; nothing happens where it is finished.
+      workdir: of the whole sweep; nothing happens where it is finished with as many seeds.
       count: of the parts.
+      num_seeds: at least as many, and as many as any part has, every part must have.
 
     Returns: the numbers of the parts that are not finished.
     Raises: UserError where a part does not belong to the others, or the workdir to another sweep.
     """
     workdirs = {n: part_workdir(workdir, f'{n}/{count}') for n in range(1, count + 1)}
-    unfinished = [n for n, path in workdirs.items() if not _is_complete(path)]
+    trained = {n: _finished_seeds(path) for n, path in workdirs.items()}
+    num_seeds = max(num_seeds, *trained.values())
+    unfinished = [n for n, seeds in trained.items() if seeds < num_seeds]
     if unfinished:
         return unfinished
     try:
         with locked(workdir):
-            if not (workdir / 'summary.json').exists():
+            settle_join(workdir)
+            if _finished_seeds(workdir) < num_seeds:
                 _join(workdir, list(workdirs.values()))
     except UserError:
         # Two parts that end at once both find all finished, and one of them joins.
-        if not (workdir / 'summary.json').exists():
+        if _finished_seeds(workdir) < num_seeds:
             raise
     return []
 
 
-def _is_complete(workdir: Path) -> bool:
-    """Whether a part has trained every trial."""
+def _finished_seeds(workdir: Path) -> int:
+    """With how many seeds every trial of an experiment is trained, 0 where one is not."""
     if not (workdir / 'summary.json').exists():
-        return False
-    return not any(trial.failure for trial in read_experiment(workdir).trials)
+        return 0
+    result = read_experiment(workdir)
+    return 0 if any(trial.failure for trial in result.trials) else result.config['num_seeds']
 
 
 def _join(workdir: Path, workdirs: Sequence[Path]) -> None:
@@ -134,39 +125,9 @@ def _join(workdir: Path, workdirs: Sequence[Path]) -> None:
                 'command again, or name another --workdir'
             )
     places = plan.places_of_parts(len(parts))
-    found = [_Part(*one) for one in zip(workdirs, parts, places, strict=True)]
     trials = [trial.hyperparameters for trial in plan.trials]
-    open_workdir(workdir, plan.config.to_dict(), plan.data, False, trials)
-    for number in range(len(plan.programs)):
-        epoch, state = _join_states(plan, number, found)
-        keep = plan.config.checkpoint.keep
-        checkpoints = Checkpoints(checkpoint_directory(workdir, number), keep)
-        checkpoints.save(epoch, state, plan.description(number))
-    metrics = Metrics(workdir)
-    metrics.replace(
-        [
-            {**line, 'trial': part.places[line['trial']]}
-            for part in found
-            for line in Metrics(part.workdir).read(len(part.places))
-        ]
-    )
-    summary = summarize_experiment(plan, {}, sort_lines(plan, metrics))
-    devices = [read_experiment(part.workdir).timing['devices'] for part in found]
-    summary['timing']['devices'] = max(devices)
-    # Last, since with it the whole is finished.
-    write_json(workdir / 'summary.json', summary)
-
-
-def _join_states(plan: Plan, number: int, parts: Sequence[_Part]) -> tuple[int, RunState]:
-    """The last epoch of a program, and its runs of all parts stacked in the order of the whole."""
-    wanted = {trial.index for trial in plan.programs[number]}
-    epochs, states = [], []
-    for part in parts:
-        # A part holds its trials in the order of the whole, and some of a program's or none.
-        for own, trials in enumerate(part.plan.programs):
-            if part.places[trials[0].index] in wanted:
-                epoch, state = restore_program(part.plan, part.workdir, own)
-                epochs.append(epoch)
-                states.append(state)
-    stacked = jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
-    return max(epochs), stacked
+    # A whole that has fewer seeds is replaced by one with more.
+    there, *_ = blocks_of_seeds(plan.config, workdir)
+    open_workdir(workdir, with_seeds(plan, *there).config.to_dict(), plan.data, False, trials)
+    pieces = [Piece(*one) for one in zip(workdirs, parts, places, strict=True)]
+    join_experiments(plan, pieces, workdir)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 
 # A second one of these has its usual effect.
 STOPS = 'SIGINT', 'SIGTERM'
@@ -17,7 +18,8 @@ class StopRequest:
     """A context in which the first signal of `STOPS` and `WARNINGS` only sets `requested`.
 
     A second one of `STOPS` has its usual effect; `WARNINGS` have none. A signal that is ignored
-    stays so, as SIGHUP under nohup. Nested contexts share the outermost one.
+    stays so, as SIGHUP under nohup. Nested contexts share the outermost one. In a thread other than
+    Python's main one, where no signal is heard, nothing is set.
     """
 
     def __init__(self):
@@ -28,7 +30,8 @@ class StopRequest:
         outer = getattr(signal.getsignal(signal.SIGINT), '__self__', None)
         if isinstance(outer, StopRequest):
             return outer
-        for name in (*STOPS, *WARNINGS):
+        in_main = threading.current_thread() is threading.main_thread()
+        for name in (*STOPS, *WARNINGS) if in_main else ():
             number = getattr(signal, name, None)  # Windows lacks some.
             ignored = number and signal.getsignal(number) == signal.SIG_IGN
             if number and not (ignored and name in WARNINGS):

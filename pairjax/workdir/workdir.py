@@ -21,6 +21,8 @@ RESUMABLE_FIELDS = ('runs.', 'checkpoint.', 'data.dir', 'data.download')
 FORMAT = 1
 FAILURES = 'failures.log'
 TENSORBOARD = 'tensorboard'
+# Seeds that are being added, and joined files that are not yet in their places.
+ADDED_SEEDS, JOINING = 'added_seeds', 'joining'
 OWN_FILES = (
     'config.json',
     'metrics.jsonl',
@@ -29,12 +31,27 @@ OWN_FILES = (
     'figures',
     FAILURES,
     TENSORBOARD,
+    ADDED_SEEDS,
+    JOINING,
 )
 
 
 def checkpoint_directory(workdir: Path, number: int) -> Path:
     """The directory of the checkpoints of program `number`, one subdirectory per saved epoch."""
     return workdir / 'checkpoints' / f'program_{number:04d}'
+
+
+def begun_blocks(workdir: Path) -> list[tuple[int, int]]:
+    """The blocks of seeds (first, number) that were begun and are not joined yet, in order."""
+    found = (workdir / ADDED_SEEDS).glob('seeds_*_*/config.json')
+    names = (path.parent.name.split('_') for path in found)
+    ends = sorted((int(first), int(last)) for _, first, last in names)
+    return [(first, last - first + 1) for first, last in ends]
+
+
+def block_workdir(workdir: Path, first: int, num: int) -> Path:
+    """Where a block of seeds trains."""
+    return workdir / ADDED_SEEDS / f'seeds_{first}_{first + num - 1}'
 
 
 def saved_epochs(directory: Path) -> list[int]:

@@ -1,8 +1,10 @@
 """pairjax from Python: the commands' numbers, objects in place of names, errors of a sentence."""
 
 import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -22,6 +24,7 @@ from pairjax.models.registry import MODELS
 from pairjax.runtime import vectorize
 from pairjax.runtime.experiment import run_experiment
 from pairjax.training.losses import LOSSES, pair_loss
+from pairjax.workdir.lock import locked
 
 
 @pytest.fixture
@@ -132,8 +135,8 @@ def test_a_workdir_is_resumed_and_shared_with_the_command(config, tmp_path):
     assert (tmp_path / 'w' / 'metrics.jsonl').read_bytes() == lines
     pd.testing.assert_frame_equal(results.metrics, again.metrics)
     assert results.summary['final_test_accuracy', 'n'].item() == 2
-    with pytest.raises(pairjax.UserError, match='num_seeds'):
-        pairjax.run(config, num_seeds=3, workdir=tmp_path / 'w', progress=False)
+    with pytest.raises(pairjax.UserError, match='num_seeds is 2 there and 1 now'):
+        pairjax.run(config, num_seeds=1, workdir=tmp_path / 'w', progress=False)
 
 
 def test_ctrl_c_says_what_is_kept(config, tmp_path, monkeypatch):
@@ -144,6 +147,38 @@ def test_ctrl_c_says_what_is_kept(config, tmp_path, monkeypatch):
     with pytest.raises(pairjax.Interrupted, match='epoch 3; nothing is kept'):
         pairjax.run(config)
     with pytest.raises(pairjax.Interrupted, match=r'epoch 3$'):
+        pairjax.run(config, workdir=tmp_path / 'w')
+
+
+class Stop(pairjax.Callback):
+    """Presses Ctrl-C, or a notebook's stop button, once."""
+
+    def on_epoch_end(self, name, epoch, records):
+        if epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_same_cell_goes_on_after_ctrl_c(config, tmp_path):
+    whole, before = pairjax.run(config, progress=False), signal.getsignal(signal.SIGINT)
+    arguments = {'workdir': tmp_path / 'w', 'progress': False}
+    with pytest.raises(pairjax.Interrupted, match='stopped and saved after epoch 2 of program 1'):
+        pairjax.run(config, **arguments, callbacks=[Stop()])
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(pairjax.UserError, match='the training is not finished'):
+        pairjax.load_results(tmp_path / 'w')
+    found = pairjax.run(config, **arguments)
+    pd.testing.assert_frame_equal(without_clock(found.metrics), without_clock(whole.metrics))
+
+
+def test_a_thread_trains_too(config):
+    with ThreadPoolExecutor(1) as executor:
+        results = executor.submit(pairjax.run, config, progress=False).result()
+    assert results.experiment.trials[0].n == 3
+
+
+def test_a_workdir_in_use_is_said(config, tmp_path):
+    in_use = pytest.raises(pairjax.UserError, match=r'w is in use by process \d+ on .*; wait until')
+    with locked(tmp_path / 'w'), in_use:
         pairjax.run(config, workdir=tmp_path / 'w')
 
 
@@ -200,8 +235,11 @@ def test_a_comparison_is_that_of_the_command(small_sweep):
     results = pairjax.load_results(small_sweep / 'run')
     frame = pairjax.compare(results, arguments[0], measure='best_epoch_test_accuracy')
     assert frame.a.tolist() == ['run:2'] and len(frame) == 1
-    with pytest.raises(pairjax.UserError, match='must be results'):
-        pairjax.compare(results, 7)
+    for wrong in (7, [results, 7], None):
+        with pytest.raises(pairjax.UserError, match='must be results'):
+            pairjax.compare(results, wrong)
+    with pytest.raises(pairjax.UserError, match='name a workdir'):
+        pairjax.load_results()
 
 
 # -------------------------------------------------------------------------------- networks

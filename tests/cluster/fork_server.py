@@ -80,7 +80,7 @@ def studies(folder, *flags):
     from pairjax.analysis import results
     from pairjax.errors import UserError
     from pairjax.reporting import comparison
-    from pairjax.runtime import experiment, seed_blocks, sharding
+    from pairjax.runtime import experiment, sharding, until_resolved
     from pairjax.runtime.many_experiments import run_experiments
     from pairjax.studies.factorial import document as study_document
     from pairjax.studies.factorial import running as study_running
@@ -117,8 +117,8 @@ def studies(folder, *flags):
         from pairjax.runtime import many_experiments
 
         many_experiments.run_experiments = lambda *_, **__: workdirs
-        experiment.run_experiment = seed_blocks.run_experiment = trained
-        seed_blocks.compare_blocks = lambda *_: compared
+        experiment.run_experiment = until_resolved.run_experiment = trained
+        until_resolved.compare_workdirs = lambda *_: compared
         comparison.show_comparison = results.read_experiment = nothing
         arms = f'--until_resolved={CONFIG},{CONFIG}'
         for name, *words in (
@@ -165,6 +165,7 @@ SCENARIOS = {
         folder, '--config.sweep.part=1/1', *flags, head='argmax'
     ),
     'failing': train_failing,
+    'more seeds': lambda folder, *flags: train(folder, '--config.num_seeds=4', *flags),
     'studies': studies,
 }
 SCENARIOS['resume'] = SCENARIOS['finished'] = train

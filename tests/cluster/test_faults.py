@@ -11,7 +11,7 @@ from exchanges import tags
 from processes import ROOT, assert_same_outcome, outcome_of
 
 # By scenario, in the order in which a tag's first one is taken.
-SCENARIOS = ('train', 'in parts', 'resume', 'finished', 'failing', 'studies')
+SCENARIOS = ('train', 'in parts', 'resume', 'finished', 'more seeds', 'failing', 'studies')
 # Outside of this one there is nothing that could fail.
 OUTERMOST = 'command'
 # An experiment of several that cannot be begun is reported, and the next one runs.
@@ -78,7 +78,8 @@ def clean(fork_server, after_one_epoch):
     """By scenario: the folder it begins with, how processes end there, and the folder then."""
     found = {}
     for scenario in SCENARIOS:
-        start = {'resume': after_one_epoch, 'finished': found.get('train', (0, 0, None))[2]}
+        trained = found.get('train', (0, 0, None))[2]
+        start = {'resume': after_one_epoch, 'finished': trained, 'more seeds': trained}
         start = start.get(scenario)
         folder = fork_server.new_folder(start)
         found[scenario] = start, fork_server.run(scenario, folder), folder

@@ -9,7 +9,8 @@ from typing import Any
 from pairjax.analysis.arms import ComparedTrial, check_paired
 from pairjax.analysis.error_analysis import PairPredictions
 from pairjax.analysis.paired import Comparison, compare_trials
-from pairjax.analysis.results import FINAL, ExperimentResult, read_experiment
+from pairjax.analysis.pool import read_pooled
+from pairjax.analysis.results import FINAL, ExperimentResult
 from pairjax.analysis.seeds_and_images import (
     FEW_IMAGES,
     RunAccuracies,
@@ -19,20 +20,25 @@ from pairjax.analysis.seeds_and_images import (
 from pairjax.errors import UserError
 from pairjax.reporting.html.page import render_html
 from pairjax.reporting.html.tables import changed_fields
+from pairjax.system import Track, untracked
 
 
-def read_experiments(workdirs: Sequence[Path]) -> list[ExperimentResult]:
+def read_experiments(workdirs: Sequence[str]) -> list[ExperimentResult]:
     """Reads finished workdirs; where names are not unique, a name says its path too.
+
+    Args:
+      workdirs: WORKDIR, or WORKDIR+WORKDIR for workdirs that hold different seeds.
 
     Raises: UserError where one is none, is not finished, is damaged or is named twice.
     """
     if not workdirs:
         raise UserError('name a workdir or several, such as runs/auxnet2')
-    resolved = [workdir.resolve() for workdir in workdirs]
-    for workdir, path in zip(workdirs, resolved, strict=True):
-        if resolved.count(path) > 1:
+    results = [read_pooled(workdir) for workdir in workdirs]
+    seen = set()
+    for workdir in (path for result in results for path in result.workdirs):
+        if workdir.resolve() in seen:
             raise UserError(f'{workdir} is named twice; name each workdir once')
-    results = [read_experiment(workdir) for workdir in workdirs]
+        seen.add(workdir.resolve())
     if len({result.name for result in results}) < len(results):
         results = [
             dataclasses.replace(r, summary={**r.summary, 'name': f'{r.name} in {r.workdir}'})
@@ -42,7 +48,10 @@ def read_experiments(workdirs: Sequence[Path]) -> list[ExperimentResult]:
 
 
 def write_report(
-    results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str], out: Path
+    results: Sequence[ExperimentResult],
+    predictions: Sequence[PairPredictions | str],
+    out: Path,
+    track: Track = untracked,
 ) -> None:
     """Writes the page; the same results give the same bytes.
 
@@ -50,10 +59,11 @@ def write_report(
       results: as `read_experiments` gives them.
       predictions: of each selected trial, or the sentence why there are none.
       out: the file.
+      track: shows how many experiments are drawn.
 
     Raises: UserError where the page cannot be written or a metrics.jsonl is damaged.
     """
-    page = render_report(results, predictions)
+    page = render_report(results, predictions, track)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(page.encode())
@@ -65,15 +75,16 @@ def write_report(
 
 
 def render_report(
-    results: Sequence[ExperimentResult], predictions: Sequence[PairPredictions | str]
+    results: Sequence[ExperimentResult],
+    predictions: Sequence[PairPredictions | str],
+    track: Track = untracked,
 ) -> str:
     """The page of `write_report`: several experiments side by side, and each of them."""
     title = f'{len(results)} experiments' if len(results) > 1 else results[0].name
     sections = side_by_side(results, predictions) if len(results) > 1 else []
-    for result, answers in zip(results, predictions, strict=True):
-        body = render_html(
-            'experiment.html', result=result, predictions=answers, command=command(result.config)
-        )
+    for result, answers in track(list(zip(results, predictions, strict=True)), 'drawing'):
+        commands = '\n'.join(command(one.config) for one in result.pooled or (result,))
+        body = render_html('experiment.html', result=result, predictions=answers, command=commands)
         sections.append((result.name, body))
     return render_html('report.html', title=title, sections=sections)
 

@@ -64,9 +64,16 @@ STYLE = {
 }
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows also where nobody imported pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return figure_bytes(self, 'png')
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure with the common layout, width x height in inches."""
-    return Figure(figsize=(width, height), layout='constrained')
+    return NotebookFigure(figsize=(width, height), layout='constrained')
 
 
 def set_title(figure: Figure, title: str) -> None:

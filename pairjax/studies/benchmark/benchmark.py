@@ -27,6 +27,7 @@ from pairjax.runtime.plan import Plan, make_plan
 from pairjax.runtime.trainer import Trainer
 from pairjax.studies.benchmark.machine import Machine
 from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, PeerProcesses, peer_jobs
+from pairjax.system import Track, untracked
 from pairjax.workdir.workdir import versions
 
 PAPER_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
@@ -52,6 +53,7 @@ class Options(NamedTuple):
       repeats: alternating repeats.
       torch: whether to run the peers; None: where torch is installed.
       cold_script: launch/main.py, to time whole commands; None times epochs.
+      track: shows how many repeats of a row are done.
     """
 
     num_seeds: Sequence[int]
@@ -59,6 +61,7 @@ class Options(NamedTuple):
     repeats: int
     torch: bool | None
     cold_script: Path | None = None
+    track: Track = untracked
 
 
 def run_benchmark(
@@ -134,7 +137,7 @@ def measure_warm(
     peak = machine.matmul_peak()
     name = f'{len(plan.seeds)} seeds, {num_epochs} epochs'
     scale = config.train.num_epochs / num_epochs / len(plan.seeds)
-    measured = alternate(timers, options.repeats, name, on_message, scale)
+    measured = alternate(timers, options, name, on_message, scale)
     peak = max(peak, machine.matmul_peak())
     return {
         'runs_at_a_time': trainer.layout.per_batch,
@@ -162,22 +165,23 @@ def measure_cold(
 
         timers['strongest'] = lambda: timed(train_strongest)
     name = f'{len(plan.seeds)} seeds, whole command'
-    return alternate(timers, options.repeats, name, on_message)
+    return alternate(timers, options, name, on_message)
 
 
 def alternate(
     timers: Mapping[str, Callable[[], float]],
-    repeats: int,
+    options: Options,
     name: str,
     on_message: Callable[[str], None],
     scale: float = 1.0,
 ) -> dict[str, Any]:
-    """Calls the timers one after the other, so many times.
+    """Calls the timers one after the other, options.repeats times.
 
     Returns: `seconds`, what each timer returned times `scale`, and `ratios` of each peer's to ours.
     """
     seconds: dict[str, list[float]] = {timer: [] for timer in timers}
-    for repeat in range(1, repeats + 1):
+    repeats = options.repeats
+    for repeat in options.track(range(1, repeats + 1), name):
         newest = {timer: action() for timer, action in timers.items()}
         for timer, value in newest.items():
             seconds[timer].append(scale * value)

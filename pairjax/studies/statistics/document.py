@@ -10,7 +10,7 @@ from pairjax.reporting.markdown import render
 from pairjax.reporting.plots.curves import save_figure
 from pairjax.reporting.plots.sequential import draw_sequence
 from pairjax.studies.statistics import fixed, images, looking, populations
-from pairjax.system import replace_text
+from pairjax.system import Track, replace_text, untracked
 
 # Per number of images the repeats by number of seeds: fewer where each takes longer.
 IMAGE_DESIGN = {
@@ -20,17 +20,17 @@ IMAGE_DESIGN = {
 BOOTSTRAPS = 300
 
 
-def write_statistics(out: Path, scale: float = 1.0, say: Callable[[str], None] = print) -> Path:
+def write_statistics(out: Path, scale: float = 1.0, track: Track = untracked) -> Path:
     """Simulates and writes out/statistics.md, and a plot in out/figures.
 
     Args:
       out: the directory; made where it is missing.
       scale: of all numbers of repeats; below 1 for a try.
-      say: told how far it is.
+      track: shows how far each simulation is.
 
     Returns: the path of statistics.md.
     """
-    results = simulate_all(scale, say)
+    results = simulate_all(scale, track)
     differences = populations.halves_of_first()
     figure = draw_sequence(differences, 'AuxNet2 against itself', margin=0.01)
     plot, path = out / 'figures' / 'statistics_sequence.png', out / 'statistics.md'
@@ -50,14 +50,13 @@ def write_statistics(out: Path, scale: float = 1.0, say: Callable[[str], None] =
     return path
 
 
-def simulate_all(scale: float, say: Callable[[str], None]) -> dict[str, Any]:
+def simulate_all(scale: float, track: Track) -> dict[str, Any]:
     """The rows of every table, by name."""
     repeats = max(20, int(scale * fixed.REPEATS))
     both = ('normal', 'our runs')
 
     def rows(name: str, calls: Iterable[Callable[[], Any]]) -> list[Any]:
-        say(f'simulating {name}')
-        return [call() for call in calls]
+        return [call() for call in track(list(calls), f'simulating {name}')]
 
     def every(function, *arguments, number=repeats):
         return (lambda args=args: function(*args, number) for args in arguments)

@@ -1,11 +1,9 @@
-"""Adds seeds to two experiments in blocks until their difference is resolved.
+"""Adds seeds to two experiments until their difference is resolved.
 
-A block is an ordinary workdir, DIRECTORY/NAME/seeds_10_19, so that it resumes, is compared and is
-reported like any other: seed i among many is the same run as seed i alone. `pool_blocks` reads the
-blocks of an arm as one trial.
+Each is an ordinary workdir, DIRECTORY/NAME, that gets more and more seeds (`added_seeds`), so that
+it resumes, is compared and is reported like any other.
 """
 
-import dataclasses
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +11,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from pairjax.analysis.arms import ComparedTrial, check_measure, check_paired
-from pairjax.analysis.paired import Comparison, ComparisonOptions, compare_trials
-from pairjax.analysis.results import FINAL, ExperimentResult, TrialResult, read_experiment
-from pairjax.analysis.statistics import describe
+from pairjax.analysis.paired import Comparison, ComparisonOptions, compare_workdirs
+from pairjax.analysis.results import FINAL
 from pairjax.analysis.verdicts import UNRESOLVED
 from pairjax.config import validate
 from pairjax.errors import UserError, describe_error
@@ -24,14 +20,14 @@ from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.multihost import is_primary, on_primary
 from pairjax.runtime.plan import checked_trials, read_plan
-from pairjax.workdir.schema import STATISTICS
+from pairjax.workdir.workdir import read_config
 
 
 class Settings(NamedTuple):
     """How seeds are added.
 
     Attributes:
-      directory: of the blocks' workdirs.
+      directory: of the two workdirs.
       block: seeds added at a time.
       most_seeds: at which it stops, resolved or not; what is no whole block is left out.
       margin: a difference below it counts as none, a fraction; None: only a difference settles it.
@@ -51,9 +47,9 @@ def add_seeds_until_resolved(
 ) -> Comparison | None:
     """Trains both configs with more and more seeds, until a sequential comparison settles it.
 
-    The comparison after each block is valid however many blocks there are. Finished blocks are
-    read, not trained again, so that the same command goes on where it stopped, and one with a
-    larger most_seeds goes further.
+    The comparison after each block is valid however many blocks there are. Seeds that are there are
+    not trained again, so that the same command goes on where it stopped, and one with a larger
+    most_seeds goes further.
 
     Args:
       configs: two of one trial each, by the name of the arm; seeds begin at the config's own.
@@ -74,23 +70,40 @@ def add_seeds_until_resolved(
             f'the seeds of the two configs begin at {" and ".join(map(str, firsts.values()))}; let '
             'both begin at the same --config.seed, so that they are paired'
         )
-    first, workdirs = next(iter(firsts.values())), {name: [] for name in configs}
+    workdirs = {name: settings.directory / name for name in configs}
+
+    def seeds_there():
+        return {name: _num_seeds(workdir) for name, workdir in workdirs.items()}
+
+    there = on_primary('seeds there', seeds_there)
+    num_seeds, verdict = max(settings.block, *there.values()), UNRESOLVED
     looks: list[Comparison] = []
-    size = settings.block
-    for start in range(0, settings.most_seeds - size + 1, size):
+
+    def look():
+        looks.append(_compare(workdirs, settings.margin))
+        on_look(looks[-1])
+        return looks[-1].pairs[0].verdict
+
+    last = max(num_seeds, settings.most_seeds)
+    while verdict == UNRESOLVED and num_seeds <= last:
         for name, config in configs.items():
-            workdir = block_directory(settings.directory / name, first + start, size)
-            run_experiment(_with_seeds(config, first + start, size), workdir, callbacks=callbacks)
-            workdirs[name].append(workdir)
-
-        def look():
-            looks.append(compare_blocks(workdirs, settings.margin))
-            on_look(looks[-1])
-            return looks[-1].pairs[0].verdict
-
-        if on_primary('compare blocks', look) != UNRESOLVED:
-            break
+            config = ConfigDict({**validate(config).to_dict(), 'num_seeds': num_seeds})
+            run_experiment(config, workdirs[name], callbacks=callbacks)
+        verdict = on_primary('compare blocks', look)
+        num_seeds += settings.block
     return looks[-1] if is_primary() else None
+
+
+def _num_seeds(workdir: Path) -> int:
+    """How many seeds a workdir has, 0 where there is none."""
+    if not (workdir / 'config.json').exists():
+        return 0
+    return read_config(workdir)['config']['num_seeds']
+
+
+def _compare(workdirs: Mapping[str, Path], margin: float | None) -> Comparison:
+    options = ComparisonOptions(margin=margin, sequential=True)
+    return compare_workdirs(list(map(str, workdirs.values())), FINAL, options)
 
 
 def read_arm_configs(text: str) -> dict[str, ConfigDict]:
@@ -136,59 +149,3 @@ def _read_arm_config(name: str) -> ConfigDict:
             f'{path}:0'
         )
     return ConfigDict(trials[int(which or 0)].config.to_dict())
-
-
-def block_directory(arm: Path, first: int, size: int) -> Path:
-    """The workdir of a block of seeds."""
-    return arm / f'seeds_{first}_{first + size - 1}'
-
-
-def _with_seeds(config: Any, first: int, size: int) -> ConfigDict:
-    changed = ConfigDict(validate(config).to_dict())
-    changed.seed, changed.num_seeds = first, size
-    return changed
-
-
-def compare_blocks(
-    workdirs: Mapping[str, Sequence[Path]], margin: float | None = None
-) -> Comparison:
-    """The sequential comparison of two arms, each given as the workdirs of its blocks."""
-    arms = [
-        pool_blocks(name, list(map(read_experiment, paths))) for name, paths in workdirs.items()
-    ]
-    check_measure(arms, FINAL)
-    check_paired(arms, FINAL)
-    return compare_trials(arms, FINAL, ComparisonOptions(margin=margin, sequential=True))
-
-
-def pool_blocks(name: str, experiments: Sequence[ExperimentResult]) -> ComparedTrial:
-    """The first trials of several experiments that differ in their seeds alone, as one trial.
-
-    Raises: UserError where they differ in anything else, or have a seed in common.
-    """
-    first, trials = experiments[0], [experiment.trials[0] for experiment in experiments]
-    for experiment, trial in zip(experiments, trials, strict=True):
-        same = trial.hyperparameters == trials[0].hyperparameters
-        if not same or experiment.data != first.data:
-            raise UserError(
-                f'{experiment.workdir} is of another config or other digits than {first.workdir}; '
-                'name another --workdir'
-            )
-    seeds = [seed for trial in trials for seed in trial.seeds]
-    if len(set(seeds)) < len(seeds):
-        raise UserError(
-            f'{first.workdir.parent} holds blocks with common seeds, since the size of a block was '
-            'changed; name another --workdir, or the size as before'
-        )
-    summary = {
-        **trials[0].summary,
-        'seeds': seeds,
-        'failed_seeds': [seed for trial in trials for seed in trial.failed_seeds],
-        **{name: _pool_statistic(trials, name) for name in STATISTICS},
-    }
-    pooled = TrialResult(0, trials[0].name, summary, trials[0].log)
-    return ComparedTrial(name, dataclasses.replace(first, trials=[pooled]), pooled)
-
-
-def _pool_statistic(trials: Sequence[TrialResult], name: str) -> dict[str, Any]:
-    return describe([value for trial in trials for value in trial.summary[name]['values']])

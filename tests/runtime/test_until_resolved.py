@@ -5,14 +5,12 @@ import pytest
 from made_results import make_trial, save_experiment
 
 from pairjax.analysis import paired
-from pairjax.analysis.results import read_experiment
 from pairjax.config import default_config
 from pairjax.errors import UserError
-from pairjax.runtime import seed_blocks
-from pairjax.runtime.seed_blocks import (
+from pairjax.runtime import until_resolved
+from pairjax.runtime.until_resolved import (
     Settings,
     add_seeds_until_resolved,
-    pool_blocks,
     read_arm_configs,
 )
 from pairjax.system import write_json
@@ -36,7 +34,7 @@ class MadeRuns:
 
     def __call__(self, config, workdir, callbacks=()):
         seeds = range(config.seed, config.seed + config.num_seeds)
-        self.trained.append((config.name, config.seed, config.num_seeds))
+        self.trained.append((config.name, config.num_seeds))
         values = [
             round(self.means[config.name] + float(np.random.default_rng(s).normal(0, 0.004)), 3)
             for s in (1000 * len(config.name) + seed for seed in seeds)
@@ -49,6 +47,9 @@ def save(workdir, values, seeds):
     summary = read_json(workdir / 'summary.json')
     summary['trials'][0]['seeds'] = list(seeds)
     write_json(workdir / 'summary.json', summary)
+    saved = read_json(workdir / 'config.json')
+    saved['config']['num_seeds'] = len(seeds)
+    write_json(workdir / 'config.json', saved)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def train(monkeypatch):
 
     def prepare(**means):
         runs = MadeRuns(means)
-        monkeypatch.setattr(seed_blocks, 'run_experiment', runs)
+        monkeypatch.setattr(until_resolved, 'run_experiment', runs)
         return runs
 
     return prepare
@@ -79,8 +80,8 @@ def test_it_stops_at_the_block_that_settles_it(train, tmp_path):
     assert result.pairs[0].verdict == 'better' and len(result.seeds) < 100
     verdicts = [look.pairs[0].verdict for look in looks]
     assert verdicts == ['unresolved'] * (len(looks) - 1) + ['better'] and len(looks) > 1
-    assert runs.trained[:3] == [('good', 0, 5), ('worse', 0, 5), ('good', 5, 5)]
-    assert (tmp_path / 'good' / 'seeds_0_4' / 'summary.json').exists()
+    assert runs.trained[:3] == [('good', 5), ('worse', 5), ('good', 10)]
+    assert (tmp_path / 'good' / 'summary.json').exists()
     assert result.pairs[0].paired.method == 'sequential'
 
 
@@ -89,7 +90,13 @@ def test_it_stops_at_most_seeds_and_goes_on_with_more(train, tmp_path):
     settings = Settings(tmp_path, block=4, most_seeds=11)
     result = add_seeds_until_resolved(configs('one', 'two', seed=3), settings, lambda look: None)
     assert result.pairs[0].verdict == 'unresolved' and result.seeds == list(range(3, 11))
-    assert len(runs.trained) == 4
+    assert [num_seeds for _, num_seeds in runs.trained] == [4, 4, 8, 8]
+    # What is there is where it goes on, in blocks of another size, or where it stops at once.
+    more = Settings(tmp_path, block=3, most_seeds=16)
+    add_seeds_until_resolved(configs('one', 'two', seed=3), more, lambda look: None)
+    assert [num_seeds for _, num_seeds in runs.trained[4:]] == [8, 8, 11, 11, 14, 14]
+    result = add_seeds_until_resolved(configs('one', 'two', seed=3), settings, lambda look: None)
+    assert len(result.seeds) == 14 and len(runs.trained) == 12
 
 
 def test_with_a_margin_equal_arms_become_equivalent(train, tmp_path):
@@ -97,22 +104,6 @@ def test_with_a_margin_equal_arms_become_equivalent(train, tmp_path):
     settings = Settings(tmp_path, block=10, most_seeds=200, margin=0.005)
     result = add_seeds_until_resolved(configs('one', 'other'), settings, lambda look: None)
     assert result.pairs[0].verdict == 'equivalent'
-
-
-def test_blocks_are_read_as_one_arm(train, tmp_path):
-    runs = train(one=0.95)
-    config = configs('one')['one']
-    for first in (0, 3):
-        config.seed, config.num_seeds = first, 3
-        runs(config, tmp_path / str(first))
-    blocks = [read_experiment(tmp_path / name) for name in '03']
-    arm = pool_blocks('one', blocks)
-    values = arm.trial.values('final_test_accuracy')
-    assert list(values.index) == [0, 1, 2, 3, 4, 5]
-    assert list(values) == [v for b in blocks for v in b.trials[0].values('final_test_accuracy')]
-    assert arm.trial.statistic('final_test_accuracy')['mean'] == pytest.approx(values.mean())
-    with pytest.raises(UserError, match='blocks with common seeds'):
-        pool_blocks('one', [blocks[0], blocks[0]])
 
 
 def test_configs_that_cannot_be_paired_are_refused(train, tmp_path):
