@@ -9,8 +9,10 @@ import numpy as np
 
 from pairjax.data.resize import MIN_SOURCE_SIDE, shrink
 from pairjax.errors import UserError, shown
-from pairjax.inference.predictor import Predictions, Predictor, restore_runs
+from pairjax.inference.networks import find_networks
+from pairjax.inference.predictor import Predictions, Predictor
 from pairjax.inference.restore import RestoredRuns
+from pairjax.inference.saved_network import write_network
 from pairjax.models.networks import PairOutput
 from pairjax.training.evaluate import predict as predict_run
 
@@ -50,6 +52,17 @@ class TrainedNetwork:
         run = partial(predict_run, self.restored.config, num_classes)
         return run(state.replace(learned=learned), images)
 
+    def save(self, path: Path | str) -> None:
+        """Writes the network as NAME.safetensors and, beside it, its config as NAME.json.
+
+        `pairjax.load(path)` reads both; docs/pretrained.md says what is in them.
+
+        Raises: UserError where the name does not end in .safetensors or cannot be written.
+        """
+        if not isinstance(path, str | Path):
+            raise UserError(f'save: path={shown(path)} must be the name of a .safetensors file')
+        write_network(self.restored, Path(path))
+
     def predict(self, images_a: Any, images_b: Any) -> Predictions:
         """Answers, probabilities and digits for n pairs.
 
@@ -60,13 +73,19 @@ class TrainedNetwork:
 
         Raises: UserError where arrays are no images, differ in number, or hold other values.
         """
+        return self.predict_with_seeds(images_a, images_b)[0]
+
+    def predict_with_seeds(
+        self, images_a: Any, images_b: Any
+    ) -> tuple[Predictions, list[Predictions]]:
+        """`predict`, and what each seed alone predicts, in the order of `restored.seeds`."""
         a, b = (_as_pixels(x, name) for x, name in ((images_a, 'images_a'), (images_b, 'images_b')))
         if len(a) != len(b):
             raise UserError(f'images_a has {len(a)} images and images_b {len(b)}; give pairs')
         size = min(BATCH_SIZE, len(a))
         if size not in self._predictors:
             self._predictors[size] = Predictor(self.restored, size)
-        return self._predictors[size](np.stack([a, b], axis=1))
+        return self._predictors[size].with_seeds(np.stack([a, b], axis=1))
 
 
 def _as_pixels(images: Any, name: str) -> np.ndarray:
@@ -96,7 +115,7 @@ def _as_pixels(images: Any, name: str) -> np.ndarray:
 
 
 def load(
-    workdir: Any,
+    source: Any,
     trial: int | None = None,
     seed: int | None = None,
     ensemble: bool = False,
@@ -104,12 +123,21 @@ def load(
     """Restores a trained network.
 
     Args:
-      workdir: results of `pairjax.run`, or the path of what launch/main.py made.
-      trial: its number; by default the one that validation accuracy selects.
-      seed: by default the first that did not fail.
+      source: 'pairnet', which comes with the package; a file that `TrainedNetwork.save` wrote;
+        results of `pairjax.run`; or the path of what launch/main.py made.
+      trial: its number in a workdir; by default the one that validation accuracy selects.
+      seed: by default the first that did not fail; of a saved file all that are in it.
       ensemble: all seeds that did not fail, their probabilities averaged.
 
-    Raises: UserError where there is no such trained run.
+    Raises: UserError where there is no such trained network.
     """
-    path = Path(getattr(workdir, 'workdir', workdir))
-    return TrainedNetwork(restore_runs(path, trial, seed, ensemble))
+    source = getattr(source, 'workdir', source)
+    if not isinstance(source, str | Path) or not str(source):
+        raise UserError(
+            f"load: {shown(source)} must be 'pairnet', results of pairjax.run, a workdir or a "
+            'saved .safetensors file'
+        )
+    for name, value in (('trial', trial), ('seed', seed)):
+        if value is not None and (isinstance(value, bool) or not hasattr(value, '__index__')):
+            raise UserError(f'load: {name}={shown(value)} must be a whole number')
+    return TrainedNetwork(find_networks(source, trial, seed, ensemble))
