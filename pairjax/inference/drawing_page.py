@@ -4,6 +4,7 @@ Gradio serves it. A content security policy and switched-off analytics keep ever
 browser and of this process, on this machine.
 """
 
+import html
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ def make_page(answer: Callable[[Any], str], hosts: Sequence[str] = (LOOPBACK, 'l
             css_template=_template('drawing.css'),
             js_on_load=_template('drawing.js'),
             apply_default_css=False,
-            server_functions=[_with_name(answer)],
+            server_functions=[_for_the_page(answer)],
         )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
@@ -97,15 +98,16 @@ def serve(app: Any, listening: socket.socket) -> None:
     uvicorn.Server(uvicorn.Config(app, log_level='warning')).run(sockets=[listening])
 
 
-def _with_name(answer: Callable[[Any], str]) -> Callable[[Any], str]:
-    def named(drawings: Any) -> str:
-        try:
-            return answer(drawings)
-        except UserError as error:
-            return str(error)
+def _for_the_page(function: Callable[[Any], str]) -> Callable[[Any], str]:
+    """The function under the name by which drawing.js calls it."""
 
-    named.__name__ = 'answer'
-    return named
+    def answer(drawings: Any) -> str:
+        try:
+            return function(drawings)
+        except UserError as error:
+            return f'<p>{html.escape(str(error))}</p>'
+
+    return answer
 
 
 def _template(name: str) -> str:

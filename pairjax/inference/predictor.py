@@ -8,7 +8,7 @@ import numpy as np
 
 from pairjax.errors import UserError
 from pairjax.inference.restore import RestoredRuns
-from pairjax.runtime.vectorize import compiler_options
+from pairjax.runtime.vectorize import compiler_options, quick_compiler_options
 from pairjax.training.evaluate import predict
 
 
@@ -44,7 +44,9 @@ class Predictor:
             each = jax.tree.map(jax.nn.softmax, output)
             return jax.tree.map(lambda chances: chances.mean(axis=0), each), each
 
-        self._predict = jax.jit(predict_all, compiler_options=compiler_options(batch_size))
+        # A single pair is answered sooner than a fast program is compiled.
+        options = quick_compiler_options() if batch_size == 1 else compiler_options(batch_size)
+        self._predict = jax.jit(predict_all, compiler_options=options)
         self._state = jax.device_put(restored.state)
 
     def __call__(self, pixels: np.ndarray) -> Predictions:
