@@ -44,8 +44,9 @@ def test_the_page_says_what_the_card_says(content):
     page = (ROOT / 'docs' / 'pretrained.md').read_text()
     card = content['card']
     assert card['not_for'] == list(NOT_FOR) and all(text in page for text in NOT_FOR)
-    for name, found in [*card['seeds'].items(), ('ensemble', card['ensemble'])]:
-        (row,) = [line for line in page.splitlines() if line.startswith('|') and name in line[:12]]
+    rows = {f'| seed {seed} |': found for seed, found in card['seeds'].items()}
+    for begins, found in {**rows, '| ensemble': card['ensemble']}.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(begins)]
         for accuracy, (low, high) in (
             (found['pair_accuracy'], found['pair_ci95']),
             (found['digit_accuracy'], found['digit_ci95']),
