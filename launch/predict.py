@@ -1,10 +1,9 @@
-"""Predicts for two images: python launch/predict.py --workdir=DIR a.png b.png
+"""Predicts for two images: python launch/predict.py [--workdir=DIR] a.png b.png
 
 Or for a CSV of pairs, or for every ordered pair of the images in a folder:
-python launch/predict.py --workdir=DIR pairs.csv --out=answers.csv
+python launch/predict.py [--workdir=DIR] pairs.csv --out=answers.csv
 """
 
-import runpy
 from pathlib import Path
 
 from absl import flags
@@ -12,11 +11,11 @@ from absl import flags
 from pairjax.cli import run_main
 from pairjax.errors import UserError
 
-# The network that is trained where no --workdir is named.
-DEFAULT_CONFIG = Path(__file__).parents[1] / 'configs' / 'pairnet.py'
-
 WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'what launch/main.py made; by default a network that is trained once and kept'
+    'workdir',
+    'pairnet',
+    'what launch/main.py made, a saved .safetensors file, or the name of a network that comes with '
+    'the package',
 )
 TRIAL = flags.DEFINE_integer('trial', None, 'which trial; the selected one by default')
 SEED = flags.DEFINE_integer('seed', None, 'which seed; the first that did not fail by default')
@@ -53,16 +52,13 @@ def main(arguments: list[str]) -> None:
         raise UserError('--out is for a .csv or a folder; leave it out for two images')
     # jax is imported only now, so that a mistyped flag is reported at once.
     from pairjax.inference import predict_command
-    from pairjax.inference.predictor import default_network, restore_runs
+    from pairjax.inference.networks import find_networks
     from pairjax.runtime import vectorize
 
     vectorize.configure_jax()
-    config = runpy.run_path(str(DEFAULT_CONFIG))['get_config']()
-    config.num_seeds = 1
 
-    def restore(display):
-        workdir = Path(WORKDIR.value) if WORKDIR.value else default_network(config, display)
-        return restore_runs(workdir, TRIAL.value, SEED.value, ENSEMBLE.value)
+    def restore():
+        return find_networks(WORKDIR.value, TRIAL.value, SEED.value, ENSEMBLE.value)
 
     show = Path(SHOW.value) if SHOW.value else None
     if is_list:

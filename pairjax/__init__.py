@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pairjax.api.compare import compare
     from pairjax.api.network import TrainedNetwork, load
     from pairjax.api.run import Results, load_results, run
+    from pairjax.api.scores import scores
     from pairjax.errors import UserError
     from pairjax.runtime.callbacks import Callback
     from pairjax.runtime.preemption import Interrupted
@@ -28,6 +29,7 @@ _PUBLIC = {
     'load': 'api.network',
     'TrainedNetwork': 'api.network',
     'compare': 'api.compare',
+    'scores': 'api.scores',
     'UserError': 'errors',
     'Interrupted': 'runtime.preemption',
     'Callback': 'runtime.callbacks',
@@ -42,6 +44,7 @@ __all__ = [
     'load',
     'load_results',
     'run',
+    'scores',
 ]
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from forked import ForkedCommand
 
@@ -136,9 +137,12 @@ def test_one_seed_is_evaluated_on_other_digits(shell, trained, tmp_path):
         other = {name: a[:30] if 'train' in name else a[:30] * 0 + 3 for name, a in arrays.items()}
     np.savez(tmp_path / 'other.npz', **other)
     flags = [f'--workdir={trained[0]}', '--data_source=npz', f'--data_dir={tmp_path / "other.npz"}']
-    answer = evaluate(shell, *flags, '--seed=1')
+    answer = evaluate(shell, *flags, '--seed=1', f'--out={tmp_path / "answers.csv"}')
     assert list(answer) == [1] and answer[1] != expected(trained[0])[1]
     assert set(answer[1]) <= {'0.00', '100.00'}
+    table = pd.read_csv(tmp_path / 'answers.csv')
+    assert set(table.seed) == {1} and set(table.class_a) == {3} and len(table) == 10
+    assert f'{100 * table.right.mean():.2f}' == answer[1][0]
 
 
 def count_lines(path):
@@ -194,6 +198,9 @@ ANSWERED_WITHOUT_JAX = [
     ('TRAIN stray', "'stray'"),
     ('evaluate', '--workdir'),
     ('evaluate --workdir={trained} --seed=x', '--seed=x'),
+    ('evaluate --workdir={trained} --out=a.txt', '--out=a.txt', '.parquet or .csv'),
+    ('evaluate --workdir={trained} --out={tmp}/no/a.csv', '{tmp}/no'),
+    ('demo --port=70000', '--port=70000'),
 ]
 ANSWERED_LATER = [
     ('TRAIN --config.model.name=AuxNet4', "model.name='AuxNet4'", "did you mean 'AuxNet"),

@@ -10,8 +10,10 @@ import numpy as np
 from pairjax.analysis.results import ExperimentResult
 from pairjax.data.resize import MIN_SOURCE_SIDE, shrink
 from pairjax.errors import UserError, shown
-from pairjax.inference.predictor import Predictions, Predictor, restore_runs
+from pairjax.inference.networks import find_networks
+from pairjax.inference.predictor import Predictions, Predictor
 from pairjax.inference.restore import RestoredRuns
+from pairjax.inference.saved_network import write_network
 from pairjax.models.networks import PairOutput
 from pairjax.training.evaluate import predict as predict_run
 
@@ -51,6 +53,17 @@ class TrainedNetwork:
         run = partial(predict_run, self.restored.config, num_classes)
         return run(state.replace(learned=learned), images)
 
+    def save(self, path: Path | str) -> None:
+        """Writes the network as NAME.safetensors and, beside it, its config as NAME.json.
+
+        `pairjax.load(path)` reads both; docs/pretrained.md says what is in them.
+
+        Raises: UserError where the name does not end in .safetensors or cannot be written.
+        """
+        if not isinstance(path, str | Path):
+            raise UserError(f'save: path={shown(path)} must be the name of a .safetensors file')
+        write_network(self.restored, Path(path))
+
     def predict(self, images_a: Any, images_b: Any) -> Predictions:
         """Answers, probabilities and digits for n pairs.
 
@@ -61,13 +74,19 @@ class TrainedNetwork:
 
         Raises: UserError where arrays are no images, differ in number, or hold other values.
         """
+        return self.predict_with_seeds(images_a, images_b)[0]
+
+    def predict_with_seeds(
+        self, images_a: Any, images_b: Any
+    ) -> tuple[Predictions, list[Predictions]]:
+        """`predict`, and what each seed alone predicts, in the order of `restored.seeds`."""
         a, b = (_as_pixels(x, name) for x, name in ((images_a, 'images_a'), (images_b, 'images_b')))
         if len(a) != len(b):
             raise UserError(f'images_a has {len(a)} images and images_b {len(b)}; give pairs')
         size = min(BATCH_SIZE, len(a))
         if size not in self._predictors:
             self._predictors[size] = Predictor(self.restored, size)
-        return self._predictors[size](np.stack([a, b], axis=1))
+        return self._predictors[size].with_seeds(np.stack([a, b], axis=1))
 
 
 def _as_pixels(images: Any, name: str) -> np.ndarray:
@@ -97,7 +116,7 @@ def _as_pixels(images: Any, name: str) -> np.ndarray:
 
 
 def load(
-    workdir: Any,
+    source: Any,
     trial: int | None = None,
     seed: int | None = None,
     ensemble: bool = False,
@@ -105,28 +124,35 @@ def load(
     """Restores a trained network.
 
     Args:
-      workdir: results of `pairjax.run`, or the path of what launch/main.py made.
-      trial: its number; by default the one that validation accuracy selects.
-      seed: by default the first that did not fail.
+      source: 'pairnet', which comes with the package; a file that `TrainedNetwork.save` wrote;
+        results of `pairjax.run`; or the path of what launch/main.py made.
+      trial: its number in a workdir; by default the one that validation accuracy selects.
+      seed: by default the first that did not fail; of a saved file all that are in it.
       ensemble: all seeds that did not fail, their probabilities averaged.
 
-    Raises: UserError where there is no such trained run.
+    Raises: UserError where there is no such trained network.
     """
-    experiment = getattr(workdir, 'experiment', None)
+    for name, value in (('trial', trial), ('seed', seed)):
+        if value is not None and (isinstance(value, bool) or not hasattr(value, '__index__')):
+            raise UserError(f'load: {name}={shown(value)} must be a whole number')
+    experiment = getattr(source, 'experiment', None)
     if isinstance(experiment, ExperimentResult):
-        return TrainedNetwork(_restore_results(experiment, trial, seed, ensemble))
-    return TrainedNetwork(restore_runs(Path(workdir), trial, seed, ensemble))
+        source = _workdir_with(experiment, seed, ensemble)
+        trial = experiment.selected if trial is None else trial
+    if not isinstance(source, str | Path) or not str(source):
+        raise UserError(
+            f"load: {shown(source)} must be 'pairnet', results of pairjax.run, a workdir or a "
+            'saved .safetensors file'
+        )
+    return TrainedNetwork(find_networks(source, trial, seed, ensemble))
 
 
-def _restore_results(
-    experiment: ExperimentResult, trial: int | None, seed: int | None, ensemble: bool
-) -> RestoredRuns:
-    """`restore_runs` of results, whose seeds may be in several workdirs."""
+def _workdir_with(experiment: ExperimentResult, seed: int | None, ensemble: bool) -> Path:
+    """The workdir of results that holds the seed; their seeds may be in several."""
     if len(experiment.pooled) and ensemble:
         raise UserError(
             'the seeds of an ensemble must be in one workdir, and these are in several: load one '
             'of them by its path'
         )
-    trial = experiment.selected if trial is None else trial
     holders = [path for path, seeds in experiment.workdirs.items() if seed is None or seed in seeds]
-    return restore_runs(next(iter(holders), experiment.workdir), trial, seed, ensemble)
+    return next(iter(holders), experiment.workdir)

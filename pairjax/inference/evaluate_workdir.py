@@ -1,5 +1,6 @@
 """Evaluates a workdir's runs again: on their own test pairs or on other digits."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from pairjax.data import pairs
 from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits, load_digits
 from pairjax.errors import UserError
-from pairjax.inference.restore import load_trained_digits, restore_program_runs
+from pairjax.inference.restore import RestoredRuns, load_trained_digits, restore_program_runs
 from pairjax.runtime.plan import Plan, read_plan
 from pairjax.runtime.trainer import epoch_records
 from pairjax.system import Track, untracked
@@ -25,6 +26,7 @@ def evaluate_workdir(
     source: str | None = None,
     directory: str | None = None,
     track: Track = untracked,
+    watch: Callable[[RestoredRuns, Pools], None] = lambda restored, pools: None,
 ) -> list[dict[str, Any]]:
     """Test accuracy of every trained run in a workdir, from its checkpoints.
 
@@ -35,6 +37,7 @@ def evaluate_workdir(
       workdir: what launch/main.py made.
       source, directory: other digits (data.source, data.dir); those of the config by default.
       track: shows how many programs are evaluated.
+      watch: gets the runs of each program, and the images.
 
     Returns: one dictionary per trial and seed: trial, seed, epoch (of the checkpoint),
       test_accuracy and test_digit_accuracy as fractions, None for a seed that failed
@@ -56,6 +59,7 @@ def evaluate_workdir(
             losses = np.where(restored.state.failed, np.nan, 0.0)
             records = epoch_records(restored.runs, restored.epoch, losses, correct, config.data)
             rows += [{name: record[name] for name in _FIELDS} for record in records]
+            watch(restored, pools)
     if not rows:
         raise UserError(f'{workdir} holds no checkpoint yet; train first with launch/main.py')
     return rows

@@ -2,7 +2,7 @@
 
 from pairjax.inference.image_preprocessing import PreparedImage
 
-# Of the predicted digit. Chosen on MNIST train digits that the default network was not trained on:
+# Of the predicted digit. Chosen on MNIST train digits that the network of then was not trained on:
 # docs/predict.md says how many digits, and how many of the mistakes, are below.
 UNSURE_BELOW = 0.7
 UNSURE = 'unsure'

@@ -66,7 +66,7 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
     digits = load_trained_digits(plan, workdir)
     restored = restore_trial(plan, workdir, index, seeds)
     config = restored.config
-    predictions = restored.apply(partial(_predict_one_run, config), make_pools(digits))
+    predictions = restored.apply(partial(predict_one_run, config), make_pools(digits))
     return PairPredictions(
         seeds=restored.seeds,
         epoch=restored.epoch,
@@ -79,7 +79,7 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
     )
 
 
-def _predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, Any]:
+def predict_one_run(config: Any, pools: Pools, state: RunState) -> dict[str, Any]:
     """The fields of `PairPredictions` with an axis over pairs, for one run."""
 
     def predict_batch(indices):

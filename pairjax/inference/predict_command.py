@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -23,28 +23,24 @@ from pairjax.inference.image_preprocessing import read_image
 from pairjax.inference.image_workers import image_workers
 from pairjax.inference.notes import image_note
 from pairjax.inference.predictor import Predictor
+from pairjax.inference.relation_texts import relation_text
 from pairjax.inference.restore import RestoredRuns
-from pairjax.inference.shown_pictures import PictureCollector
 from pairjax.reporting.progress import ProgressDisplay, bar, make_console
 from pairjax.runtime.vectorize import num_cores
+
+if TYPE_CHECKING:
+    from pairjax.inference.shown_pictures import PictureCollector
 
 BATCH_SIZE = 256
 # More workers read faster than the network predicts.
 MAX_WORKERS = 8
-# Relations of pairs.RELATIONS as people write them; others are shown by name.
-RELATION_TEXTS = {
-    'less_equal': 'a <= b',
-    'less': 'a < b',
-    'equal': 'a = b',
-    'same_parity': 'a and b are both even or both odd',
-}
 
 
 def predict_pair(
     path_a: Path,
     path_b: Path,
     as_it_is: bool,
-    restore: Callable[[ProgressDisplay], RestoredRuns],
+    restore: Callable[[], RestoredRuns],
     show: Path | None = None,
 ) -> None:
     """Prints the predicted digits of two images and whether the relation holds.
@@ -52,24 +48,22 @@ def predict_pair(
     Args:
       path_a, path_b: the images.
       as_it_is: see `image_preprocessing.read_image`.
-      restore: the networks; may show on a display that it trains them first.
+      restore: reads the networks, once the images are known to be good.
       show: an HTML file for what was cut out of the images and read.
 
     Raises: UserError where an image or the network cannot be read, or the page not written.
     """
-    collector = None if show is None else PictureCollector(show, Path(), as_it_is)
-    # Before the network, which may have to be trained.
+    collector = _make_collector(show, Path(), as_it_is)
     images = [read_image(path, as_it_is) for path in (path_a, path_b)]
-    restored = restore(ProgressDisplay(make_console(stderr=True)))
+    restored = restore()
     predictions = Predictor(restored, batch_size=1)(np.array([[i.pixels for i in images]]))
     digits = predictions.digits_a, predictions.digits_b
     for name, path, image, chances in zip('ab', (path_a, path_b), images, digits, strict=True):
         note = image_note(image, None if chances is None else chances[0].max())
         print(f'{name}, {path}: {image_text(image.inverted, chances, note)}')
-    relation = restored.config.data.relation
     answer = 'yes' if predictions.holds[0] else 'no'
     print(
-        f'{RELATION_TEXTS.get(relation, f"{relation}(a, b)")}: {answer} '
+        f'{relation_text(restored.config.data.relation)}: {answer} '
         f'(probability {predictions.probability[0]:.3f} of yes)'
     )
     print(f'predicted by {restored}')
@@ -77,6 +71,15 @@ def predict_pair(
         names = str(path_a), str(path_b)
         collector.add(PredictedPairs([names], [images], *prediction_columns(predictions, [images])))
         collector.write(str(restored))
+
+
+def _make_collector(show: Path | None, folder: Path, as_it_is: bool) -> 'PictureCollector | None':
+    if show is None:
+        return None
+    # The page takes matplotlib and pandas, for which an answer in words need not wait.
+    from pairjax.inference.shown_pictures import PictureCollector
+
+    return PictureCollector(show, folder, as_it_is)
 
 
 def image_text(inverted: bool, digits: np.ndarray | None, note: str = '') -> str:
@@ -92,7 +95,7 @@ def predict_list(
     path: Path,
     out: Path | None,
     as_it_is: bool,
-    restore: Callable[[ProgressDisplay], RestoredRuns],
+    restore: Callable[[], RestoredRuns],
     show: Path | None = None,
 ) -> None:
     """Writes the predictions for a list of pairs as a CSV; notes go to standard error.
@@ -109,13 +112,13 @@ def predict_list(
     if out is not None and has_image_suffix(out):
         raise UserError(f'--out={out} has the name of an image; name a .csv for the predictions')
     listed = list_pairs(path)
-    collector = None if show is None else PictureCollector(show, listed.folder, as_it_is)
+    collector = _make_collector(show, listed.folder, as_it_is)
     console = make_console(stderr=True)
     display = ProgressDisplay(console)
     count = max(1, min(num_cores(), MAX_WORKERS, listed.count))
     # The workers start while the network is restored.
     with image_workers(partial(read_image, as_it_is=as_it_is), count) as read:
-        restored = restore(display)
+        restored = restore()
         display.on_message(f'predicted by {restored}')
         if listed.note:
             display.on_message(listed.note)

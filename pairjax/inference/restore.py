@@ -11,7 +11,6 @@ from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits
 from pairjax.errors import UserError
 from pairjax.runtime.plan import Plan, describe_data, load_config_digits
-from pairjax.runtime.resume import restore_program
 from pairjax.runtime.sharding import choose_layout, place_runs, replicate, unstack_runs
 from pairjax.runtime.vectorize import compiler_options, over_runs
 from pairjax.training.evaluate import EVALUATION_BATCH_SIZE
@@ -29,6 +28,7 @@ class RestoredRuns(NamedTuple):
       runs: trial and seed of each run.
       epoch: the epoch after which the checkpoint was saved.
       state: host arrays with a leading axis over `runs`.
+      saved_range: of a saved network, the pixel values of black and white.
     """
 
     workdir: Path
@@ -36,6 +36,7 @@ class RestoredRuns(NamedTuple):
     runs: list[tuple[Trial, int]]
     epoch: int
     state: RunState
+    saved_range: tuple[float, float] | None = None
 
     @property
     def config(self) -> FrozenConfigDict:
@@ -46,6 +47,18 @@ class RestoredRuns(NamedTuple):
     def seeds(self) -> list[int]:
         """The seed of each run."""
         return [seed for _, seed in self.runs]
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The values of black and white in the images of the training; only npz brings its own.
+
+        Raises: UserError where they are those of images that are gone.
+        """
+        data = self.config.data
+        if self.saved_range is not None or data.source != 'npz':
+            return self.saved_range or (0.0, 255.0)
+        images = load_config_digits(data).train_images
+        return float(images.min()), float(images.max())
 
     def __str__(self) -> str:
         trial, seeds = self.runs[0][0], self.seeds
@@ -81,6 +94,9 @@ def restore_program_runs(plan: Plan, workdir: Path, number: int) -> RestoredRuns
 
     Raises: UserError where the checkpoint is damaged, or has other runs or shapes than the plan.
     """
+    # Orbax takes a second to import, which networks that are no checkpoints need not wait for.
+    from pairjax.runtime.resume import restore_program
+
     restored = restore_program(plan, workdir, number)
     return restored and RestoredRuns(workdir, plan, plan.runs(number), *restored)
 

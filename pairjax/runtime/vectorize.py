@@ -16,8 +16,9 @@ from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, re
 from pairjax.system import compiled_programs_directory, num_cores
 from pairjax.training import evaluate, train_step
 
-# Initialisation runs once: optimising its many small random draws costs seconds and gains none.
-INIT_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
+# Of what runs once, such as initialisation with its many small random draws: optimising costs
+# seconds and gains none.
+QUICK_COMPILER_OPTIONS = {'xla_backend_optimization_level': 0}
 # XLA:CPU's older code generator compiles these programs in half the time, and LLVM's second level
 # saves a fifth of what is left; they run as fast unless the batch is small. Newer versions of XLA
 # lack the older generator.
@@ -171,6 +172,13 @@ def compiler_options(batch_size: int) -> dict[str, Any]:
     )
 
 
+def quick_compiler_options() -> dict[str, Any]:
+    """Options of programs that take longer to compile than to run."""
+    if jax.default_backend() != 'cpu':
+        return {}
+    return {**known_compiler_options('cpu'), **QUICK_COMPILER_OPTIONS}
+
+
 def compile_programs(
     config: Any, layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
 ) -> Programs:
@@ -188,10 +196,7 @@ def compile_programs(
     wide = choose_layout(layout.num_runs, config.runs, evaluate.EVALUATION_BATCH_SIZE, devices)
     evaluation = layout._replace(per_batch=wide.per_batch)
     evaluation_options = compiler_options(evaluate.EVALUATION_BATCH_SIZE)
-    init_options = {}
-    if jax.default_backend() == 'cpu':
-        init_options = {**known_compiler_options('cpu'), **INIT_COMPILER_OPTIONS}
-    init = over_runs(partial(train_step.init_state, config), layout, 2, init_options)
+    init = over_runs(partial(train_step.init_state, config), layout, 2, quick_compiler_options())
     train_epoch = over_runs(
         partial(train_step.train_epoch, config), layout, 2, options, donate=True
     )

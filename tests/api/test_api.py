@@ -300,9 +300,10 @@ def page_blocks():
 
 
 @pytest.fixture
-def page(config):
+def page(config, tmp_path, monkeypatch):
     """Runs a block of docs/python.md in small; returns its names and the results of its runs."""
     runs, generator = [], np.random.default_rng(0)
+    monkeypatch.chdir(tmp_path)  # The page saves a network.
 
     class Small:
         """`pairjax`, whose `run` trains the small config in the place of the one that is named."""
@@ -338,6 +339,8 @@ def page(config):
 def test_the_first_block_of_the_page_runs(page):
     names, runs = page(0)
     assert len(runs) == 2 and len(names['answers'].holds) == 100
+    again = pairjax.load('mine.safetensors').predict(names['images_a'], names['images_b'])
+    np.testing.assert_array_equal(again.probability, names['answers'].probability)
 
 
 def test_objects_of_ones_own_are_used(page, config, tmp_path, capsys):

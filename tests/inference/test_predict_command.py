@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_two_images_are_predicted_in_words(processes, directory):
     assert answer.startswith(('a <= b: yes (', 'a <= b: no ('))
     assert 'AuxNet2 (4, 4, 8, 16), trial 0, seed 0, after epoch 3' in network
     assert 'seeds 0, 1, 2' in processes['ensemble'].stdout
+
+
+def test_without_a_workdir_the_network_of_the_package_answers_at_once(directory):
+    command = [sys.executable, 'launch/predict.py', directory / 'light.png', directory / 'dark.png']
+    env = os.environ | {'PYTHONPROFILEIMPORTTIME': '1'}
+    process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert 'seed 0, after epoch' in process.stdout and process.stdout.endswith('of pairnet\n')
+    imported = {line.rpartition('|')[2].strip() for line in process.stderr.splitlines()}
+    # A second or more each to import, which an answer in words need not wait for.
+    assert not {'pandas', 'matplotlib', 'orbax.checkpoint', 'tensorflow_datasets'} & imported
+    assert 'jax' in imported
 
 
 def test_a_list_goes_to_standard_output_alone(processes):

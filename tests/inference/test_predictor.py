@@ -10,13 +10,11 @@ from conftest import make_small_config
 
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
-from pairjax.inference import predictor
+from pairjax.inference.networks import restore_runs
 from pairjax.inference.predict_command import image_text
-from pairjax.inference.predictor import Predictor, default_network, restore_runs
-from pairjax.reporting.progress import ProgressDisplay
+from pairjax.inference.predictor import Predictor
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.plan import make_plan
-from pairjax.system import cache_directory
 from pairjax.workdir.checkpoints import Checkpoints
 from pairjax.workdir.workdir import checkpoint_directory
 
@@ -155,25 +153,3 @@ def test_a_workdir_without_checkpoints_says_so(copy):
     change_summary(copy, lambda summary: summary.update(selected_trial=None))
     with pytest.raises(UserError, match='every run'):
         restore_runs(copy)
-
-
-def test_the_default_network_is_trained_once_and_never_taken_for_another(
-    small_config, monkeypatch, tmp_path
-):
-    monkeypatch.setenv('PAIRJAX_CACHE_DIR', str(tmp_path))
-    small_config.num_seeds, small_config.model.widths = 1, (4, 4, 4, 8)
-    display, trained = ProgressDisplay(), []
-
-    def train(config, workdir, callbacks):
-        trained.append(workdir)
-        return run_experiment(config, workdir, callbacks=callbacks)
-
-    monkeypatch.setattr(predictor, 'run_experiment', train)
-    first = default_network(small_config, display)
-    assert first.is_relative_to(cache_directory()) and restore_runs(first).seeds == [0]
-    assert default_network(small_config, display) == first and trained == [first]
-    small_config.optimizer.learning_rate = 1e-3
-    assert default_network(small_config, display) != first
-    monkeypatch.setattr(predictor, '__version__', 'another')
-    default_network(small_config, display)
-    assert len(set(trained)) == len(trained) == 3

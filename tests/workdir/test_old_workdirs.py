@@ -9,7 +9,7 @@ from pairjax.analysis.paired import compare_workdirs
 from pairjax.config import REMOVED_FIELDS, validate
 from pairjax.errors import UserError
 from pairjax.inference.evaluate_workdir import evaluate_workdir
-from pairjax.inference.predictor import restore_runs
+from pairjax.inference.networks import restore_runs
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.many_experiments import is_finished
 from pairjax.system import write_json
