@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
 from pairjax.data.resize import area_weights
 
@@ -22,6 +21,10 @@ CLEAR = 0.6
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
 SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.7
+# Of the difference between sheet and table, what is so near the middle is an edge.
+EDGE_RANGE = 0.15
+# Of the same difference, how much the table varies at most; crumpled paper varies more.
+TABLE_STD = 0.25
 # Of the brightest paper.
 DARKEST_PAPER = 0.3
 # Rules are at most 1/40 of the longer side thick.
@@ -41,26 +44,64 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     large and solid, without an edge, or with nothing on it.
     """
     cells = _cells(page, SHEET_GRID)
-    middle = (cells.min() + cells.max()) / 2
-    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]]) > middle
-    if 0.25 < border.mean() < 0.75:
+    dark, light = _two_means(cells)
+    middle, contrast = (dark + light) / 2, light - dark
+    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]])
+    light_share = (border > middle).mean()
+    if 0.25 < light_share < 0.75:
+        return None
+    is_light = light_share > 0.5
+    if border[(border > middle) == is_light].std() > TABLE_STD * contrast:
         return None
     # Light that fades has no edge.
-    between = np.abs(cells - middle) < 0.15 * (cells.max() - cells.min())
-    if between.mean() > 0.12:
+    if (np.abs(cells - middle) < EDGE_RANGE * contrast).mean() > 0.12:
         return None
-    inside = (cells > middle) != (border.mean() > 0.5)
+    inside = _with_ink((cells > middle) != is_light)
     if inside.mean() < SHEET_AREA:
         return None
-    rows, columns = ndimage.find_objects(inside.astype(np.uint8))[0]
-    if inside[rows, columns].mean() < SHEET_FILL:
+    box = _inner_box(inside)
+    if box is None or inside[box].mean() < SHEET_FILL:
         return None
-    # One cell less on each side, so that nothing of the table is left.
     sheet = tuple(
-        slice(*(round(place * size / count) for place in (part.start + 1, part.stop - 1)))
-        for part, size, count in zip((rows, columns), page.shape, cells.shape, strict=True)
+        slice(*(round(place * size / count) for place in (part.start, part.stop)))
+        for part, size, count in zip(box, page.shape, cells.shape, strict=True)
     )
-    return sheet if np.ptp(page[sheet]) > (cells.max() - cells.min()) / 4 else None
+    return sheet if np.ptp(page[sheet]) > contrast / 4 else None
+
+
+def _two_means(values: np.ndarray) -> tuple[float, float]:
+    """The means of the darker and the lighter values, split where they differ most (Otsu 1979)."""
+    ordered = np.sort(values, axis=None).astype(np.float64)
+    counts = np.arange(1, len(ordered))
+    sums = np.cumsum(ordered)
+    dark, light = sums[:-1] / counts, (sums[-1] - sums[:-1]) / counts[::-1]
+    best = int((counts * counts[::-1] * (light - dark) ** 2).argmax())
+    return dark[best], light[best]
+
+
+def _with_ink(sheet: np.ndarray) -> np.ndarray:
+    """The cells that have cells of the sheet on both sides, in their row and in their column."""
+
+    def enclosed(cells):
+        above, below = (np.maximum.accumulate(some, axis=0) for some in (cells, cells[::-1]))
+        return above & below[::-1]
+
+    return enclosed(sheet) & enclosed(sheet.T).T
+
+
+def _inner_box(sheet: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns with nothing of the table along their four sides, as far as that goes."""
+    top, bottom, left, right = 0, sheet.shape[0], 0, sheet.shape[1]
+    while bottom - top > 4 and right - left > 4:
+        part = sheet[top:bottom, left:right]
+        sides = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
+        worst = int(np.argmin(sides))
+        if sides[worst] > 0.9:
+            # One cell less on each side, whose edge cells may be half of the table.
+            return slice(top + 1, bottom - 1), slice(left + 1, right - 1)
+        top, bottom = top + (worst == 0), bottom - (worst == 1)
+        left, right = left + (worst == 2), right - (worst == 3)
+    return None
 
 
 def is_dark_on_light(grey: np.ndarray) -> bool:
