@@ -25,7 +25,10 @@ def main() -> None:
     from pairjax.runtime import vectorize
 
     vectorize.configure_jax()
-    rows = evaluate_workdir.evaluate_workdir(Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value)
+    display = progress.ProgressDisplay(progress.make_console())
+    rows = evaluate_workdir.evaluate_workdir(
+        Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value, display.on_message
+    )
     if SEED.value is not None:
         seeds = sorted({row['seed'] for row in rows})
         rows = [row for row in rows if row['seed'] == SEED.value]
@@ -33,7 +36,7 @@ def main() -> None:
             raise UserError(
                 f'--seed={SEED.value} was not trained; {WORKDIR.value} has the seeds {seeds}'
             )
-    show_evaluation(rows, progress.make_console())
+    show_evaluation(rows, display.console)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Evaluates a workdir's runs again: on their own test pairs or on other digits."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from pairjax.data import pairs
 from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits, load_digits
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 from pairjax.inference.restore import load_trained_digits, restore_program_runs
 from pairjax.runtime.plan import Plan, read_plan
 from pairjax.runtime.trainer import epoch_records
@@ -20,7 +21,10 @@ _FIELDS = ('trial', 'seed', 'epoch', 'test_accuracy', 'test_digit_accuracy')
 
 
 def evaluate_workdir(
-    workdir: Path, source: str | None = None, directory: str | None = None
+    workdir: Path,
+    source: str | None = None,
+    directory: str | None = None,
+    on_message: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Test accuracy of every trained run in a workdir, from its checkpoints.
 
@@ -30,6 +34,7 @@ def evaluate_workdir(
     Args:
       workdir: what launch/main.py made.
       source, directory: other digits (data.source, data.dir); those of the config by default.
+      on_message: called with sentences about what was read, left out or changed in loading.
 
     Returns: one dictionary per trial and seed: trial, seed, epoch (of the checkpoint),
       test_accuracy and test_digit_accuracy as fractions, None for a seed that failed
@@ -38,6 +43,8 @@ def evaluate_workdir(
     """
     plan = read_plan(workdir)
     digits = _load_digits(plan, workdir, source, directory)
+    for note in (*digits.notes, *_other_names(plan, digits)):
+        on_message(f'data: {note}')
     pools, rows = pairs.make_pools(digits), []
     for number in range(len(plan.programs)):
         config = plan.program_config(number)
@@ -68,6 +75,18 @@ def _load_digits(plan: Plan, workdir: Path, source: str | None, directory: str |
             f'were trained on {plan.data["num_classes"]}; name digits of as many classes'
         )
     return digits
+
+
+def _other_names(plan: Plan, digits: Digits) -> list[str]:
+    """A sentence where classes of other digits are named otherwise than those of the training."""
+    both = zip(plan.data.get('class_names', []), digits.class_names, strict=False)
+    for label, (then, now) in enumerate(both):
+        if then != now:
+            return [
+                f'class {label} is named {shown(now)} here and {shown(then)} in training: '
+                'accuracies mean something only if these are the same'
+            ]
+    return []
 
 
 def _count_on_test_pairs(config: Any, pools: Pools, state: RunState) -> Correct:

@@ -93,12 +93,13 @@ def _selected_seeds(
     return [seed]
 
 
-def _pixel_range(data: Any) -> tuple[float, float]:
-    """The values of black and white in the images of a source; only npz brings its own."""
-    if data.source != 'npz':
-        return 0.0, 255.0
-    images = load_config_digits(data).train_images
-    return float(images.min()), float(images.max())
+def _pixel_range(restored: RestoredRuns) -> tuple[float, float]:
+    """The values of black and white in the images that networks were trained on."""
+    described, data = restored.plan.data, restored.config.data
+    if 'black' in described and 'white' in described:
+        return described['black'], described['white']
+    # Version 0.3.0 did not write them, and only npz had another scale than bytes.
+    return load_config_digits(data).pixel_range if data.source == 'npz' else (0.0, 255.0)
 
 
 class Predictor:
@@ -110,7 +111,8 @@ class Predictor:
         Raises: UserError where the range of pixel values is that of images that are gone.
         """
         self.restored, self.batch_size = restored, batch_size
-        self._black, self._white = _pixel_range(restored.config.data)
+        self.class_names = restored.class_names
+        self._black, self._white = _pixel_range(restored)
         predict_one = partial(predict, restored.config, restored.plan.data['num_classes'])
 
         def predict_mean(state, images):

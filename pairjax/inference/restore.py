@@ -47,6 +47,13 @@ class RestoredRuns(NamedTuple):
         """The seed of each run."""
         return [seed for _, seed in self.runs]
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class; its number where the images came without names."""
+        data = self.plan.data
+        names = data.get('class_names', [])[: data['num_classes']]
+        return (*names, *map(str, range(len(names), data['num_classes'])))
+
     def __str__(self) -> str:
         trial, seeds = self.runs[0][0], self.seeds
         name = trial_name({'hyperparameters': trial.hyperparameters})
@@ -114,7 +121,9 @@ def load_trained_digits(plan: Plan, workdir: Path) -> Digits:
     Raises: UserError where they are missing or have changed.
     """
     source, digits = plan.config.data.source, load_config_digits(plan.config.data)
-    if describe_data(source, digits) != plan.data:
+    # Not every version wrote all that is described now.
+    described = describe_data(source, digits)
+    if {name: described.get(name) for name in plan.data} != plan.data:
         raise UserError(
             f'the {source!r} digits have changed since {workdir} was trained; launch/evaluate.py '
             'evaluates on other digits, named with --data_source and --data_dir'
