@@ -22,6 +22,8 @@ MIN_PATCH, MAX_DISTANCE = 0.03, 0.35
 SAME_PEN = 0.7
 # A patch that lies along this share of an edge is the table, a shadow or the edge of the sheet.
 EDGE_CONTACT = 0.3
+# The soft edge of such a patch is one pixel wide where the page has this many.
+SOFT_EDGE = 140
 # A patch beside the digit is another one if it has at least this share of its ink and height, and
 # begins at least this share of the height away.
 SECOND_INK, SECOND_HEIGHT, SECOND_GAP = 0.25, 0.6, 0.12
@@ -62,8 +64,9 @@ def find_digit(darkness: np.ndarray) -> FoundDigit | None:
             break
         # Without the table, full ink may be another darkness.
         table = np.concatenate([[False], on_edge]).astype(np.uint8)[patches.labels]
-        # With its soft edge.
-        darkness = np.where(dilated(table, 3), 0, darkness)
+        # With its soft edge, which pages of few pixels do not have.
+        soft = 1 + 2 * round(max(table.shape) / SOFT_EDGE)
+        darkness = np.where(dilated(table, soft), 0, darkness)
     if patches.longest_side() < MIN_SIDE:
         return None
     members, is_one_of_two = patches.members()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from pairjax.data.resize import area_weights
 
@@ -21,6 +22,8 @@ CLEAR = 0.6
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
 SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.7
+# Sides of the largest upright box in a turned sheet, of those of the box around it.
+INNER_BOX = 0.6
 # Of the difference between sheet and table, what is so near the middle is an edge.
 EDGE_RANGE = 0.15
 # Of the same difference, how much the table varies at most; crumpled paper varies more.
@@ -43,6 +46,8 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     None where the picture's border is not mostly of one kind, or what it surrounds is no sheet: not
     large and solid, without an edge, or with nothing on it.
     """
+    if min(page.shape) < 2 * SHEET_GRID:
+        return None
     cells = _cells(page, SHEET_GRID)
     dark, light = _two_means(cells)
     middle, contrast = (dark + light) / 2, light - dark
@@ -56,11 +61,15 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     # Light that fades has no edge.
     if (np.abs(cells - middle) < EDGE_RANGE * contrast).mean() > 0.12:
         return None
-    inside = _with_ink((cells > middle) != is_light)
+    inside = (cells > middle) != is_light
     if inside.mean() < SHEET_AREA:
         return None
-    box = _inner_box(inside)
-    if box is None or inside[box].mean() < SHEET_FILL:
+    around = ndimage.find_objects(inside.astype(np.uint8))[0]
+    # A bold digit has as large an outline, with more of it empty.
+    if inside[around].mean() < SHEET_FILL:
+        return None
+    box = _inner_box(_with_ink(inside), around)
+    if box is None:
         return None
     sheet = tuple(
         slice(*(round(place * size / count) for place in (part.start, part.stop)))
@@ -89,10 +98,11 @@ def _with_ink(sheet: np.ndarray) -> np.ndarray:
     return enclosed(sheet) & enclosed(sheet.T).T
 
 
-def _inner_box(sheet: np.ndarray) -> tuple[slice, slice] | None:
-    """Rows and columns with nothing of the table along their four sides, as far as that goes."""
-    top, bottom, left, right = 0, sheet.shape[0], 0, sheet.shape[1]
-    while bottom - top > 4 and right - left > 4:
+def _inner_box(sheet: np.ndarray, around: tuple[slice, slice]) -> tuple[slice, slice] | None:
+    """Rows and columns with next to nothing of the table along their four sides; None if few."""
+    (top, bottom), (left, right) = ((part.start, part.stop) for part in around)
+    height, width = INNER_BOX * (bottom - top), INNER_BOX * (right - left)
+    while bottom - top > max(height, 3) and right - left > max(width, 3):
         part = sheet[top:bottom, left:right]
         sides = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
         worst = int(np.argmin(sides))
@@ -165,7 +175,8 @@ def _smooth_light(page: np.ndarray) -> np.ndarray:
     values, weights = np.log(cells).ravel(), np.ones((cells.size, 1), np.float32)
     for _ in range(4):
         weighted = (basis * weights).T
-        coefficients = np.linalg.solve(weighted @ basis, weighted @ values)
+        # Of a strip the equations have many solutions.
+        coefficients = np.linalg.lstsq(weighted @ basis, weighted @ values, rcond=None)[0]
         # What is darker is ink or shadow.
         darker = values < basis @ coefficients - 0.03
         weights[:, 0] = np.where(darker, np.float32(0.05), np.float32(1))

@@ -163,7 +163,7 @@ def test_what_lies_beside_the_digit_is_ink_of_the_same_pen_or_left_out():
     darkness[50:56, 70:90] = 110  # or a fold,
     assert not find_digit(darkness).ink[52, 80]
     darkness[50:56, 70:90] = 0
-    darkness[60:70, 75:140] = 190  # or a shadow that reaches over the edge of the page.
+    darkness[64:67, 75:140] = 190  # or a shadow that reaches over the edge of the page.
     assert not find_digit(darkness).ink[65, 80]
 
 
