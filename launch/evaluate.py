@@ -35,9 +35,12 @@ def main() -> None:
         if out is not None:
             frames.append(answers.answers_of(restored, pools))
 
-    track = progress.tracker(progress.make_console(stderr=True))
+    console = progress.make_console()
     rows = evaluate_workdir.evaluate_workdir(
-        Path(WORKDIR.value), DATA_SOURCE.value, DATA_DIR.value, track, collect
+        Path(WORKDIR.value),
+        *(DATA_SOURCE.value, DATA_DIR.value),
+        progress.tracker(progress.make_console(stderr=True)),
+        *(collect, progress.ProgressDisplay(console).on_message),
     )
     if SEED.value is not None:
         seeds = sorted({row['seed'] for row in rows})
@@ -46,7 +49,6 @@ def main() -> None:
             raise UserError(
                 f'--seed={SEED.value} was not trained; {WORKDIR.value} has the seeds {seeds}'
             )
-    console = progress.make_console()
     show_evaluation(rows, console)
     if out is not None:
         answers.write_answers(answers.joined(frames, SEED.value), out)

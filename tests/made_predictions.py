@@ -4,11 +4,12 @@ import numpy as np
 
 from pairjax.analysis.error_analysis import DigitPredictions, PairPredictions
 
+DIGITS = tuple('0123456789')
 RELATIONS = {'less_equal': np.less_equal, 'equal': np.equal}
 
 
 def make_predictions(
-    classes, log_odds, digits=None, pairs=None, relation='less_equal', num_classes=10
+    classes, log_odds, digits=None, pairs=None, relation='less_equal', class_names=DIGITS
 ):
     """Predictions of pairs of these classes (runs, n, 2).
 
@@ -30,7 +31,7 @@ def make_predictions(
     targets = RELATIONS[relation](classes[..., 0], classes[..., 1])
     seeds = [2 * run + 1 for run in range(len(classes))]
     return PairPredictions(
-        seeds, 4, relation, num_classes, images, pairs, classes, targets, log_odds, heads
+        seeds, 4, relation, class_names, images, pairs, classes, targets, log_odds, heads
     )
 
 
@@ -42,4 +43,5 @@ def random_predictions(seed=0, num_runs=3, num_pairs=200, num_classes=10, **fiel
     log_odds = towards + generator.normal(0, 2, towards.shape)
     shift = generator.integers(1, num_classes, classes.shape)
     digits = (classes + shift * (generator.random(classes.shape) < 0.1)) % num_classes
-    return make_predictions(classes, log_odds, digits, num_classes=num_classes, **fields)
+    fields.setdefault('class_names', [str(i) for i in range(num_classes)])
+    return make_predictions(classes, log_odds, digits, **fields)

@@ -35,7 +35,7 @@ class PairPredictions(NamedTuple):
       seeds: one a run.
       epoch: of the checkpoint.
       relation: its name.
-      num_classes: of the images.
+      class_names: the name of each class, or its number as a text.
       images: (m, 14, 14), every image that pairs may show.
       pairs: (runs, n, 2) indices into images.
       classes: (runs, n, 2) int32.
@@ -48,13 +48,18 @@ class PairPredictions(NamedTuple):
     seeds: Sequence[int]
     epoch: int
     relation: str
-    num_classes: int
+    class_names: Sequence[str]
     images: np.ndarray
     pairs: np.ndarray
     classes: np.ndarray
     targets: np.ndarray
     log_odds: np.ndarray
     digits: DigitPredictions | None
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
 
     @property
     def predicted(self) -> np.ndarray:

@@ -12,6 +12,8 @@ from pairjax.errors import UserError
 
 # Models have one logit per class; a larger label is surely a mistake in the file.
 MAX_CLASSES = 10_000
+# Bytes have lighter ink in some image; values up to 1, 16 or 65535 are other scales.
+DARKEST_WHITE = 64
 ARRAY_NAMES = ('train_images', 'train_labels', 'test_images', 'test_labels')
 
 
@@ -44,6 +46,15 @@ class Digits(NamedTuple):
         """The number of class names, or one more than the largest label in both pools."""
         largest = int(max(self.train_labels.max(), self.test_labels.max()))
         return max(largest + 1, len(self.class_names))
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """The values of black and white: 0 and 255 for bytes, else the extremes of train images.
+
+        Told by the values, since averaging has made floats of bytes.
+        """
+        low, high = float(self.train_images.min()), float(self.train_images.max())
+        return (0.0, 255.0) if low >= 0 and DARKEST_WHITE < high <= 255 else (low, high)
 
 
 class SourceConfig(NamedTuple):

@@ -5,7 +5,6 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pairjax.data.resize import LUMINANCE, MIN_SOURCE_SIDE, MNIST_SIDE, SIDE, describe_loss, shrink
-from pairjax.data.workers import mapped_in_workers
+from pairjax.data.workers import worker_pool
 from pairjax.errors import UserError, describe_error
 
 # Worker processes take half a second to start.
@@ -89,14 +88,8 @@ def _shrunk_chunks(chunks: Sequence[Sequence[bytes | Path]]) -> Iterator[Shrunk]
         if workers > 1 and len(chunks) * CHUNK > FEWEST_FOR_WORKERS:
             # Without a process more it only takes longer.
             with contextlib.suppress(OSError):
-                shrunk = stack.enter_context(mapped_in_workers(shrink_chunk, chunks, workers))
-        try:
-            yield from shrunk
-        except BrokenProcessPool:
-            raise UserError(
-                'a process that was reading images died, perhaps because the memory is full; leave '
-                'out the largest images.'
-            ) from None
+                shrunk = stack.enter_context(worker_pool(workers)).map(shrink_chunk, chunks)
+        yield from shrunk
 
 
 def shrink_chunk(items: Sequence[bytes | Path]) -> Shrunk:

@@ -1,4 +1,4 @@
-"""Worker processes that end with this one and print nothing on Ctrl-C."""
+"""Worker processes that read images: they end with this process and print nothing on Ctrl-C."""
 
 import contextlib
 import os
@@ -7,32 +7,31 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any
+
+from pairjax.errors import UserError
 
 # For a worker that is in the middle of something when its work is no longer needed.
-_SECONDS_TO_FINISH = 1.0
+SECONDS_TO_FINISH = 1.0
 
 
 @contextlib.contextmanager
-def mapped_in_workers(
-    function: Callable[[Any], Any], items: Sequence[Any], count: int
-) -> Iterator[Iterator[Any]]:
-    """Applies a function to items in worker processes that end with this one, also if it is killed.
+def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes; they start at once.
 
-    Leaving the block cancels what has not begun, and gives up the rest after a second.
+    Unlike those of a plain ProcessPoolExecutor they end with this process, also when it is killed,
+    print no traceback on Ctrl-C, and do not run the user's script once more: of a function that
+    they call they import the module alone. Leaving the block cancels what has not begun, and gives
+    up the rest after a second.
 
     Args:
-      function: one that pickle can name; its module is all that a worker imports.
-      items: its arguments.
-      count: the number of processes.
+      count: number of processes.
 
-    Yields: an iterator over the results, in order.
-    Raises: OSError where the system starts no more processes; the iterator raises
-      BrokenProcessPool where one dies.
+    Raises: OSError where the system starts no more processes, UserError where one dies.
     """
     context = get_context('spawn')  # A fork of a process in which jax runs threads may hang.
     # The workers' end reports the end of file as soon as this process closes its end or dies.
@@ -42,11 +41,20 @@ def mapped_in_workers(
         with _worker_environment(), _without_main():
             pool = ProcessPoolExecutor(count, context, _initialize_worker, (in_workers,))
             stack.callback(pool.shutdown, cancel_futures=True)
+            # Before the shutdown, which waits for workers until they see it.
             stack.callback(here.close)
-            # A terminal sends Ctrl-C to the workers, too, but only this process answers it.
+            # A terminal sends Ctrl-C to the workers, too, but only this process answers it. Not
+            # earlier: the resource tracker, which starts with the pool, would unblock it.
             with _sigint_blocked():
-                results = pool.map(function, items)
-        yield results
+                for _ in range(count):
+                    pool.submit(os.getpid)
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise UserError(
+                'a process that was reading images died, perhaps because the memory is full; leave '
+                'out the largest images'
+            ) from None
 
 
 @contextlib.contextmanager
@@ -94,5 +102,5 @@ def _initialize_worker(parent: Connection) -> None:
 def _exit_with(parent: Connection) -> None:
     parent.poll(None)  # Nothing is ever sent: only the end of file returns.
     # Not at once: half a result would block the parent's end of the pipe for results.
-    time.sleep(_SECONDS_TO_FINISH)
+    time.sleep(SECONDS_TO_FINISH)
     os._exit(1)

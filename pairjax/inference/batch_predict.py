@@ -188,7 +188,7 @@ def _prediction_columns(
     rows, chances = [], []
     if good:
         predictions = predictor(np.array([[image.pixels for image in pair] for pair in good]))
-        rows, chances = prediction_columns(predictions, good)
+        rows, chances = prediction_columns(predictions, predictor.class_names, good)
     rows, chances = iter(rows), iter(chances)
     return (
         [('', '', '', '', error, '') if error else next(rows) for error in errors],
@@ -197,22 +197,24 @@ def _prediction_columns(
 
 
 def prediction_columns(
-    predictions: Any, pairs: Sequence[Sequence[PreparedImage]]
+    predictions: Any, class_names: Sequence[str], pairs: Sequence[Sequence[PreparedImage]]
 ) -> tuple[list[tuple], list[tuple[float, float] | None]]:
     """The columns of pairs that were predicted for, and the probabilities of their two digits.
 
     Args:
       predictions: a `predictor.Predictions` for the pairs.
+      class_names: of the network.
       pairs: their images.
     """
-    digits, chances = [('', '')] * len(pairs), [None] * len(pairs)
+    names, chances = [('', '')] * len(pairs), [None] * len(pairs)
     if predictions.digits_a is not None:
         both = np.stack([predictions.digits_a, predictions.digits_b], axis=1)
-        digits, chances = both.argmax(axis=2).tolist(), both.max(axis=2).tolist()
+        chances = both.max(axis=2).tolist()
+        names = np.array(class_names)[both.argmax(axis=2)].tolist()
     answers = ['yes' if holds else 'no' for holds in predictions.holds]
     probabilities = [f'{value:.6f}' for value in predictions.probability]
     notes = [pair_note(pair, chance) for pair, chance in zip(pairs, chances, strict=True)]
-    columns = zip(answers, probabilities, digits, notes, strict=True)
+    columns = zip(answers, probabilities, names, notes, strict=True)
     return [(answer, value, *pair, '', note) for answer, value, pair, note in columns], chances
 
 

@@ -18,8 +18,12 @@ MIN_SIDE = 4
 # A patch belongs to the digit if it has at least this share of its ink (the bar of a 5 may be
 # apart, dust is left out) and is no further away than this share of the digit's longer side.
 MIN_PATCH, MAX_DISTANCE = 0.03, 0.35
+# Of the darkest ink of the digit. A patch without such ink is a shadow or a fold beside it.
+SAME_PEN = 0.7
 # A patch that lies along this share of an edge is the table, a shadow or the edge of the sheet.
 EDGE_CONTACT = 0.3
+# The soft edge of such a patch is one pixel wide where the page has this many.
+SOFT_EDGE = 140
 # A patch beside the digit is another one if it has at least this share of its ink and height, and
 # begins at least this share of the height away.
 SECOND_INK, SECOND_HEIGHT, SECOND_GAP = 0.25, 0.6, 0.12
@@ -59,7 +63,10 @@ def find_digit(darkness: np.ndarray) -> FoundDigit | None:
         if on_edge.all() or not on_edge.any():
             break
         # Without the table, full ink may be another darkness.
-        darkness = np.where(np.concatenate([[False], on_edge])[patches.labels], 0, darkness)
+        table = np.concatenate([[False], on_edge]).astype(np.uint8)[patches.labels]
+        # With its soft edge, which pages of few pixels do not have.
+        soft = 1 + 2 * round(max(table.shape) / SOFT_EDGE)
+        darkness = np.where(dilated(table, soft), 0, darkness)
     if patches.longest_side() < MIN_SIDE:
         return None
     members, is_one_of_two = patches.members()
@@ -92,7 +99,7 @@ class _Patches:
     """Connected patches of ink."""
 
     def __init__(self, darkness: np.ndarray, below: float, full: float):
-        self.shape = darkness.shape
+        self.darkness = darkness
         self.labels, self.count = ndimage.label(
             darkness > below + INK * (full - below), EIGHT_NEIGHBOURS
         )
@@ -119,8 +126,11 @@ class _Patches:
         boxes = ndimage.find_objects(self.labels)
         (top, bottom), (left, right) = ((s.start, s.stop) for s in boxes[main])
         height, width = bottom - top, right - left
+        darkest = SAME_PEN * self._darkest(main, boxes[main])
         for i in np.flatnonzero(self.ink >= MIN_PATCH * self.ink[main]):
             rows, columns = boxes[i]
+            if self._darkest(i, boxes[i]) < darkest:
+                continue
             beside = max(columns.start - right, left - columns.stop)
             above = max(rows.start - bottom, top - rows.stop)
             tall = min(rows.stop - rows.start, height) / max(rows.stop - rows.start, height)
@@ -132,6 +142,16 @@ class _Patches:
                 and above < 0
             ):
                 second = True
+            # What reaches over the edge of the page is the corner of a shadow or of the table.
             elif max(beside, above) <= MAX_DISTANCE * max(height, width):
-                members[i] = True
+                members[i] = i == main or not self._touches_edge(boxes[i])
         return members, second or width > WIDE * height
+
+    def _darkest(self, i: int, box: tuple[slice, slice]) -> int:
+        return self.darkness[box][self.labels[box] == i + 1].max()
+
+    def _touches_edge(self, box: tuple[slice, slice]) -> bool:
+        return any(
+            part.start == 0 or part.stop == size
+            for part, size in zip(box, self.labels.shape, strict=True)
+        )

@@ -10,7 +10,7 @@ import numpy as np
 from pairjax.data import pairs
 from pairjax.data.pairs import Pools
 from pairjax.data.sources import Digits, load_digits
-from pairjax.errors import UserError
+from pairjax.errors import UserError, shown
 from pairjax.inference.restore import RestoredRuns, load_trained_digits, restore_program_runs
 from pairjax.runtime.plan import Plan, read_plan
 from pairjax.runtime.trainer import epoch_records
@@ -27,6 +27,7 @@ def evaluate_workdir(
     directory: str | None = None,
     track: Track = untracked,
     watch: Callable[[RestoredRuns, Pools], None] = lambda restored, pools: None,
+    on_message: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Test accuracy of every trained run in a workdir, from its checkpoints.
 
@@ -38,6 +39,7 @@ def evaluate_workdir(
       source, directory: other digits (data.source, data.dir); those of the config by default.
       track: shows how many programs are evaluated.
       watch: gets the runs of each program, and the images.
+      on_message: called with sentences about what was read, left out or changed in loading.
 
     Returns: one dictionary per trial and seed: trial, seed, epoch (of the checkpoint),
       test_accuracy and test_digit_accuracy as fractions, None for a seed that failed
@@ -46,6 +48,8 @@ def evaluate_workdir(
     """
     plan = read_plan(workdir)
     digits = _load_digits(plan, workdir, source, directory)
+    for note in (*digits.notes, *_other_names(plan, digits)):
+        on_message(f'data: {note}')
     pools, rows = pairs.make_pools(digits), []
     for number in track(range(len(plan.programs)), 'evaluating'):
         config = plan.program_config(number)
@@ -77,6 +81,18 @@ def _load_digits(plan: Plan, workdir: Path, source: str | None, directory: str |
             f'were trained on {plan.data["num_classes"]}; name digits of as many classes'
         )
     return digits
+
+
+def _other_names(plan: Plan, digits: Digits) -> list[str]:
+    """A sentence where classes of other digits are named otherwise than those of the training."""
+    both = zip(plan.data.get('class_names', []), digits.class_names, strict=False)
+    for label, (then, now) in enumerate(both):
+        if then != now:
+            return [
+                f'class {label} is named {shown(now)} here and {shown(then)} in training: '
+                'accuracies mean something only if these are the same'
+            ]
+    return []
 
 
 def _count_on_test_pairs(config: Any, pools: Pools, state: RunState) -> Correct:

@@ -71,7 +71,7 @@ def predict_test_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> PairP
         seeds=restored.seeds,
         epoch=restored.epoch,
         relation=config.data.relation,
-        num_classes=digits.num_classes,
+        class_names=restored.class_names,
         images=digits.test_images,
         # Pools hold the train images first, then the test images.
         pairs=restored.state.pairs.test - len(digits.train_labels),

@@ -22,6 +22,12 @@ CLEAR = 0.6
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
 SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.7
+# Sides of the largest upright box in a turned sheet, of those of the box around it.
+INNER_BOX = 0.6
+# Of the difference between sheet and table, what is so near the middle is an edge.
+EDGE_RANGE = 0.15
+# Of the same difference, how much the table varies at most; crumpled paper varies more.
+TABLE_STD = 0.25
 # Of the brightest paper.
 DARKEST_PAPER = 0.3
 # Rules are at most 1/40 of the longer side thick.
@@ -40,27 +46,72 @@ def sheet_on_table(page: np.ndarray) -> tuple[slice, slice] | None:
     None where the picture's border is not mostly of one kind, or what it surrounds is no sheet: not
     large and solid, without an edge, or with nothing on it.
     """
+    if min(page.shape) < 2 * SHEET_GRID:
+        return None
     cells = _cells(page, SHEET_GRID)
-    middle = (cells.min() + cells.max()) / 2
-    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]]) > middle
-    if 0.25 < border.mean() < 0.75:
+    dark, light = _two_means(cells)
+    middle, contrast = (dark + light) / 2, light - dark
+    border = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]])
+    light_share = (border > middle).mean()
+    if 0.25 < light_share < 0.75:
+        return None
+    is_light = light_share > 0.5
+    if border[(border > middle) == is_light].std() > TABLE_STD * contrast:
         return None
     # Light that fades has no edge.
-    between = np.abs(cells - middle) < 0.15 * (cells.max() - cells.min())
-    if between.mean() > 0.12:
+    if (np.abs(cells - middle) < EDGE_RANGE * contrast).mean() > 0.12:
         return None
-    inside = (cells > middle) != (border.mean() > 0.5)
+    inside = (cells > middle) != is_light
     if inside.mean() < SHEET_AREA:
         return None
-    rows, columns = ndimage.find_objects(inside.astype(np.uint8))[0]
-    if inside[rows, columns].mean() < SHEET_FILL:
+    around = ndimage.find_objects(inside.astype(np.uint8))[0]
+    # A bold digit has as large an outline, with more of it empty.
+    if inside[around].mean() < SHEET_FILL:
         return None
-    # One cell less on each side, so that nothing of the table is left.
+    box = _inner_box(_with_ink(inside), around)
+    if box is None:
+        return None
     sheet = tuple(
-        slice(*(round(place * size / count) for place in (part.start + 1, part.stop - 1)))
-        for part, size, count in zip((rows, columns), page.shape, cells.shape, strict=True)
+        slice(*(round(place * size / count) for place in (part.start, part.stop)))
+        for part, size, count in zip(box, page.shape, cells.shape, strict=True)
     )
-    return sheet if np.ptp(page[sheet]) > (cells.max() - cells.min()) / 4 else None
+    return sheet if np.ptp(page[sheet]) > contrast / 4 else None
+
+
+def _two_means(values: np.ndarray) -> tuple[float, float]:
+    """The means of the darker and the lighter values, split where they differ most (Otsu 1979)."""
+    ordered = np.sort(values, axis=None).astype(np.float64)
+    counts = np.arange(1, len(ordered))
+    sums = np.cumsum(ordered)
+    dark, light = sums[:-1] / counts, (sums[-1] - sums[:-1]) / counts[::-1]
+    best = int((counts * counts[::-1] * (light - dark) ** 2).argmax())
+    return dark[best], light[best]
+
+
+def _with_ink(sheet: np.ndarray) -> np.ndarray:
+    """The cells that have cells of the sheet on both sides, in their row and in their column."""
+
+    def enclosed(cells):
+        above, below = (np.maximum.accumulate(some, axis=0) for some in (cells, cells[::-1]))
+        return above & below[::-1]
+
+    return enclosed(sheet) & enclosed(sheet.T).T
+
+
+def _inner_box(sheet: np.ndarray, around: tuple[slice, slice]) -> tuple[slice, slice] | None:
+    """Rows and columns with next to nothing of the table along their four sides; None if few."""
+    (top, bottom), (left, right) = ((part.start, part.stop) for part in around)
+    height, width = INNER_BOX * (bottom - top), INNER_BOX * (right - left)
+    while bottom - top > max(height, 3) and right - left > max(width, 3):
+        part = sheet[top:bottom, left:right]
+        sides = [part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]
+        worst = int(np.argmin(sides))
+        if sides[worst] > 0.9:
+            # One cell less on each side, whose edge cells may be half of the table.
+            return slice(top + 1, bottom - 1), slice(left + 1, right - 1)
+        top, bottom = top + (worst == 0), bottom - (worst == 1)
+        left, right = left + (worst == 2), right - (worst == 3)
+    return None
 
 
 def is_dark_on_light(grey: np.ndarray) -> bool:
@@ -124,7 +175,8 @@ def _smooth_light(page: np.ndarray) -> np.ndarray:
     values, weights = np.log(cells).ravel(), np.ones((cells.size, 1), np.float32)
     for _ in range(4):
         weighted = (basis * weights).T
-        coefficients = np.linalg.solve(weighted @ basis, weighted @ values)
+        # Of a strip the equations have many solutions.
+        coefficients = np.linalg.lstsq(weighted @ basis, weighted @ values, rcond=None)[0]
         # What is darker is ink or shadow.
         darker = values < basis @ coefficients - 0.03
         weights[:, 0] = np.where(darker, np.float32(0.05), np.float32(1))

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -57,10 +57,10 @@ def predict_pair(
     images = [read_image(path, as_it_is) for path in (path_a, path_b)]
     restored = restore()
     predictions = Predictor(restored, batch_size=1)(np.array([[i.pixels for i in images]]))
-    digits = predictions.digits_a, predictions.digits_b
+    digits, classes = (predictions.digits_a, predictions.digits_b), restored.class_names
     for name, path, image, chances in zip('ab', (path_a, path_b), images, digits, strict=True):
         note = image_note(image, None if chances is None else chances[0].max())
-        print(f'{name}, {path}: {image_text(image.inverted, chances, note)}')
+        print(f'{name}, {path}: {image_text(image.inverted, chances, classes, note)}')
     answer = 'yes' if predictions.holds[0] else 'no'
     print(
         f'{relation_text(restored.config.data.relation)}: {answer} '
@@ -69,7 +69,8 @@ def predict_pair(
     print(f'predicted by {restored}')
     if collector is not None:
         names = str(path_a), str(path_b)
-        collector.add(PredictedPairs([names], [images], *prediction_columns(predictions, [images])))
+        columns = prediction_columns(predictions, classes, [images])
+        collector.add(PredictedPairs([names], [images], *columns))
         collector.write(str(restored))
 
 
@@ -82,12 +83,15 @@ def _make_collector(show: Path | None, folder: Path, as_it_is: bool) -> 'Picture
     return PictureCollector(show, folder, as_it_is)
 
 
-def image_text(inverted: bool, digits: np.ndarray | None, note: str = '') -> str:
-    """Whether an image was inverted, the digit that (1, classes) probabilities predict, a note."""
+def image_text(
+    inverted: bool, digits: np.ndarray | None, class_names: Sequence[str], note: str = ''
+) -> str:
+    """Whether an image was inverted, the class that (1, classes) probabilities predict, a note."""
     parts = ['dark on light, inverted'] if inverted else []
     if digits is not None:
         digit = digits[0].argmax()
-        parts.append(f'digit {digit} (probability {digits[0, digit]:.3f})')
+        what = 'digit' if class_names[digit].isdecimal() else 'class'
+        parts.append(f'{what} {class_names[digit]} (probability {digits[0, digit]:.3f})')
     return ', '.join([*parts, *([note] if note else [])]) or 'not inverted'
 
 

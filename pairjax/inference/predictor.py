@@ -36,6 +36,7 @@ class Predictor:
         Raises: UserError where the range of pixel values is that of images that are gone.
         """
         self.restored, self.batch_size = restored, batch_size
+        self.class_names = restored.class_names
         self._black, self._white = restored.pixel_range
         predict_one = partial(predict, restored.config, restored.plan.data['num_classes'])
 

@@ -50,15 +50,24 @@ class RestoredRuns(NamedTuple):
 
     @property
     def pixel_range(self) -> tuple[float, float]:
-        """The values of black and white in the images of the training; only npz brings its own.
+        """The values of black and white in the images of the training.
 
         Raises: UserError where they are those of images that are gone.
         """
-        data = self.config.data
-        if self.saved_range is not None or data.source != 'npz':
-            return self.saved_range or (0.0, 255.0)
-        images = load_config_digits(data).train_images
-        return float(images.min()), float(images.max())
+        described, data = self.plan.data, self.config.data
+        if self.saved_range is not None:
+            return self.saved_range
+        if 'black' in described and 'white' in described:
+            return described['black'], described['white']
+        # Version 0.3.0 did not write them, and only npz had another scale than bytes.
+        return load_config_digits(data).pixel_range if data.source == 'npz' else (0.0, 255.0)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class; its number where the images came without names."""
+        data = self.plan.data
+        names = data.get('class_names', [])[: data['num_classes']]
+        return (*names, *map(str, range(len(names), data['num_classes'])))
 
     def __str__(self) -> str:
         trial, seeds = self.runs[0][0], self.seeds
@@ -130,7 +139,9 @@ def load_trained_digits(plan: Plan, workdir: Path) -> Digits:
     Raises: UserError where they are missing or have changed.
     """
     source, digits = plan.config.data.source, load_config_digits(plan.config.data)
-    if describe_data(source, digits) != plan.data:
+    # Not every version wrote all that is described now.
+    described = describe_data(source, digits)
+    if {name: described.get(name) for name in plan.data} != plan.data:
         raise UserError(
             f'the {source!r} digits have changed since {workdir} was trained; launch/evaluate.py '
             'evaluates on other digits, named with --data_source and --data_dir'

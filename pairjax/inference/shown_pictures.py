@@ -25,7 +25,7 @@ class PictureCollector:
         if out.suffix.lower() not in ('.html', '.htm'):
             raise UserError(f'--show={out} must be the name of an HTML page, such as page.html')
         self.out, self.folder, self.as_it_is = out, folder, as_it_is
-        self._names: dict[str, tuple[int | None, float | None, str]] = {}
+        self._names: dict[str, tuple[str | None, float | None, str]] = {}
         self._pairs: list[ShownPair] = []
         self._num_pairs = 0
 
@@ -40,7 +40,7 @@ class PictureCollector:
                     self._names.setdefault(name, (None, None, image))
                 elif answer:
                     self._names[name] = (
-                        None if chance is None else int(digit),
+                        None if chance is None else str(digit),
                         chance,
                         image_note(image, chance),
                     )

@@ -208,7 +208,7 @@ def load_config_digits(
 
 
 def describe_data(source: str, digits: Digits) -> dict[str, Any]:
-    """Source, pool sizes, a fingerprint (hash) of all images and labels, names of classes.
+    """Source, pool sizes, a fingerprint (hash) of all images and labels, black and white, classes.
 
     Names that only repeat the labels are left out.
     """
@@ -223,6 +223,7 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
         'test_pool': len(digits.test_labels),
         'num_classes': digits.num_classes,
         'fingerprint': digest.hexdigest(),
+        **dict(zip(('black', 'white'), digits.pixel_range, strict=True)),
         **({'class_names': names} if names != list(map(str, range(len(names)))) else {}),
     }
 

@@ -14,6 +14,7 @@ COUNT = range(2**31)
 SIZE = range(1, 2**31)
 POOL = range(1, 10**9)
 DATA = {'source': str, 'train_pool': POOL, 'test_pool': POOL, 'num_classes': SIZE}
+DATA |= {'black?': float, 'white?': float, 'class_names?': [str]}
 SETTING = (str, bool, float, [(str, bool, float)])
 STATISTIC = {
     'values': [(None, float)],

@@ -137,7 +137,9 @@ def open_workdir(
         return
     old = {**upgrade(saved['config']), **flatten(saved['data'], 'data: ')}
     new = {**flatten(config), **flatten(data, 'data: ')}
-    for name in sorted(set(old) | set(new)):
+    # Not every version wrote all that data says now; the fingerprint is always there.
+    known = {name for name in new if name in old or not name.startswith('data: ')}
+    for name in sorted(set(old) | known):
         if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
             raise UserError(
                 f'{workdir} belongs to another experiment: {shown_name(name)} is '

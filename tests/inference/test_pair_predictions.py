@@ -1,5 +1,6 @@
 """Predictions of restored networks: as often right as evaluation counts, for every seed."""
 
+import json
 import shutil
 
 import jax
@@ -40,6 +41,26 @@ def test_predictions_are_right_exactly_as_often_as_evaluation_says(small_sweep, 
     assert (
         len({tuple(row['test_accuracy'] for row in evaluated[i : i + 3]) for i in (0, 3, 6)}) == 3
     )
+
+
+def test_what_loading_other_digits_says_and_names_that_differ_are_said(small_sweep, tmp_path):
+    workdir = shutil.copytree(small_sweep / 'run', tmp_path / 'run')
+    content = json.loads((workdir / 'config.json').read_text())
+    content['data']['class_names'] = ['bag', 'coat', 'tee']
+    (workdir / 'config.json').write_text(json.dumps(content))
+    with np.load(small_sweep / 'digits.npz') as archive:
+        arrays = dict(archive)
+    for name in ('train_labels', 'test_labels'):
+        arrays[name] = np.array(['bag', 'dress', 'tee'])[arrays[name]]
+    more = {f'val_{kind}': arrays[f'test_{kind}'][:5] for kind in ('images', 'labels')}
+    np.savez(tmp_path / 'other.npz', **arrays, **more)
+    messages = []
+    evaluate_workdir(workdir, 'npz', str(tmp_path / 'other.npz'), messages.append)
+    assert messages[0] == 'data: the images of the split validation are not used'
+    assert messages[1] == "data: class 1 is named 'dress' here and 'coat' in training: " + (
+        'accuracies mean something only if these are the same'
+    )
+    assert len(messages) == 2
 
 
 def test_pairs_show_the_images_of_their_classes(small_sweep):

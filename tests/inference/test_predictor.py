@@ -10,6 +10,9 @@ from conftest import make_small_config
 
 from pairjax.data.sources import load_digits
 from pairjax.errors import UserError
+from pairjax.inference import restore
+from pairjax.inference.batch_predict import prediction_columns
+from pairjax.inference.image_preprocessing import PreparedImage
 from pairjax.inference.networks import restore_runs
 from pairjax.inference.predict_command import image_text
 from pairjax.inference.predictor import Predictor
@@ -80,6 +83,47 @@ def test_an_ensemble_averages_the_probabilities_of_its_seeds(finished):
     assert np.ptp([predictions.probability for predictions in each]) > 1e-3
 
 
+def changed_data(networks, **fields):
+    plan = networks.plan
+    return networks._replace(plan=plan._replace(data={**plan.data, **fields}))
+
+
+def test_pixels_are_put_on_the_scale_of_the_training_without_its_images(finished, monkeypatch):
+    networks = restore_runs(finished[1])
+    train = load_digits('npz', finished[0].data.dir)
+    scale = {name: networks.plan.data[name] for name in ('black', 'white')}
+    assert tuple(scale.values()) == (train.train_images.min(), train.train_images.max())
+    assert scale['black'] < 0 and scale['white'] > 255
+    old = networks._replace(plan=networks.plan._replace(data=dict(networks.plan.data)))
+    for name in scale:
+        del old.plan.data[name]
+    pixels = np.random.default_rng(0).uniform(0, 255, (4, 2, 14, 14))
+    expected = Predictor(old, 4)(pixels).probability  # Reads the images.
+    monkeypatch.setattr(restore, 'load_config_digits', None)
+    np.testing.assert_array_equal(Predictor(networks, 4)(pixels).probability, expected)
+    # Images from 0 to 1 of the same network.
+    ones = Predictor(changed_data(networks, black=0.0, white=1.0), 4)(pixels * 255).probability
+    bytes_ = Predictor(changed_data(networks, black=0.0, white=255.0), 4)(pixels).probability
+    np.testing.assert_allclose(ones, bytes_, atol=1e-5)
+    assert np.abs(ones - expected).max() > 1e-3
+
+
+def test_predictions_name_the_classes(finished):
+    networks = restore_runs(finished[1])
+    assert networks.class_names == tuple('0123456789')
+    named = changed_data(networks, class_names=['nought', 'one'])
+    assert named.class_names == ('nought', 'one', *'23456789')
+    predict = Predictor(named, 1)
+    assert predict.class_names == named.class_names
+    predictions = predict(np.zeros((1, 2, 14, 14)))
+    text = image_text(False, np.eye(10)[:1], named.class_names, 'unsure')
+    assert text == 'class nought (probability 1.000), unsure'
+    assert 'digit 7 (' in image_text(False, np.eye(10)[7:8], named.class_names)
+    pair = [PreparedImage(np.zeros((14, 14), np.float32), False)] * 2
+    wanted = predictions._replace(digits_a=np.eye(10)[1:2], digits_b=np.eye(10)[3:4])
+    assert prediction_columns(wanted, named.class_names, [pair])[0][0][2:4] == ('one', '3')
+
+
 def test_the_batch_size_changes_no_prediction(finished):
     networks = restore_runs(finished[1])
     pixels = np.random.default_rng(1).uniform(0, 255, (7, 2, 14, 14))
@@ -96,7 +140,7 @@ def test_a_network_without_digit_heads_predicts_no_digits(small_config, tmp_path
     predictions = Predictor(restore_runs(tmp_path / 'shallow'), 2)(np.zeros((3, 2, 14, 14)))
     assert predictions.digits_a is None and predictions.digits_b is None
     assert predictions.probability.shape == (3,)
-    assert image_text(False, predictions.digits_a) == 'not inverted'
+    assert image_text(False, predictions.digits_a, ()) == 'not inverted'
 
 
 def test_the_selected_trial_and_its_first_good_seed_predict(copy):

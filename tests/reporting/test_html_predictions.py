@@ -83,7 +83,7 @@ def test_at_most_twenty_four_mistakes_are_shown(page):
 
 def test_the_confusion_matrix_has_its_shares_and_counts(page):
     headings, rows, table = page.table('Confusion matrix')
-    assert headings == ['digit', *(f'as {digit}' for digit in range(10)), 'images']
+    assert headings == ['class', *(f'as {digit}' for digit in range(10)), 'images']
     largest = 0
     for digit, row in enumerate(rows):
         mine = PREDICTIONS.digits.predicted[PREDICTIONS.classes == digit]
@@ -101,10 +101,22 @@ def test_the_confusion_matrix_has_its_shares_and_counts(page):
     assert '1,200 images of the test pairs, n = 3 seeds' in table['caption']
 
 
+def test_classes_have_their_names_wherever_they_are_named():
+    names = ['bag', 'coat', 'tee <1>']
+    made = make_predictions([[(1, 0), (2, 1)]], [[2, 3]], [[(2, 0), (2, 1)]], class_names=names)
+    page = page_of_predictions(made)
+    headings, rows, _ = page.table('Confusion matrix')
+    assert headings == ['class', *(f'as {name}' for name in names), 'images']
+    assert [row[0] for row in rows] == names
+    assert 'less_equal(tee <1>, coat) predicted true' in page.text
+    text = page.text.replace('\N{NO-BREAK SPACE}', ' ')
+    assert 'a: coat predicted as tee <1> with 60.00 %, as coat with 30.00 %' in text
+
+
 def test_beyond_twenty_classes_the_commonest_confusions_are_listed():
     predictions = random_predictions(1, num_classes=30)
     headings, rows, table = page_of_predictions(predictions).table('The commonest of')
-    assert headings == ['digit', 'predicted as', 'images', '% of that digit'] and len(rows) == 20
+    assert headings == ['class', 'predicted as', 'images', '% of that class'] and len(rows) == 20
     read = predictions.digits.predicted
     counts = []
     for digit, other, n, share in rows:

@@ -17,14 +17,14 @@ class ShownPicture(NamedTuple):
       name: of the file.
       images: the picture, the digit cut out of it, and the (14, 14) pixels that were read; uint8.
         Empty where the picture could not be read.
-      digit: the predicted digit; None where there is none.
-      probability: of that digit.
+      predicted: the name of the predicted class; None where there is none.
+      probability: of that class.
       note: what is doubtful about it, or why it could not be read; ''.
     """
 
     name: str
     images: tuple[np.ndarray, ...]
-    digit: int | None
+    predicted: str | None
     probability: float | None
     note: str
 

@@ -110,20 +110,22 @@ def confusion_columns(predictions: PairPredictions) -> Columns:
         return Cell(text, shares[place], detail, shades[place])
 
     return {
-        'digit': classes,
+        'class': predictions.class_names,
         **{
-            f'as {predicted}': [share(digit, predicted) for digit in classes]
-            for predicted in classes
+            f'as {name}': [share(digit, predicted) for digit in classes]
+            for predicted, name in enumerate(predictions.class_names)
         },
         'images': totals,
     }
 
 
 def commonest_confusions(predictions: PairPredictions) -> pd.DataFrame:
-    """Columns class, predicted, count and share of that class, the commonest mistakes first."""
+    """Columns class, predicted (names), count and share of that class, the commonest first."""
     frame = count_confusions(predictions).reset_index(name='count')
     frame['share'] = frame['count'] / frame.groupby('class')['count'].transform('sum')
     wrong = frame[frame['class'] != frame.predicted]
+    names = dict(enumerate(predictions.class_names))
+    wrong = wrong.assign(**{one: wrong[one].map(names) for one in ('class', 'predicted')})
     return wrong.sort_values('count', ascending=False, kind='stable')
 
 
