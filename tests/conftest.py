@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import jax
 import numpy as np
 import pytest
 from processes import Launcher, outcome_of
@@ -24,6 +25,7 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:
 os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_backend_optimization_level=0'
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
+assert len(jax.devices()) == 8  # Starts the backend, so that no test sets another number first.
 
 
 def make_hyperparameters(**fields):

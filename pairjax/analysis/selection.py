@@ -37,7 +37,9 @@ def gain_of_choosing(table: pd.DataFrame) -> dict[str, Any]:
 
 def gain_of_best_epoch(trial: TrialResult) -> dict[str, Any] | None:
     """`gain_of_choosing` the best epoch on test of each seed; None where there is but one."""
-    table = trial.metrics.pivot(index='seed', columns='epoch', values='test_accuracy').astype(float)
+    # A damaged log may hold a line twice.
+    metrics = trial.metrics.drop_duplicates(['seed', 'epoch'], keep='last')
+    table = metrics.pivot(index='seed', columns='epoch', values='test_accuracy').astype(float)
     table = table.dropna(axis='columns', how='all')
     return gain_of_choosing(table) if table.shape[1] > 1 else None
 

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -156,6 +157,7 @@ class Stop(pairjax.Callback):
     def on_epoch_end(self, name, epoch, records):
         if epoch == 2:
             signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)  # Handlers run in the main thread, which needs its turn.
 
 
 def test_the_same_cell_goes_on_after_ctrl_c(config, tmp_path):

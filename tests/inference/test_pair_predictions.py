@@ -55,7 +55,7 @@ def test_what_loading_other_digits_says_and_names_that_differ_are_said(small_swe
     more = {f'val_{kind}': arrays[f'test_{kind}'][:5] for kind in ('images', 'labels')}
     np.savez(tmp_path / 'other.npz', **arrays, **more)
     messages = []
-    evaluate_workdir(workdir, 'npz', str(tmp_path / 'other.npz'), messages.append)
+    evaluate_workdir(workdir, 'npz', str(tmp_path / 'other.npz'), on_message=messages.append)
     assert messages[0] == 'data: the images of the split validation are not used'
     assert messages[1] == "data: class 1 is named 'dress' here and 'coat' in training: " + (
         'accuracies mean something only if these are the same'

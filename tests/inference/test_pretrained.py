@@ -75,7 +75,7 @@ def test_its_accuracy_over_all_pairs_of_mnist_is_that_of_the_card(content):
     if not MNIST.is_dir():
         pytest.skip(f'{MNIST} is not there')
     digits = load_digits('idx', str(MNIST))
-    assert describe_data('idx', digits) == content['data']
+    assert content['data'].items() <= describe_data('idx', digits).items()
     seeds, ensemble = count_right(find_networks('pairnet', ensemble=True), digits)
     card = content['card']
     for right, found in zip(seeds, card['seeds'].values(), strict=True):

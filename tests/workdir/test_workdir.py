@@ -147,7 +147,11 @@ def test_overwrite_deletes_its_own_files_only(tmp_path):
     open_with(tmp_path)
     for name in ('metrics.jsonl', 'summary.json', 'failures.log', 'notes.txt'):
         (tmp_path / name).write_text('old')
-    for name in ('checkpoints/program_0000', 'figures', 'tensorboard/trial_0', 'mine'):
+    own = (
+        *('checkpoints/program_0000', 'figures', 'tensorboard/trial_0'),
+        *('added_seeds/seeds_2_3', 'joining'),
+    )
+    for name in (*own, 'mine'):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / 'file').write_text('old')
     assert set(OWN_FILES) <= {path.name for path in tmp_path.iterdir()}
