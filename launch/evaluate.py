@@ -38,9 +38,11 @@ def main() -> None:
     console = progress.make_console()
     rows = evaluate_workdir.evaluate_workdir(
         Path(WORKDIR.value),
-        *(DATA_SOURCE.value, DATA_DIR.value),
-        progress.tracker(progress.make_console(stderr=True)),
-        *(collect, progress.ProgressDisplay(console).on_message),
+        DATA_SOURCE.value,
+        DATA_DIR.value,
+        track=progress.tracker(progress.make_console(stderr=True)),
+        watch=collect,
+        on_message=progress.ProgressDisplay(console).on_message,
     )
     if SEED.value is not None:
         seeds = sorted({row['seed'] for row in rows})

@@ -42,9 +42,14 @@ def unknown_name(field: str, name: str, choices: Iterable[str]) -> UserError:
       choices: the names in the registry.
     """
     choices = sorted(choices)
+    return UserError(
+        f'{field}={shown(name)} does not exist; {did_you_mean(name, choices)}choose from '
+        f'{", ".join(choices)}'
+    )
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """'did you mean CHOICE? ' with the closest choice, in any case; empty where none is close."""
     by_lower_case = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(str(name)[:100].lower(), by_lower_case, n=1, cutoff=0.5)
-    hint = f'did you mean {by_lower_case[close[0]]!r}? ' if close else ''
-    return UserError(
-        f'{field}={shown(name)} does not exist; {hint}choose from {", ".join(choices)}'
-    )
+    return f'did you mean {by_lower_case[close[0]]!r}? ' if close else ''

@@ -13,6 +13,8 @@ from pairjax.studies.reproduction.results import MAJORITY_FILE, Reproduction
 from pairjax.system import write_json
 from pairjax.trials import Trial as ConfigTrial
 from pairjax.trials import trial_names
+from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.workdir import read_json
 
 DATA = {'source': 'idx', 'train_pool': 60_000, 'test_pool': 10_000, 'num_classes': 10}
 DATA['fingerprint'] = 'f00d'
@@ -102,3 +104,15 @@ def base_fields(config):
     """A config's fields without those that name an experiment or say what it varies."""
     own = ('name', 'num_seeds', 'sweep.', 'model.widths')
     return {k: v for k, v in flatten(config).items() if not k.startswith(own)}
+
+
+def save_seeds(workdir, finals, first=0, data=DATA, trials=1, **fields):
+    """An experiment whose seeds begin at `first`."""
+    save_experiment(workdir, [make_trial(finals, fields=fields)] * trials, data)
+    metrics, summary = Metrics(workdir), read_json(workdir / 'summary.json')
+    metrics.replace([{**line, 'seed': line['seed'] + first} for line in metrics.read()])
+    for trial in summary['trials']:
+        for name in ('seeds', 'failed_seeds'):
+            trial[name] = [seed + first for seed in trial[name]]
+    write_json(workdir / 'summary.json', summary)
+    return workdir

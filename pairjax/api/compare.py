@@ -40,9 +40,8 @@ def compare(
         )
     arguments = [
         '+'.join(
-            text
+            arm_text(one, f'compare: {shown(one)}')
             for one in (arm if isinstance(arm, list | tuple) else [arm])
-            for text in _workdirs(one)
         )
         for arm in arms
     ]
@@ -66,10 +65,17 @@ def compare(
     return pd.DataFrame(rows).astype({'seeds_needed': 'Int64'})
 
 
-def _workdirs(arm: Any) -> list[str]:
-    """The workdirs of results, or the text that names some."""
+def arm_text(arm: Any, name: str) -> str:
+    """Results or a workdir as launch/compare.py takes them: WORKDIR, or WORKDIR+WORKDIR.
+
+    Args:
+      arm: results, a path or a text; of results that hold seeds of several workdirs all of these.
+      name: of the argument, for the error.
+
+    Raises: UserError where it is something else.
+    """
     if isinstance(arm, Results):
-        return list(map(str, arm.experiment.workdirs))
+        return '+'.join(map(str, arm.experiment.workdirs))
     if isinstance(arm, Path | str):
-        return [str(arm)]
-    raise UserError(f'compare: {shown(arm)} must be results of pairjax.run or a workdir')
+        return str(arm)
+    raise UserError(f'{name} must be results of pairjax.run or a workdir')

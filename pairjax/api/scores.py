@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pairjax.analysis.arms import ComparedTrial, check_measure, read_arms
+from pairjax.api.compare import arm_text
 from pairjax.api.run import Results
 from pairjax.errors import UserError, shown
 
@@ -53,12 +54,8 @@ def scores(arms: Mapping[str, Any], measure: str = 'final_test_accuracy') -> dic
 
 def _column(name: str, task: Any, measure: str) -> tuple[list[int], list[float]]:
     """Seeds, ascending, and values of one algorithm in one task."""
-    if not isinstance(task, Results | Path | str):
-        raise UserError(
-            f'scores: {shown(task)} of {name} must be results of pairjax.run or a workdir'
-        )
     arm: ComparedTrial
-    (arm, *others) = read_arms([str(getattr(task, 'workdir', task))], fewest=1)
+    (arm, *others) = read_arms([arm_text(task, f'scores: the task {shown(task)} of {name}')], 1)
     if others:
         raise UserError(f'scores: {task} of {name} names {1 + len(others)} trials; name one')
     check_measure([arm], measure)

@@ -1,10 +1,9 @@
 """Finds trained networks: those of the package by name, saved files, and runs of a workdir."""
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pairjax.errors import UserError
+from pairjax.errors import UserError, did_you_mean
 from pairjax.inference.restore import RestoredRuns, restore_trial
 from pairjax.inference.saved_network import SUFFIX, read_network
 from pairjax.runtime.plan import read_plan
@@ -60,11 +59,9 @@ def _check_exists(path: Path) -> None:
         p for p in path.parent.glob('*') if p.suffix == SUFFIX or (p / 'config.json').exists()
     ]
     known = [*pretrained_names(), *map(str, beside)]
-    close = difflib.get_close_matches(str(path), known, n=1, cutoff=0.5)
-    hint = f'did you mean {close[0]!r}? ' if close else ''
     raise UserError(
-        f'{path} does not exist; {hint}name a workdir of launch/main.py, a saved {SUFFIX} file or '
-        f'a network of the package ({", ".join(pretrained_names())})'
+        f'{path} does not exist; {did_you_mean(str(path), known)}name a workdir of launch/main.py, '
+        f'a saved {SUFFIX} file or a network of the package ({", ".join(pretrained_names())})'
     )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jax
 
+from pairjax.runtime.schedulers import has_accelerator_devices
+
 # As jax itself looks for them (jax/_src/hardware_utils.py in 0.10.2 and 0.12.0); /dev/dxg is WSL's.
 _NVIDIA = 'dev/nvidia0', 'dev/nvidiactl', 'dev/dxg'
 _GOOGLE_PCI_VENDOR = '0x1ae0'
@@ -55,7 +57,7 @@ def _has_tpu_chips(root: Path) -> bool:
         try:
             if path.read_text().strip() == _GOOGLE_PCI_VENDOR:
                 # Google's network cards have the same vendor; accelerators a driver of their own.
-                return any(any(root.glob(name)) for name in ('dev/accel[0-9]*', 'dev/vfio/[0-9]*'))
+                return has_accelerator_devices(root)
         except OSError:
             continue
     return False

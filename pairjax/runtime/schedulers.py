@@ -99,9 +99,12 @@ def first_host(nodes: str) -> str:
 
 def has_tpu() -> bool:
     """Whether this machine has TPU chips and libtpu."""
-    if importlib.util.find_spec('libtpu') is None:
-        return False
-    return any(any(Path('/dev').glob(name)) for name in ('accel[0-9]*', 'vfio/[0-9]*'))
+    return importlib.util.find_spec('libtpu') is not None and has_accelerator_devices()
+
+
+def has_accelerator_devices(root: Path = Path('/')) -> bool:
+    """Whether there are device files as the drivers of TPUs make them, of others' too."""
+    return any(any(root.glob(name)) for name in ('dev/accel[0-9]*', 'dev/vfio/[0-9]*'))
 
 
 def _open_mpi(env: Mapping[str, str]) -> Started:

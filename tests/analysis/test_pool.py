@@ -1,29 +1,17 @@
 """Workdirs that differ in their seeds alone are one arm; others are refused."""
 
 import pytest
-from made_results import DATA, lines_of, make_trial, save_experiment
+from made_results import DATA, lines_of
+from made_results import save_seeds as save
 
 from pairjax.analysis.arms import read_arms
 from pairjax.analysis.paired import compare_workdirs
 from pairjax.analysis.pool import read_pooled
 from pairjax.errors import UserError
 from pairjax.system import write_json
-from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.workdir import read_json
 
 FINALS = [0.91, 0.92, 0.9, 0.94, 0.93, 0.95]
-
-
-def save(workdir, finals, first=0, data=DATA, trials=1, **fields):
-    """An experiment whose seeds begin at `first`."""
-    save_experiment(workdir, [make_trial(finals, fields=fields)] * trials, data)
-    metrics, summary = Metrics(workdir), read_json(workdir / 'summary.json')
-    metrics.replace([{**line, 'seed': line['seed'] + first} for line in metrics.read()])
-    for trial in summary['trials']:
-        for name in ('seeds', 'failed_seeds'):
-            trial[name] = [seed + first for seed in trial[name]]
-    write_json(workdir / 'summary.json', summary)
-    return workdir
 
 
 def test_seeds_of_several_workdirs_are_those_of_one(tmp_path):

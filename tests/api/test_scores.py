@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_results import save_seeds
 
 import pairjax
 
@@ -26,6 +27,13 @@ def test_scores_are_runs_by_tasks(run):
     np.testing.assert_array_equal(alone['deep'], np.transpose([expected]))
 
 
+def test_results_of_several_workdirs_give_all_of_their_seeds(tmp_path):
+    finals = [0.91, 0.92, 0.9, 0.94, 0.93]
+    paths = save_seeds(tmp_path / 'a', finals[:3]), save_seeds(tmp_path / 'more', finals[3:], 3)
+    found = pairjax.scores({'pooled': pairjax.load_results(*paths)})
+    np.testing.assert_array_equal(found['pooled'], np.transpose([finals]))
+
+
 def test_rliable_reads_them(run):
     try:
         from rliable import library, metrics
@@ -46,7 +54,7 @@ def test_rliable_reads_them(run):
     [
         ({}, 'must be a mapping'),
         ([1], 'must be a mapping'),
-        ({'a': 7}, '7 of a must be results'),
+        ({'a': 7}, 'the task 7 of a must be results'),
         ({'a': ['{run}', '{run}'], 'b': '{run}'}, r'same tasks.*a: 2, b: 1'),
         ({'a': []}, 'at least one'),
         ({'a': '{run}:all'}, 'names 3 trials'),

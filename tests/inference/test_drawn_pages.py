@@ -181,3 +181,15 @@ def test_a_turned_sheet_on_a_table_of_any_brightness_is_cut_out():
     page[:] = np.where(np.arange(140) // 12 % 2, 110, 190)[:, None]
     page[30:110, 30:110] = 230
     assert sheet_on_table(page) is None
+
+
+@pytest.mark.parametrize('shape', [(400, 1), (2, 400)])
+def test_the_light_on_a_strip_is_found(shape):
+    """Many polynomials fit it, so that the equations have no single solution."""
+    light = np.linspace(120, 240, 400, dtype=np.float32).reshape(-1, 1)
+    page = np.broadcast_to(light if shape[0] == 400 else light.T, shape).copy()
+    middle = (200, slice(None)) if shape[0] == 400 else (slice(None), 200)
+    page[middle] = 30
+    darkness = ink_darkness(page)
+    assert darkness[middle].min() > 150
+    assert np.median(darkness) < 10
