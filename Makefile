@@ -8,7 +8,11 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 	$(addprefix tests/analysis/test_, statistics.py summary.py error_analysis.py) \
 	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
-.PHONY: run test check cluster stress notebook install clean
+# What another version of Python or jax is likely to break, in a few minutes.
+QUICK ?= $(FAST) tests/ops tests/models tests/training tests/api tests/runtime/test_vectorize.py \
+	tests/runtime/test_resume.py tests/runtime/test_other_platforms.py
+
+.PHONY: run test quick check cluster stress notebook install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
@@ -16,6 +20,10 @@ run: $(VENV)/installed
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster $(ARGS)
+
+# make quick PYTHON=python3.13 VENV=.venv-newest
+quick: $(VENV)/tests-installed
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile $(QUICK) $(ARGS)
 
 # A real Slurm and Open MPI, and a fault at every exchange between processes.
 cluster: $(VENV)/tests-installed

@@ -9,17 +9,17 @@ each cell once; five seeds here are five whole searches. `shallow_search_adam`: 
 NETWORK_headline: 20 seeds of the cell whose one run is the accuracy in the text.
 
 command: python launch/main.py --config=configs/report2.py:NAME
-cost:    on 2 cores:
-  shallow_sgd             10 runs
-  deep_sgd                10 runs
-  deep_shared_sgd         10 runs
-  shallow_headline        20 runs
-  deep_headline           20 runs
-  deep_shared_headline    20 runs
-  shallow_search         135 runs
-  shallow_search_adam    135 runs
-  deep_search            405 runs
-  deep_shared_search     405 runs
+cost:    on 2 cores, compilation included (jax 0.10.2, otherwise idle, nothing compiled before):
+  shallow_sgd             10 runs, part of shallow_headline
+  deep_sgd                10 runs, 33 s
+  deep_shared_sgd         10 runs, 23 s
+  shallow_headline        20 runs, 35 s
+  deep_headline           20 runs, 69 s
+  deep_shared_headline    20 runs, 55 s
+  shallow_search         135 runs, 87 s
+  shallow_search_adam    135 runs, 180 s
+  deep_search            405 runs, 16 minutes
+  deep_shared_search     405 runs, 13 minutes
 result:  test accuracy in percent on full MNIST:
   mean +- std over seeds at the final epoch (at the best epoch on test); recorded beside it:
   shallow_sgd           80.0 +- 1.2 (80.2 +- 1.3)  78.96 +- 0.99 (79.16 +- 1.03), ten rounds

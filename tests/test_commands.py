@@ -218,7 +218,7 @@ ANSWERED_LATER = [
     ('TRAIN --workdir={trained}', 'model.widths is (4, 4, 4, 8) there', '--overwrite'),
     ('evaluate --workdir={tmp}/empty', '{tmp}/empty', 'launch/main.py'),
     ('evaluate --workdir={tmp}/bare', '{tmp}/bare', 'checkpoint'),
-    ('evaluate --workdir={trained} --seed=7', '--seed=7', '[0, 1, 2]'),
+    ('evaluate --workdir={trained} --seed=7', 'seed=7', '[0, 1, 2]'),
 ]
 
 

@@ -88,11 +88,11 @@ def check_measure(arms: Sequence[ComparedTrial], measure: str) -> None:
         if isinstance(statistic, dict) and 'values' in statistic
     }
     if measure not in known:
-        raise unknown_name('--measure', measure, known)
+        raise unknown_name('measure', measure, known)
     for arm in arms:
         if arm.trial.statistic(measure) is None:
             raise UserError(
-                f'--measure={measure}: {arm.name} has none, since its model has no such output; '
+                f'measure={measure}: {arm.name} has none, since its model has no such output; '
                 'leave it out or choose another measure'
             )
 

@@ -40,9 +40,9 @@ def find_networks(
         _check_exists(path)
         return restore_runs(path, trial, seed, ensemble)
     if trial is not None:
-        raise UserError(f'--trial={trial} is of a workdir; {source} has one trial, leave it out')
+        raise UserError(f'trial={trial} is of a workdir; {source} has one trial, leave it out')
     if seed is not None and ensemble:
-        raise UserError(f'--ensemble takes all seeds; leave out --seed={seed}, or --ensemble')
+        raise UserError(f'an ensemble takes all seeds; leave out seed={seed}, or ensemble')
     if not is_pretrained:
         return read_network(path, seed)
     if seed is None and not ensemble:
@@ -86,7 +86,7 @@ def restore_runs(
     finished = read_experiment(workdir) if (workdir / 'summary.json').exists() else None
     index = _selected_trial(workdir, finished, num_trials) if trial is None else trial
     if not 0 <= index < num_trials:
-        raise UserError(f'--trial={index} does not exist; {workdir} has 0 to {num_trials - 1}')
+        raise UserError(f'trial={index} does not exist; {workdir} has 0 to {num_trials - 1}')
     restored = restore_trial(plan, workdir, index)
     failed = {s for s, bad in zip(restored.seeds, restored.state.failed, strict=True) if bad}
     failed |= set(finished.trials[index].failed_seeds) if finished else set()
@@ -102,7 +102,7 @@ def _selected_trial(workdir: Path, finished: 'ExperimentResult | None', num_tria
     if num_trials > 1:
         raise UserError(
             f'{workdir} has {num_trials} trials and its training is not finished, so none is '
-            'selected; name one with --trial'
+            'selected; name one with trial'
         )
     return 0
 
@@ -113,12 +113,12 @@ def _selected_seeds(
     good = [s for s in seeds if s not in failed]
     if seed is None:
         if not good:
-            raise UserError(f'every seed of that trial in {workdir} failed; name another --trial')
+            raise UserError(f'every seed of that trial in {workdir} failed; name another trial')
         return good if ensemble else good[:1]
     if ensemble:
-        raise UserError(f'--ensemble takes all seeds; leave out --seed={seed}, or --ensemble')
+        raise UserError(f'an ensemble takes all seeds; leave out seed={seed}, or ensemble')
     if seed not in seeds:
-        raise UserError(f'--seed={seed} was not trained; {workdir} has the seeds {seeds}')
+        raise UserError(f'seed={seed} was not trained; {workdir} has the seeds {seeds}')
     if seed in failed:
-        raise UserError(f'--seed={seed} failed in training; of {workdir} {good} did not')
+        raise UserError(f'seed={seed} failed in training; of {workdir} {good} did not')
     return [seed]

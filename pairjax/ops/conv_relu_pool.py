@@ -55,12 +55,16 @@ class Geometry(NamedTuple):
 def choose_algorithm(geometry, channels_in, batch, backend):
     """The fastest of 'winograd', 'rowwise' and 'wide' as measured on CPU (AVX-512, one core).
 
+    On TPU 'lax', the plain convolution: by its compiler's own account it moves fewer bytes than
+    any of these (docs/performance.md). Not measured on a GPU, which gets one large product.
+
     'wide' is im2col with all positions in one product; it wins while N is too narrow to fill a
     product by itself. 'rowwise' is im2col with a product for each position, one row of outputs
     after another, pooled while still in the cache. Winograd wins wherever there is a sum over
-    channels to save on, 1.4 to 9 times from 16 to 256 channels. Accelerators are not measured;
-    they get one large product instead of many small ones.
+    channels to save on, 1.4 to 9 times from 16 to 256 channels.
     """
+    if backend == 'tpu':
+        return 'lax'
     if backend != 'cpu' or batch < 8:
         return 'wide'
     num_outputs = geometry.pool * max(geometry.rows, geometry.columns)
@@ -93,6 +97,8 @@ def conv_relu_pool(inputs, kernel, bias, *, padding, pool):
     geometry = Geometry(height, width, kernel.shape[0], padding, pool)
     backend = jax.default_backend()
     algorithm = choose_algorithm(geometry, channels_in, batch, backend)
+    if algorithm == 'lax':
+        return conv_relu_pool_reference(inputs, kernel, bias, padding=padding, pool=pool)
     return conv_relu_pool_by(inputs, kernel, bias, geometry, algorithm)
 
 

@@ -279,9 +279,9 @@ def failure_sentence(plan: Plan, number: int, error: Exception) -> str:
     batch_size = plan.program_config(number).train.batch_size
     layout = choose_layout(len(plan.runs(number)), plan.config.runs, batch_size)
     devices, width = layout.mesh.size, layout.per_batch
-    remedy = f'a smaller --config.train.batch_size than {batch_size}, or fewer --config.num_seeds'
+    remedy = f'a smaller train.batch_size than {batch_size}, or a smaller num_seeds'
     if width > 1:
-        remedy = f'--config.runs.per_batch={width // 2}'
+        remedy = f'runs.per_batch={width // 2}'
     elif devices > 1 and layout.mesh.devices.flat[0].platform == 'cpu':
-        remedy = f'--config.runs.devices={devices // 2}, or {remedy}'
+        remedy = f'runs.devices={devices // 2}, or {remedy}'
     return f'out of memory with {width} runs at a time on each of {devices} devices; try {remedy}'

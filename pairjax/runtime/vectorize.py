@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, PartitionSpec
 
 from pairjax.errors import UserError
-from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout, replicate
+from pairjax.runtime.sharding import REPLICATED, RUNS, Layout, choose_layout
 from pairjax.system import compiled_programs_directory, num_cores
 from pairjax.training import evaluate, train_step
 
@@ -190,31 +190,60 @@ def compile_programs(
       pools: replicated `Pools`.
       seeds, hyperparameters: stacked, with `layout.padded` runs.
     """
+    programs = jitted_programs(config, layout)
+    arguments = program_arguments(programs, layout, pools, seeds, hyperparameters)
+    lowered = [program.lower(*arguments[name]) for name, program in programs.items()]
+    # XLA compiles outside the interpreter's lock, so threads do run side by side.
+    with ThreadPoolExecutor(len(lowered)) as executor:
+        compiled = executor.map(lambda program: program.compile(), lowered)
+        return Programs(**dict(zip(programs, compiled, strict=True)))
+
+
+def jitted_programs(config: Any, layout: Layout) -> dict[str, Callable]:
+    """A structure's programs, by their field of `Programs`; see `compile_programs`."""
     options = compiler_options(config.train.batch_size)
     # Evaluation reads wide batches whatever the training's are.
     devices = list(layout.mesh.devices.flat)
     wide = choose_layout(layout.num_runs, config.runs, evaluate.EVALUATION_BATCH_SIZE, devices)
     evaluation = layout._replace(per_batch=wide.per_batch)
     evaluation_options = compiler_options(evaluate.EVALUATION_BATCH_SIZE)
-    init = over_runs(partial(train_step.init_state, config), layout, 2, quick_compiler_options())
-    train_epoch = over_runs(
-        partial(train_step.train_epoch, config), layout, 2, options, donate=True
-    )
-    evaluate_all = over_runs(partial(evaluate.evaluate, config), evaluation, 1, evaluation_options)
-    shapes = jax.eval_shape(init, pools, seeds, hyperparameters)
-    sharding = NamedSharding(layout.mesh, RUNS)
-    state = jax.tree.map(
-        lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding), shapes
-    )
-    lowered = [
-        init.lower(pools, seeds, hyperparameters),
-        train_epoch.lower(pools, state, hyperparameters),
-        evaluate_all.lower(evaluate.EvalRequest(pools, replicate(np.bool_(True), layout)), state),
-    ]
+    init = partial(train_step.init_state, config)
+    train_epoch = partial(train_step.train_epoch, config)
+    evaluate_sets = partial(evaluate.evaluate, config)
+    programs = {
+        'init': over_runs(init, layout, 2, quick_compiler_options()),
+        'train_epoch': over_runs(train_epoch, layout, 2, options, donate=True),
+        'evaluate': over_runs(evaluate_sets, evaluation, 1, evaluation_options),
+    }
     if config.model.head != 'learned':
-        digits = partial(evaluate.digit_logits, config)
-        lowered.append(over_runs(digits, layout, 1, evaluation_options).lower(pools, state))
-    # XLA compiles outside the interpreter's lock, so threads do run side by side.
-    with ThreadPoolExecutor(len(lowered)) as executor:
-        compiled = list(executor.map(lambda program: program.compile(), lowered))
-    return Programs(*compiled)
+        digit_logits = partial(evaluate.digit_logits, config)
+        programs['digit_logits'] = over_runs(digit_logits, layout, 1, evaluation_options)
+    return programs
+
+
+def program_arguments(
+    programs: dict[str, Callable], layout: Layout, pools: Any, seeds: Any, hyperparameters: Any
+) -> dict[str, tuple]:
+    """What each of `jitted_programs` is compiled for.
+
+    Shapes and types do for all arguments, so that the devices need not be at hand.
+    """
+    pools = _abstract(pools, layout, REPLICATED)
+    seeds, hyperparameters = _abstract((seeds, hyperparameters), layout, RUNS)
+    shapes = jax.eval_shape(programs['init'], pools, seeds, hyperparameters)
+    state = _abstract(shapes, layout, RUNS)
+    all_sets = _abstract(jax.ShapeDtypeStruct((), np.bool_), layout, REPLICATED)
+    return {
+        'init': (pools, seeds, hyperparameters),
+        'train_epoch': (pools, state, hyperparameters),
+        'evaluate': (evaluate.EvalRequest(pools, all_sets), state),
+        'digit_logits': (pools, state),
+    }
+
+
+def _abstract(tree: Any, layout: Layout, spec: PartitionSpec) -> Any:
+    """Shapes and types, divided over the layout's devices."""
+    sharding = NamedSharding(layout.mesh, spec)
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+    )

@@ -95,12 +95,15 @@ def test_steps_at_once_in_one_allocation_do_not_meet(slurm, batch, experiment, a
 
 
 def test_an_array_trains_a_sweep_in_parts(slurm, run, batch, experiment, alone, tmp_path):
-    sweep = "--config.sweep.product=(('optimizer.learning_rate', (1e-3, 1e-2, 3e-2)),)"
+    """Its eight tasks run at once on one node."""
+    rates = ', '.join(f'{i}e-3' for i in range(1, 9))
+    sweep = f"--config.sweep.product=(('optimizer.learning_rate', ({rates})),)"
     words = shlex.join(experiment.command(tmp_path / 'run', sweep))
     part = '--config.sweep.part=$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT'
-    job = batch(f'srun {words} {part}', '--array=1-3', '--nodes=1', '--ntasks=1')
+    options = '--array=1-8', '--nodes=1', '--ntasks=1', f'--nodelist={NODES[0]}'
+    job = batch(f'srun {words} {part}', *options)
     wait_until((tmp_path / 'run' / 'summary.json').exists, 'the sweep', 300)
-    for number in (1, 2, 3):
+    for number in range(1, 9):
         wait_for_job(slurm, f'{job}_{number}')
     assert_same_outcome(tmp_path / 'run', alone(sweep))
 

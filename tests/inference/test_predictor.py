@@ -152,7 +152,7 @@ def test_the_selected_trial_and_its_first_good_seed_predict(copy):
     networks = restore_runs(copy)
     assert (networks.runs[0][0].index, networks.seeds) == (2, [1])
     assert restore_runs(copy, ensemble=True).seeds == [1, 2]
-    with pytest.raises(UserError, match=r'--seed=0 failed in training; .*\[1, 2\] did not'):
+    with pytest.raises(UserError, match=r'seed=0 failed in training; .*\[1, 2\] did not'):
         restore_runs(copy, seed=0)
 
 
@@ -171,7 +171,7 @@ def test_a_seed_that_failed_is_known_without_a_summary(copy, finished):
 
 def test_an_unfinished_sweep_has_no_selected_trial(copy):
     (copy / 'summary.json').unlink()
-    with pytest.raises(UserError, match=r'4 trials and its training is not finished.*--trial'):
+    with pytest.raises(UserError, match=r'4 trials and its training is not finished.*with trial'):
         restore_runs(copy)
     assert restore_runs(copy, trial=3).runs[0][0].index == 3
 
@@ -179,10 +179,10 @@ def test_an_unfinished_sweep_has_no_selected_trial(copy):
 @pytest.mark.parametrize(
     ('choice', 'message'),
     [
-        ({'trial': 4}, r'--trial=4 does not exist; .* has 0 to 3'),
-        ({'trial': -1}, r'--trial=-1'),
-        ({'seed': 7}, r'--seed=7 was not trained; .* has the seeds \[0, 1, 2\]'),
-        ({'seed': 1, 'ensemble': True}, r'leave out --seed=1'),
+        ({'trial': 4}, r'trial=4 does not exist; .* has 0 to 3'),
+        ({'trial': -1}, r'trial=-1'),
+        ({'seed': 7}, r'seed=7 was not trained; .* has the seeds \[0, 1, 2\]'),
+        ({'seed': 1, 'ensemble': True}, r'leave out seed=1'),
     ],
 )
 def test_a_choice_that_is_not_there_is_named(finished, choice, message):

@@ -203,7 +203,7 @@ def test_a_name_that_no_network_can_have_is_refused(saved, tmp_path, monkeypatch
         ('pairnet', {'trial': 1}, 'trial=1'),
         ('pairnet', {'seed': 5}, r'seed=5 is not in .*seeds \[0, 1, 2, 3, 4\]'),
         ('pairnet', {'seed': 'a'}, "seed='a' must be a whole number"),
-        ('pairnet', {'seed': 1, 'ensemble': True}, 'leave out --seed=1'),
+        ('pairnet', {'seed': 1, 'ensemble': True}, 'leave out seed=1'),
     ],
 )
 def test_what_there_is_not_is_not_loaded(small_sweep, tmp_path, monkeypatch, source, options, part):

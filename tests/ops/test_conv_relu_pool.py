@@ -225,3 +225,4 @@ def test_the_choice_follows_shape_and_backend():
     assert choose_algorithm(first, 32, 200, 'cpu') == 'rowwise'
     assert choose_algorithm(second, 32, 2, 'cpu') == 'wide'
     assert choose_algorithm(second, 32, 200, 'gpu') == 'wide'
+    assert choose_algorithm(second, 32, 200, 'tpu') == 'lax'

@@ -240,7 +240,7 @@ def test_unknown_measures_are_refused_with_the_nearest(workdir):
     with pytest.raises(UserError, match='seeds'):
         compare(*arms, measure='seeds')
     digits = workdir('c', trial(A) | {'final_digit_accuracy': describe([0.9] * 8)})
-    with pytest.raises(UserError, match=r'--measure=final_digit_accuracy: a has none'):
+    with pytest.raises(UserError, match=r'measure=final_digit_accuracy: a has none'):
         compare(digits, arms[0], measure='final_digit_accuracy')
 
 

@@ -82,10 +82,10 @@ def test_what_stops_every_program_stops_the_experiment(config, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ('devices', 'per_batch', 'sentence'),
     [
-        (1, 6, 'with 6 runs at a time on each of 1 devices; try --config.runs.per_batch=3'),
-        (2, 3, 'with 3 runs at a time on each of 2 devices; try --config.runs.per_batch=1'),
-        (4, 1, 'with 1 runs at a time on each of 4 devices; try --config.runs.devices=2, or a '),
-        (1, 1, 'try a smaller --config.train.batch_size than 5, or fewer --config.num_seeds'),
+        (1, 6, 'with 6 runs at a time on each of 1 devices; try runs.per_batch=3'),
+        (2, 3, 'with 3 runs at a time on each of 2 devices; try runs.per_batch=1'),
+        (4, 1, 'with 1 runs at a time on each of 4 devices; try runs.devices=2, or a '),
+        (1, 1, 'try a smaller train.batch_size than 5, or a smaller num_seeds'),
     ],
 )
 @pytest.mark.parametrize('error', [RuntimeError('RESOURCE_EXHAUSTED: on'), MemoryError()])
@@ -113,8 +113,6 @@ def test_what_is_named_for_want_of_memory_helps_in_the_end(config, tmp_path, mon
         try:
             run_experiment(config, tmp_path)
         except UserError as error:
-            config.runs.per_batch = int(
-                re.search(r'try --config.runs.per_batch=(\d+)', str(error))[1]
-            )
+            config.runs.per_batch = int(re.search(r'try runs.per_batch=(\d+)', str(error))[1])
     assert tried == [6, 3, 1]
     assert not read_json(tmp_path / 'summary.json')['trials'][0]['failed_seeds']
