@@ -8,9 +8,9 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 	$(addprefix tests/analysis/test_, statistics.py summary.py error_analysis.py) \
 	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
-# What another version of Python or jax is likely to break, in a few minutes.
-QUICK ?= $(FAST) tests/ops tests/models tests/training tests/api tests/runtime/test_vectorize.py \
-	tests/runtime/test_resume.py tests/runtime/test_other_platforms.py
+# What another version of Python or jax is likely to break, in two minutes.
+QUICK ?= $(FAST) tests/test_requirements.py tests/ops tests/training \
+	tests/models/test_networks.py tests/models/test_layers.py
 
 .PHONY: run test quick check cluster stress notebook install clean
 
