@@ -1,6 +1,7 @@
 """The source tfds: image-classification data sets prepared by TensorFlow Datasets."""
 
 import fnmatch
+import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -93,6 +94,11 @@ def _not_prepared(
 
 
 def _read(directory: Path) -> dict[str, np.ndarray]:
+    if importlib.util.find_spec('array_record') is None:
+        raise UserError(
+            'data.source=tfds needs the package array_record, which is not installed and has no '
+            'wheels for Windows; choose npz, idx, parquet or folder there.'
+        )
     check_tfds_features(directory / 'features.json')
     # Imported here because the import takes half a second, wasted if the arrays are cached.
     import tensorflow_datasets as tfds

@@ -71,6 +71,14 @@ def test_tfds_that_is_not_prepared_is_told_at_once(tmp_path, no_network):
         assert 'found there: tiny:1.0.0' in message_of('tfds', str(tmp_path), dataset)
 
 
+def test_without_array_record_other_sources_are_named(tmp_path, monkeypatch, no_network):
+    """As on Windows, for which it has no wheels (0.8.6)."""
+    write_tfds(tmp_path)
+    monkeypatch.setitem(sys.modules, 'array_record', None)
+    text = message_of('tfds', tmp_path, dataset='tiny')
+    assert text.startswith('data.source=tfds needs the package array_record') and 'npz' in text
+
+
 def test_tfds_in_a_format_of_tensorflow_is_refused(tmp_path, no_network):
     directory = write_tfds(tmp_path, fileFormat='tfrecord')
     message = message_of('tfds', str(tmp_path), 'tiny')
