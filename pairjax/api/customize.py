@@ -35,7 +35,10 @@ def register(
     fields = {}
     if model is not None:
         if not (isinstance(model, type) and issubclass(model, PairModel)):
-            raise UserError(f'model={shown(model)} must be a subclass of PairModel, not an object')
+            raise UserError(
+                f'model={shown(model)} must be a subclass of pairjax.models.networks.PairModel, '
+                'which is a flax.nnx module'
+            )
         fields['model.name'] = _put(MODELS, model, 'model')
     if relation is not None:
         fields['data.relation'] = _put(RELATIONS, relation, 'relation')

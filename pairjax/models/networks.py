@@ -31,7 +31,7 @@ class PairOutput(NamedTuple):
 class PairModel(nnx.Module):
     """Base class of all models; class attributes name the widths and say which options apply."""
 
-    width_names: ClassVar[tuple[str, ...]]
+    width_names: ClassVar[tuple[str, ...]] = ()
     has_convolutions: ClassVar[bool] = True
     has_branches: ClassVar[bool] = True
     has_digit_heads: ClassVar[bool] = True

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from pairjax.errors import UserError, unknown_name
@@ -15,6 +16,7 @@ from pairjax.models.networks import (
     DeepModel,
     PairModel,
     PairNet,
+    PairOutput,
     ShallowModel,
 )
 
@@ -32,9 +34,10 @@ def check_model_config(config: Any) -> None:
         raise unknown_name('model.name', name, MODELS)
     cls = MODELS[name]
     if len(model.widths) != len(cls.width_names):
+        names = [', '.join(cls.width_names)] if cls.width_names else []
         raise UserError(
             f'model.widths={tuple(model.widths)} has {len(model.widths)} entries; '
-            f'{name} takes {len(cls.width_names)}: {", ".join(cls.width_names)}'
+            f'{name} takes {": ".join([str(len(cls.width_names)), *names])}'
         )
     if not cls.has_branches and not model.weight_sharing:
         raise UserError(
@@ -95,6 +98,29 @@ def abstract_model(model: Any, num_classes: int) -> PairModel:
         return build_model(model, num_classes, _NoKeys())
     # Layers of others draw with the keys that they are given.
     return nnx.eval_shape(lambda: build_model(model, num_classes, nnx.Rngs(params=0)))
+
+
+def check_output(model: Any, num_classes: int) -> None:
+    """Raises UserError where a class of others returns something else than its attributes say."""
+    cls, batch = MODELS[model.name], 3
+    if cls.__module__ == PairModel.__module__:
+        return
+    output = jax.eval_shape(
+        lambda images: build_model(model, num_classes, nnx.Rngs(params=0))(images),
+        jax.ShapeDtypeStruct((batch, 2, 14, 14), jnp.float32),
+    )
+    if not isinstance(output, PairOutput):
+        raise UserError(f'model={model.name}: its __call__ must return a PairOutput')
+    digits = (batch, num_classes) if cls.has_digit_heads else None
+    main = (batch, 2) if model.head == 'learned' else None
+    for name, shape in zip(PairOutput._fields, (main, digits, digits), strict=True):
+        leaf = getattr(output, name)
+        found = None if leaf is None else leaf.shape
+        if found != shape and not (name == 'main_logits' and shape is None):
+            raise UserError(
+                f'model={model.name}: for {batch} pairs and {num_classes} classes its {name} must '
+                f'have shape {shape}, not {found} (has_digit_heads={cls.has_digit_heads})'
+            )
 
 
 def count_params(model: Any, num_classes: int) -> int:

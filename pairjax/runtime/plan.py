@@ -16,7 +16,7 @@ from pairjax.data.pairs import Pools, check_data_config, make_pools
 from pairjax.data.resize import SIDE
 from pairjax.data.sources import Digits, count_shared_images, load_digits
 from pairjax.errors import UserError
-from pairjax.models.registry import check_model_config, count_params
+from pairjax.models.registry import check_model_config, check_output, count_params
 from pairjax.system import gigabytes, machine_bytes
 from pairjax.training.losses import check_loss_config
 from pairjax.training.optimizers import check_optimizer_config
@@ -237,6 +237,8 @@ def trials_in_range(
     """
     # Counted once per structure, since a sweep may have thousands of trials.
     models = {trial.structure: trial.config.model for trial in trials}
+    for model in models.values():
+        check_output(model, num_classes)
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
     counts = [sizes[trial.structure] for trial in trials]
     if not config.sweep.param_range:

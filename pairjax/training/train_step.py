@@ -19,7 +19,8 @@ from pairjax.data import augmentation
 from pairjax.data.pairs import Pools, draw_pairs, pair_targets
 from pairjax.models.decision import with_main_logits
 from pairjax.models.layers import Dropout, count_dropout_units, random_bytes
-from pairjax.models.registry import build_model
+from pairjax.models.networks import PairModel
+from pairjax.models.registry import MODELS, build_model
 from pairjax.training.losses import LOSSES
 from pairjax.training.optimizers import make_tx
 from pairjax.training.state import (
@@ -90,16 +91,17 @@ def run_tx(config: Any, hyperparameters: TracedHyperparameters) -> optax.Gradien
 
 def model_structure(config: Any, num_classes: int, training: bool) -> nnx.GraphDef:
     """The static part of the model; `nnx.merge(structure, *variables)` is the model."""
-    return _model_structure(FrozenConfigDict(config.model), num_classes, training)
+    cls = MODELS[config.model.name]
+    return _model_structure(cls, FrozenConfigDict(config.model), num_classes, training)
 
 
-# Each of a program's functions builds it.
+# Each of a program's functions builds it. A notebook may define a class anew under its name.
 @functools.lru_cache(maxsize=16)
 def _model_structure(
-    model_config: FrozenConfigDict, num_classes: int, training: bool
+    cls: type[PairModel], model_config: FrozenConfigDict, num_classes: int, training: bool
 ) -> nnx.GraphDef:
     def make():
-        model = build_model(model_config, num_classes, nnx.Rngs(params=jax.random.key(0)))
+        model = cls(model_config, num_classes, nnx.Rngs(params=jax.random.key(0)))
         model.train() if training else model.eval()
         return model
 

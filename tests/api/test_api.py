@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_shallow_config
+from flax import nnx
 
 import pairjax
 from pairjax.analysis.paired import compare_workdirs
@@ -21,6 +22,7 @@ from pairjax.api.configs import find_config
 from pairjax.data.pairs import RELATIONS, make_pools
 from pairjax.data.sources import SOURCES
 from pairjax.inference.restore import load_trained_digits
+from pairjax.models.networks import PairModel, PairOutput
 from pairjax.models.registry import MODELS
 from pairjax.runtime import vectorize
 from pairjax.runtime.experiment import run_experiment
@@ -364,7 +366,7 @@ def test_objects_of_ones_own_are_used(page, config, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('objects', 'part'),
     [
-        ({'model': len}, 'must be a subclass of PairModel'),
+        ({'model': len}, r'must be a subclass of .*PairModel'),
         ({'relation': lambda a, b: a < b}, 'a name of its own'),
         ({'loss': 3}, 'must be a function'),
         ({'data': np.zeros((3, 14, 14))}, 'must be four arrays'),
@@ -376,6 +378,60 @@ def test_objects_of_the_wrong_kind_are_refused(config, objects, part, monkeypatc
     monkeypatch.setitem(LOSSES, 'pair_loss', pair_loss)
     with pytest.raises(pairjax.UserError, match=part):
         pairjax.run(config, **objects)
+
+
+def make_model(output, **attributes):
+    """A class `Mine` with one layer; output: (its logits, classes) -> what __call__ returns."""
+
+    class Mine(PairModel):
+        has_branches = has_dropout = has_convolutions = has_digit_heads = False
+
+        def __init__(self, model, num_classes, rngs):
+            self.num_classes = num_classes
+            self.layer = nnx.Linear(2 * 196, 2, rngs=rngs)
+
+        def __call__(self, images, dropout=None):
+            return output(self.layer(images.reshape(len(images), -1)), self.num_classes)
+
+    for name, value in attributes.items():
+        setattr(Mine, name, value)
+    return Mine
+
+
+MINE = {'model.widths': (), 'model.dropout_rate': 0.0, 'loss.aux_weight': 0.0}
+
+
+def test_a_class_that_is_defined_anew_is_trained_anew(config):
+    """As a notebook's cell does that is edited and run again."""
+    options = {'overrides': MINE, 'progress': False}
+    once, again = (
+        pairjax.run(config, model=make_model(output), **options).metrics.train_loss
+        for output in (lambda x, _: PairOutput(x), lambda x, _: PairOutput(0 * x))
+    )
+    np.testing.assert_allclose(again, np.log(2), rtol=1e-5)
+    assert not np.allclose(once, again)
+
+
+@pytest.mark.parametrize(
+    ('output', 'attributes', 'part'),
+    [
+        (lambda x, _: x, {}, 'must return a PairOutput'),
+        (
+            lambda x, _: PairOutput(x[:, :1]),
+            {},
+            r'main_logits must have shape \(3, 2\), not \(3, 1\)',
+        ),
+        (
+            lambda x, _: PairOutput(x),
+            {'has_digit_heads': True},
+            'digit_logits_a must have shape .*, not None',
+        ),
+        (lambda x, _: PairOutput(x, x), {}, 'digit_logits_a must have shape None'),
+    ],
+)
+def test_a_model_that_returns_something_else_is_refused(config, output, attributes, part):
+    with pytest.raises(pairjax.UserError, match=part):
+        pairjax.run(config, model=make_model(output, **attributes), overrides=MINE)
 
 
 # ------------------------------------------------------------------------ a running backend
