@@ -6,6 +6,7 @@ process its exit code, output, errors, tags and seconds since the fault.
 """
 
 import atexit
+import importlib
 import json
 import os
 import runpy
@@ -72,14 +73,24 @@ def train_failing(folder, *flags):
     train(folder, *flags)
 
 
+# What prints and draws, by module.
+SHOWN = {
+    'reporting.comparison': ['show_comparison'],
+    'reporting.plots.sequential': ['draw_sequence'],
+    'reporting.plots.curves': ['save_figure'],
+    'analysis.arms': ['check_measure'],
+    'analysis.noise': ['noise_floor'],
+    'reporting.noise': ['draw_noise', 'show_noise'],
+}
+
+
 def studies(folder, *flags):
     """What the studies exchange, without their training."""
     import numpy as np
+    import pandas as pd
 
     from pairjax import cli
     from pairjax.analysis import results
-    from pairjax.errors import UserError
-    from pairjax.reporting import comparison
     from pairjax.runtime import experiment, sharding, until_resolved
     from pairjax.runtime.many_experiments import run_experiments
     from pairjax.studies.factorial import document as study_document
@@ -119,7 +130,12 @@ def studies(folder, *flags):
         many_experiments.run_experiments = lambda *_, **__: workdirs
         experiment.run_experiment = until_resolved.run_experiment = trained
         until_resolved.compare_workdirs = lambda *_: compared
-        comparison.show_comparison = results.read_experiment = nothing
+        for module, names in SHOWN.items():
+            for name in names:
+                setattr(importlib.import_module(f'pairjax.{module}'), name, trained)
+        values = pd.Series(range(10))
+        trial = SimpleNamespace(values=lambda _: values)
+        results.read_experiment = lambda _: SimpleNamespace(name='', selected_trial=trial)
         arms = f'--until_resolved={CONFIG},{CONFIG}'
         for name, *words in (
             *(['study'], ['reproduce'], ['pairnet'], ['main', arms]),
@@ -129,9 +145,6 @@ def studies(folder, *flags):
 
     pair = SimpleNamespace(a='', b='', verdict='', differences=())
     compared = SimpleNamespace(seeds=(), pairs=[pair])
-
-    def nothing(*_):
-        raise UserError('nothing was trained')
 
     class cli_display:
         on_message = staticmethod(lambda text: None)
@@ -144,11 +157,7 @@ def studies(folder, *flags):
         module = runpy.run_path(f'launch/{name}.py')
         sys.argv = [f'launch/{name}.py', *words]
         flags.FLAGS(sys.argv)
-        try:
-            module['main']()
-        except UserError as error:
-            if 'nothing was trained' not in str(error):
-                raise
+        module['main']()
         # Each script defines its own; one without --quick finds that of the script before.
         for flag in set(flags.FLAGS) - before - {'quick'}:
             delattr(flags.FLAGS, flag)

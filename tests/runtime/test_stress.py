@@ -86,12 +86,12 @@ def has_come(moment, process):
     return True
 
 
-def train_with_kills(launcher, workdir, moments, rng):
+def train_with_kills(launcher, workdir, moments, signals, rng):
     """Trains to the end, killed at each of the moments that it meets.
 
     Yields: per kill the name of the moment, whether a checkpoint was half written, and the signal.
     """
-    for moment, number in zip(moments, itertools.cycle(SIGNALS), strict=False):
+    for moment, number in zip(moments, signals, strict=False):
         process = launcher.start(workdir)
         if has_come(moment(workdir, rng), process):
             time.sleep(rng.choice([0, rng.uniform(0, 0.02)]))
@@ -110,15 +110,18 @@ def train_with_kills(launcher, workdir, moments, rng):
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alone, tmp_path):
     rng = random.Random(0)
-    kills, moments = [], iter(itertools.islice(itertools.cycle(MOMENTS), NUM_KILLS))
+    kills, signals = [], itertools.cycle(SIGNALS)
+    moments = iter(itertools.islice(itertools.cycle(MOMENTS), NUM_KILLS))
     while len(kills) < NUM_KILLS:
         workdir = tmp_path / f'after {len(kills)} kills'
-        kills += train_with_kills(launcher, workdir, moments, rng)
+        kills += train_with_kills(launcher, workdir, moments, signals, rng)
         assert_same_outcome(workdir, left_alone[1])
         # Where a training ended before its moment, another moment is drawn.
         moments = iter(rng.choices(MOMENTS, k=NUM_KILLS - len(kills)))
     print(f'{len(kills)} kills (moment, half a checkpoint left, signal):', *kills, sep='\n')
     assert {name for name, _, _ in kills} >= {moment.__name__ for moment in MOMENTS[:NUM_KILLS][:3]}
+    if NUM_KILLS >= 2 * len(SIGNALS):
+        assert {name for _, _, name in kills} == {number.name for number in SIGNALS}
     assert any(half for name, half, _ in kills if name == 'saving')
 
 
