@@ -3,6 +3,7 @@
 PAIRJAX_KILLS says how often, 3 by default; `make stress` kills 20 times.
 """
 
+import collections
 import itertools
 import os
 import random
@@ -89,10 +90,12 @@ def has_come(moment, process):
 def train_with_kills(launcher, workdir, moments, signals, rng):
     """Trains to the end, killed at each of the moments that it meets.
 
+    Takes the next of the signals for each kill.
+
     Yields: per kill the name of the moment, whether a checkpoint was half written, and the signal.
     """
-    for moment, number in zip(moments, signals, strict=False):
-        process = launcher.start(workdir)
+    for moment in moments:
+        number, process = signals[0], launcher.start(workdir)
         if has_come(moment(workdir, rng), process):
             time.sleep(rng.choice([0, rng.uniform(0, 0.02)]))
             process.send_signal(number)
@@ -104,13 +107,14 @@ def train_with_kills(launcher, workdir, moments, signals, rng):
             assert number != signal.SIGKILL and process.returncode == 130, err
             assert 'stopped' in err and 'to resume: ' in err
         half = bool(list(workdir.glob('checkpoints/*/*orbax-checkpoint-tmp*')))
+        signals.rotate(-1)
         yield moment.__name__, half, signal.Signals(number).name
     launcher.finish(workdir)
 
 
 def test_killed_at_any_moment_it_goes_on_to_the_same_outcome(launcher, left_alone, tmp_path):
     rng = random.Random(0)
-    kills, signals = [], itertools.cycle(SIGNALS)
+    kills, signals = [], collections.deque(SIGNALS)
     moments = iter(itertools.islice(itertools.cycle(MOMENTS), NUM_KILLS))
     while len(kills) < NUM_KILLS:
         workdir = tmp_path / f'after {len(kills)} kills'
