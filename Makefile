@@ -9,8 +9,8 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 	tests/workdir/test_workdir.py tests/reporting/test_console.py
 
 # What another version of Python or jax is likely to break, in two minutes.
-QUICK ?= $(FAST) tests/test_requirements.py tests/ops tests/training \
-	tests/models/test_networks.py tests/models/test_layers.py
+QUICK ?= tests/test_config.py tests/analysis/test_statistics.py tests/workdir/test_workdir.py \
+	tests/reporting/test_console.py tests/ops tests/training tests/models/test_networks.py
 
 .PHONY: run test quick check cluster stress notebook install clean
 
@@ -27,7 +27,7 @@ quick: $(VENV)/tests-installed
 
 # A real Slurm and Open MPI, and a fault at every exchange between processes.
 cluster: $(VENV)/tests-installed
-	$(VENV)/bin/python -m pytest tests/cluster $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/cluster $(ARGS)
 
 # For every small step: under a minute on two cores.
 check: $(VENV)/tests-installed

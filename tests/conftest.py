@@ -8,6 +8,7 @@ import tempfile
 import jax
 import numpy as np
 import pytest
+from hypothesis import settings
 from processes import Launcher, outcome_of
 
 from pairjax.config import default_config
@@ -23,6 +24,9 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:
     atexit.register(shutil.rmtree, os.environ['PAIRJAX_CACHE_DIR'], ignore_errors=True)
 # Compiling is what takes time in tests; programs with options of their own keep those.
 os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_backend_optimization_level=0'
+# The same examples every time, however busy the machine is.
+settings.register_profile('reproducible', deadline=None, derandomize=True)
+settings.load_profile('reproducible')
 # Before the first array is made: tests lay runs over 1, 2, 3 and 8 devices.
 configure_jax(8)
 assert len(jax.devices()) == 8  # Starts the backend, so that no test sets another number first.

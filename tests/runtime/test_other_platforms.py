@@ -11,11 +11,8 @@ from pairjax.runtime import vectorize
 from pairjax.runtime.sharding import choose_layout
 from pairjax.trials import TRACED_FIELDS, TracedHyperparameters, expand_trials
 
-# The other files of configs/ train the same networks with other numbers.
-NAMES = (
-    *('basicnet1', 'auxnet1', 'auxnet2', 'auxnet3', 'shallow', 'deep', 'deep_shared'),
-    *('pairnet', 'pairnet_ensemble'),
-)
+# The other files of configs/ train these networks with other widths and numbers.
+NAMES = 'basicnet1', 'auxnet2', 'shallow', 'deep', 'pairnet', 'pairnet_ensemble'
 NUM_SEEDS, NUM_TRAIN, NUM_IMAGES = 2, 60_000, 70_000
 
 
