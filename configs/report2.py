@@ -10,7 +10,7 @@ NETWORK_headline: 20 seeds of the cell whose one run is the accuracy in the text
 
 command: python launch/main.py --config=configs/report2.py:NAME
 cost:    on 2 cores, compilation included (jax 0.10.2, otherwise idle, nothing compiled before):
-  shallow_sgd             10 runs, part of shallow_headline
+  shallow_sgd             10 runs, the first ten seeds of shallow_headline
   deep_sgd                10 runs, 33 s
   deep_shared_sgd         10 runs, 23 s
   shallow_headline        20 runs, 35 s

@@ -12,10 +12,6 @@ import os
 import time
 from unittest import mock
 
-# There is no metadata server to ask where there is no TPU.
-os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
-os.environ['JAX_PLATFORMS'] = 'cpu'
-
 import jax
 import numpy as np
 from jax.experimental import topologies
@@ -49,17 +45,21 @@ def choose(form):
     return choose_algorithm
 
 
-def compile_for(devices, config, num_seeds):
-    """Yields the name, CPU seconds and compiled form of a config's first program's functions."""
-    config = expand_trials(config)[0].structural_config
+def programs_for(devices, config, num_seeds):
+    """The jitted functions of a config's first program, and the shapes they are compiled for."""
     layout = choose_layout(num_seeds, config.runs, config.train.batch_size, devices)
-    programs = vectorize.jitted_programs(config, layout)
+    programs = vectorize.jitted_programs(expand_trials(config)[0].structural_config, layout)
     seeds = jax.ShapeDtypeStruct((layout.padded,), np.int32)
     traced = jax.ShapeDtypeStruct((layout.padded,), np.float32)
     hyperparameters = TracedHyperparameters(*[traced] * len(TRACED_FIELDS))
-    arguments = vectorize.program_arguments(
+    return programs, vectorize.program_arguments(
         programs, layout, pools_of_mnist(), seeds, hyperparameters
     )
+
+
+def compile_for(devices, config, num_seeds):
+    """Yields the name, compiled form and CPU seconds of training and of evaluation."""
+    programs, arguments = programs_for(devices, config, num_seeds)
     for name in ('train_epoch', 'evaluate'):
         lowered = programs[name].lower(*arguments[name])
         started = time.process_time()
@@ -74,6 +74,9 @@ def main():
     parser.add_argument('--topology', default='v5e:2x2')
     parser.add_argument('--forms', default=','.join(FORMS))
     flags = parser.parse_args()
+    # There is no metadata server to ask where there is no TPU, and no chip to compute on.
+    os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
+    jax.config.update('jax_platforms', 'cpu')
     chips = topologies.get_topology_desc(flags.topology, platform='tpu').devices[:1]
     jax.config.update('jax_default_matmul_precision', 'float32')
     print('| config | program | form | GFLOP | GB accessed | temporaries MB | compile CPU s |')
