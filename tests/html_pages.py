@@ -48,6 +48,7 @@ def write_workdir(workdir, accuracies, failed=(), change=None, **data):
     workdir.mkdir(parents=True)
     versions = {'pairjax': '9.8.7', 'jax': '6.5.4'}
     saved = {'config': config.to_dict(), 'data': data, 'versions': versions}
+    saved['resumed_with'] = [{**versions, 'jax': '7.0.0'}]
     (workdir / 'config.json').write_text(json.dumps(saved))
     (workdir / 'summary.json').write_text(json.dumps(summary))
     (workdir / 'metrics.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))

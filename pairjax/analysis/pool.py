@@ -15,6 +15,7 @@ from pairjax.analysis.results import (
 )
 from pairjax.analysis.summary import summarize
 from pairjax.errors import UserError, shown, shown_name
+from pairjax.workdir.versions import distinct
 
 
 def read_pooled(text: Path | str) -> ExperimentResult:
@@ -64,6 +65,7 @@ def pool_experiments(experiments: Sequence[ExperimentResult]) -> ExperimentResul
         TrialResult(trial.index, trial.name, row, log)
         for trial, row in zip(first.trials, summary['trials'], strict=True)
     ]
+    _, *other_versions = distinct(v for e in experiments for v in (e.versions, *e.resumed_with))
     return ExperimentResult(
         first.workdir,
         {'name': first.name, 'data': first.data, **summary},
@@ -71,6 +73,7 @@ def pool_experiments(experiments: Sequence[ExperimentResult]) -> ExperimentResul
         first.versions,
         trials,
         tuple(experiments),
+        tuple(other_versions),
     )
 
 

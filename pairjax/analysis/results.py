@@ -14,6 +14,7 @@ from pairjax.errors import UserError
 from pairjax.trials import trial_names
 from pairjax.workdir.metrics_log import Metrics
 from pairjax.workdir.schema import SETTING, STATISTICS, SUMMARY, check_shape, mismatch
+from pairjax.workdir.versions import all_versions
 from pairjax.workdir.workdir import read_config, read_json
 
 FINAL = 'final_test_accuracy'
@@ -131,6 +132,7 @@ class ExperimentResult:
       config: what config.json holds as the config, nested.
       versions: of Python and of the packages that it began with.
       trials: in the order of its sweep.
+      resumed_with: other versions that went on there, each like `versions`.
       pooled: the experiments whose seeds it has, see `pool`; none where it is one.
     """
 
@@ -140,6 +142,7 @@ class ExperimentResult:
     versions: Mapping[str, str]
     trials: list[TrialResult]
     pooled: tuple['ExperimentResult', ...] = ()
+    resumed_with: tuple[Mapping[str, str], ...] = ()
 
     @property
     def workdirs(self) -> dict[Path, list[int]]:
@@ -208,7 +211,10 @@ def read_experiment(workdir: Path) -> ExperimentResult:
     names = trial_names(summary['trials'])
     log = MetricsFrame(workdir)
     trials = [TrialResult(i, names[i], t, log) for i, t in enumerate(summary['trials'])]
-    return ExperimentResult(workdir, summary, saved['config'], saved['versions'], trials)
+    begun, *others = all_versions(saved)
+    return ExperimentResult(
+        workdir, summary, saved['config'], begun, trials, resumed_with=tuple(others)
+    )
 
 
 def _contradiction(summary: Mapping[str, Any]) -> str | None:

@@ -33,7 +33,7 @@ from pairjax.runtime.train_loop import train_programs
 from pairjax.system import write_json
 from pairjax.workdir.lock import locked
 from pairjax.workdir.metrics_log import Metrics
-from pairjax.workdir.workdir import FAILURES, block_workdir, open_workdir
+from pairjax.workdir.workdir import FAILURES, block_workdir, open_workdir, record_versions
 
 
 def run_experiment(
@@ -136,6 +136,9 @@ def run_plan(plan: Plan, workdir: Path, callbacks: CallbackList) -> dict[str, An
     if finished:
         return on_primary('read the summary', lambda: read_experiment(workdir).summary)
     if unfinished:
+        changed = on_primary('record the versions', lambda: record_versions(workdir))
+        if changed:
+            callbacks.on_message(changed)
         callbacks.on_message(f'compiling {len(unfinished)} of {num_programs} programs')
     # Finished programs are included: rounding depends on how many runs a device trains, and a
     # resumed experiment must reproduce the uninterrupted one bit for bit.

@@ -21,6 +21,7 @@ from pairjax.system import write_json, writing
 from pairjax.training.state import RunState
 from pairjax.workdir.checkpoints import Checkpoints
 from pairjax.workdir.metrics_log import Metrics
+from pairjax.workdir.versions import all_versions, with_versions
 from pairjax.workdir.workdir import FORMAT, JOINING, checkpoint_directory, read_config
 
 
@@ -45,8 +46,8 @@ def join_experiments(plan: Plan, pieces: Sequence[Piece], workdir: Path) -> None
     built = workdir / JOINING
     with writing(built):
         built.mkdir(parents=True)
-    # The versions stay those of the first start.
-    saved = read_config(pieces[0].workdir)
+    saved, *others = (read_config(piece.workdir) for piece in pieces)
+    saved = with_versions(saved, (one for other in others for one in all_versions(other)))
     trials = [trial.hyperparameters for trial in plan.trials]
     new = {'format': FORMAT, 'config': plan.config.to_dict(), 'trials': trials}
     write_json(built / 'config.json', {**saved, **new})

@@ -65,6 +65,7 @@ CONFIG_FILE = {
     },
     'data': DATA,
     'versions': {},
+    'resumed_with?': [{}],
 }
 
 

@@ -1,8 +1,6 @@
 """The files of a workdir: their names, config.json and summary.json."""
 
-import importlib.metadata
 import json
-import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from pairjax.config import flatten, upgrade
 from pairjax.errors import UserError, shown, shown_name
 from pairjax.system import write_json, writing
 from pairjax.workdir.schema import CONFIG_FILE, check_shape, parse_json
+from pairjax.workdir.versions import version_changes, versions, with_versions
 
 # What may differ when a workdir is resumed: where and how the runs are run, and where the same
 # images lie. The images themselves are compared by their fingerprint.
@@ -87,16 +86,6 @@ def read_json(
         raise UserError(f'{path} cannot be read as JSON ({error}); {remedy}') from None
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results may depend on."""
-    names = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-    return {
-        'pairjax': __version__,
-        'python': platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in names},
-    }
-
-
 def open_workdir(
     workdir: Path,
     config: Mapping[str, Any],
@@ -148,6 +137,19 @@ def open_workdir(
             )
     # Where the data lies now is worth knowing; the versions stay those of the first start.
     write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})
+
+
+def record_versions(workdir: Path) -> str | None:
+    """Writes into config.json that today's versions train there; says what differs, if anything."""
+    saved, now = read_config(workdir), versions()
+    content = with_versions(saved, [now])
+    if content != saved:
+        write_json(workdir / 'config.json', content)
+    changed = version_changes(saved, now)
+    return changed and (
+        f'{workdir} was begun with {changed[0]} and goes on with {changed[1]}; numbers may differ '
+        'in their last bits from those of one version, and config.json records both'
+    )
 
 
 def read_config(workdir: Path) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def test_what_the_experiment_was_is_told(page):
     for fact in ('0 to 3', '1,000 train, 500 validation, 1,000 test', 'bundled, 10 classes'):
         assert fact in page.text
     assert 'fingerprint abcdef' in page.text and 'pairjax 9.8.7, jax 6.5.4' in page.text
+    assert 'Gone on with pairjax 9.8.7, jax 7.0.0' in page.text
     assert 'the same 2,000 images' in page.text  # What the bundled digits leave out.
     _, rows, _ = page.table('Changed from')
     changed = {row[0]: row[1:] for row in rows}

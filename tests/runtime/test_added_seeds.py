@@ -16,6 +16,7 @@ from pairjax.runtime import join
 from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.parts import run_whole_or_part
 from pairjax.runtime.preemption import Interrupted
+from pairjax.system import write_json
 from pairjax.workdir.workdir import block_workdir, read_config
 
 
@@ -71,14 +72,17 @@ class Heard(pairjax.Callback):
 
 
 def test_only_the_new_seeds_train_and_the_numbers_are_those_of_all(made, two, six):
-    heard, versions = Heard(), read_config(two)['versions']
+    heard, now = Heard(), read_config(two)['versions']
+    begun = now | {'jax': '0.0.1'}
+    write_json(two / 'config.json', read_config(two) | {'versions': begun})
     summary = run_experiment(made(6), two, callbacks=[heard])
     assert heard.trained == [(p, e, [2, 3, 4, 5]) for p in ('1/2', '2/2') for e in (1, 2)]
     assert f'adding seeds 2 to 5 to those in {two}' in heard.said
     assert_same_outcome(two, six)
     assert summary['trials'] == six['summary']['trials']
     assert read_config(two)['config']['num_seeds'] == 6
-    assert read_config(two)['versions'] == versions
+    saved = read_config(two)
+    assert saved['versions'] == begun and saved['resumed_with'] == [now]
     left = {path.name for path in two.iterdir()}
     assert left == {'checkpoints', 'config.json', 'lock', 'metrics.jsonl', 'summary.json'}
 

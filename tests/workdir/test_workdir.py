@@ -8,7 +8,14 @@ import pytest
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.system import write_json
-from pairjax.workdir.workdir import FORMAT, OWN_FILES, open_workdir, read_config, read_json
+from pairjax.workdir.workdir import (
+    FORMAT,
+    OWN_FILES,
+    open_workdir,
+    read_config,
+    read_json,
+    record_versions,
+)
 
 DATA = {'source': 'bundled', 'train_pool': 3000, 'test_pool': 2000, 'num_classes': 10}
 DATA['fingerprint'] = 'abc'
@@ -141,6 +148,19 @@ def test_resuming_keeps_the_versions_of_the_first_start(tmp_path):
     path.write_text(json.dumps(content))
     open_with(tmp_path)
     assert read_json(path)['versions'] == {'jax': '0.0.1'}
+
+
+def test_other_versions_that_go_on_are_recorded_once_and_said(tmp_path):
+    open_with(tmp_path)
+    assert record_versions(tmp_path) is None
+    path = tmp_path / 'config.json'
+    now = read_json(path)['versions']
+    path.write_text(json.dumps(read_json(path) | {'versions': now | {'jax': '0.0.1'}}))
+    for _ in range(2):
+        said = record_versions(tmp_path)
+        assert f'begun with jax 0.0.1 and goes on with jax {now["jax"]};' in said
+        assert read_json(path)['versions']['jax'] == '0.0.1'
+        assert read_json(path)['resumed_with'] == [now]
 
 
 def test_overwrite_deletes_its_own_files_only(tmp_path):

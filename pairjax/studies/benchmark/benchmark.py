@@ -28,7 +28,7 @@ from pairjax.runtime.trainer import Trainer
 from pairjax.studies.benchmark.machine import Machine
 from pairjax.studies.benchmark.peers import MOST_PEER_RUNS, PEERS, PeerProcesses, peer_jobs
 from pairjax.system import Track, untracked
-from pairjax.workdir.workdir import versions
+from pairjax.workdir.versions import versions
 
 PAPER_MODELS = ('BasicNet1', 'AuxNet1', 'AuxNet2', 'AuxNet3', 'ShallowModel', 'DeepModel')
 # Fields that a peer knows only at their defaults.
