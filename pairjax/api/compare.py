@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from pairjax.analysis.paired import ComparisonOptions, compare_workdirs
+from pairjax.analysis.paired import Comparison, ComparisonOptions, compare_workdirs
 from pairjax.api.run import Results
 from pairjax.errors import UserError, shown
+from pairjax.trials import trial_names
 
 
 def compare(
@@ -28,10 +29,12 @@ def compare(
       margin: a fraction; differences below it count as none, and equivalence is tested.
       sequential: intervals and p-values that are valid at every number of seeds at once.
 
-    Returns: a row per pair of arms: a, b; n common seeds; difference a - b, a fraction, with its
-      95 % interval low to high, None where it is unbounded; p of the sign-flip or sequential test,
-      Holm's p over all rows; the verdict on a: better, worse, equivalent or unresolved;
-      seeds_needed to resolve such a difference; with a margin Holm's equivalence_p.
+    Returns: a row per pair of arms: a, b, their workdirs' names (the config's where no workdir was
+      named); trial_a, trial_b, what they are, with the fields that differ; n common seeds;
+      difference a - b, a fraction, with its 95 % interval low to high, None where it is unbounded;
+      p of the sign-flip or sequential test, Holm's p over all rows; the verdict on a: better,
+      worse, equivalent or unresolved; seeds_needed to resolve such a difference; with a margin
+      Holm's equivalence_p.
     Raises: UserError where something is missing or may not be paired.
     """
     if margin is not None and not 0 < margin < 1:
@@ -46,10 +49,14 @@ def compare(
         for arm in arms
     ]
     options = ComparisonOptions(against_first, margin, sequential)
+    comparison = compare_workdirs(arguments, measure, options)
+    names, trials = _names(comparison, arms), _trials(comparison)
     rows = [
         {
-            'a': pair.a,
-            'b': pair.b,
+            'a': names[pair.a],
+            'b': names[pair.b],
+            'trial_a': trials[pair.a],
+            'trial_b': trials[pair.b],
             'n': pair.paired.n,
             'difference': pair.paired.mean,
             'low': pair.paired.ci95 and pair.paired.ci95[0],
@@ -60,9 +67,29 @@ def compare(
             'seeds_needed': pair.seeds_needed,
             **({'equivalence_p': pair.equivalence.adjusted_p} if pair.equivalence else {}),
         }
-        for pair in compare_workdirs(arguments, measure, options).pairs
+        for pair in comparison.pairs
     ]
     return pd.DataFrame(rows).astype({'seeds_needed': 'Int64'})
+
+
+def _trials(comparison: Comparison) -> dict[str, str]:
+    """What each arm is, by its name."""
+    texts = trial_names([arm.trial.summary for arm in comparison.arms])
+    return {arm.name: text for arm, text in zip(comparison.arms, texts, strict=True)}
+
+
+def _names(comparison: Comparison, arms: tuple) -> dict[str, str]:
+    """What to call each arm, by its name: a temporary workdir's path says nothing to anybody."""
+    given = [one for arm in arms for one in (arm if isinstance(arm, list | tuple) else [arm])]
+    temporary = {one.workdir for one in given if isinstance(one, Results) and one.temporary}
+    names = {arm.name: arm.name for arm in comparison.arms}
+    # An arm has its path as a name only where another workdir ends alike.
+    alike = [a for a in comparison.arms if a.name.startswith(str(a.experiment.workdir))]
+    for number, arm in enumerate(alike, start=1):
+        if arm.experiment.workdir in temporary:
+            ending = f':{arm.trial.index}' if len(arm.experiment.trials) > 1 else ''
+            names[arm.name] = f'{arm.experiment.name} ({number}){ending}'
+    return names
 
 
 def arm_text(arm: Any, name: str) -> str:

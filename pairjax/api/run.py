@@ -38,6 +38,11 @@ class Results:
         return self.experiment.workdir
 
     @property
+    def temporary(self) -> bool:
+        """Whether `run` was given no workdir."""
+        return self._directory is not None
+
+    @property
     def metrics(self) -> pd.DataFrame:
         """metrics.jsonl: a row per trial, seed and epoch with losses and accuracies (fractions)."""
         return self.experiment.trials[0].log.frame.copy()

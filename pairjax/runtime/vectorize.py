@@ -192,15 +192,18 @@ def compile_programs(
     """
     programs = jitted_programs(config, layout)
     arguments = program_arguments(programs, layout, pools, seeds, hyperparameters)
-    lowered = [program.lower(*arguments[name]) for name, program in programs.items()]
-    # XLA compiles outside the interpreter's lock, so threads do run side by side.
-    with ThreadPoolExecutor(len(lowered)) as executor:
-        compiled = executor.map(lambda program: program.compile(), lowered)
-        return Programs(**dict(zip(programs, compiled, strict=True)))
+    # XLA compiles outside the interpreter's lock: beside other programs, and while Python traces
+    # the next one.
+    with ThreadPoolExecutor(len(programs)) as executor:
+        compiling = {
+            name: executor.submit(program.lower(*arguments[name]).compile)
+            for name, program in programs.items()
+        }
+        return Programs(**{name: future.result() for name, future in compiling.items()})
 
 
 def jitted_programs(config: Any, layout: Layout) -> dict[str, Callable]:
-    """A structure's programs, by their field of `Programs`; see `compile_programs`."""
+    """A structure's programs by their field of `Programs`, what takes longest to compile first."""
     options = compiler_options(config.train.batch_size)
     # Evaluation reads wide batches whatever the training's are.
     devices = list(layout.mesh.devices.flat)
@@ -211,13 +214,13 @@ def jitted_programs(config: Any, layout: Layout) -> dict[str, Callable]:
     train_epoch = partial(train_step.train_epoch, config)
     evaluate_sets = partial(evaluate.evaluate, config)
     programs = {
-        'init': over_runs(init, layout, 2, quick_compiler_options()),
         'train_epoch': over_runs(train_epoch, layout, 2, options, donate=True),
         'evaluate': over_runs(evaluate_sets, evaluation, 1, evaluation_options),
     }
     if config.model.head != 'learned':
         digit_logits = partial(evaluate.digit_logits, config)
         programs['digit_logits'] = over_runs(digit_logits, layout, 1, evaluation_options)
+    programs['init'] = over_runs(init, layout, 2, quick_compiler_options())
     return programs
 
 

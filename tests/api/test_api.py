@@ -246,6 +246,19 @@ def test_a_comparison_is_that_of_the_command(small_sweep):
         pairjax.load_results()
 
 
+def test_runs_without_a_workdir_are_compared_under_names_that_say_what_they_are(config):
+    small = {'num_seeds': 2, 'overrides': {'train.num_epochs': 1}, 'progress': False}
+    one = pairjax.run(config, **small)
+    small['overrides']['optimizer.learning_rate'] = 0.5
+    other = pairjax.run(config, **small)
+    (row,) = pairjax.compare(one, other).itertuples()
+    assert (row.a, row.b) == (f'{config.name} (1)', f'{config.name} (2)')
+    assert 'learning_rate=0.5' in row.trial_b and row.trial_a != row.trial_b
+    small['overrides']['name'] = 'faster'
+    (row,) = pairjax.compare(pairjax.run(config, **small), one).itertuples()
+    assert (row.a, row.b) == ('faster', config.name)
+
+
 # -------------------------------------------------------------------------------- networks
 
 
