@@ -1,6 +1,8 @@
 """`run` trains what a config describes; `Results` is what came out, as data frames and plots."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from pairjax.analysis.results import ExperimentResult, read_experiment
 from pairjax.errors import UserError
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.preemption import Interrupted
+from pairjax.workdir.workdir import FAILURES
 
 if TYPE_CHECKING:
     from pairjax.api.network import TrainedNetwork
@@ -22,11 +25,14 @@ class Results:
 
     Attributes:
       experiment: its trials as `analysis.results` has them.
+      temporary: whether its workdir is deleted with this object.
     """
 
-    def __init__(self, experiment: ExperimentResult, directory: Any = None):
-        """Takes an experiment and, where its workdir is temporary, what deletes it at the end."""
-        self.experiment, self._directory = experiment, directory
+    def __init__(self, experiment: ExperimentResult, directory: Path | None = None):
+        """Takes an experiment and, where its workdir is temporary, the directory to delete."""
+        self.experiment, self.temporary = experiment, directory is not None
+        if directory is not None:
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
 
     def __repr__(self) -> str:
         trials = self.experiment.trials
@@ -36,11 +42,6 @@ class Results:
     def workdir(self) -> Path:
         """Where the experiment is; deleted with this object where `run` was given none."""
         return self.experiment.workdir
-
-    @property
-    def temporary(self) -> bool:
-        """Whether `run` was given no workdir."""
-        return self._directory is not None
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -132,7 +133,8 @@ def run(
       progress: whether to show progress.
       model, relation, loss, data: objects in the place of names, see `customize.register`.
 
-    Raises: UserError for a mistake; Interrupted after Ctrl-C, once everything is saved.
+    Raises: UserError for a mistake; Interrupted after Ctrl-C, once everything is saved. Where
+      programs failed, their tracebacks in failures.log stay, in a temporary workdir too.
     """
     # jax is imported only now, since `import pairjax` promises to be quick.
     from pairjax.api.configs import find_config
@@ -147,15 +149,19 @@ def run(
     configure_or_check_jax(checked.runs.devices)
     directory = None
     if workdir is None:
-        directory = tempfile.TemporaryDirectory(prefix='pairjax-', ignore_cleanup_errors=True)
-        workdir = Path(directory.name) / checked.name
+        directory = Path(tempfile.mkdtemp(prefix='pairjax-'))
+        workdir = directory / checked.name
     display = [ProgressDisplay()] if progress else []
     try:
         workdir = run_whole_or_part(checked, Path(workdir), overwrite, [*display, *callbacks])
-    except Interrupted as interruption:
+    except BaseException as error:
         if directory is None:
             raise
-        raise Interrupted(f'{interruption}; nothing is kept, since no workdir was named') from None
+        if not (Path(workdir) / FAILURES).exists():
+            shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, Interrupted):
+            raise Interrupted(f'{error}; nothing is kept, since no workdir was named') from None
+        raise
     return Results(read_experiment(Path(workdir)), directory)
 
 

@@ -1,6 +1,7 @@
 """pairjax from Python: the commands' numbers, objects in place of names, errors of a sentence."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_shallow_config
+from failing import failing_trainer
 from flax import nnx
 
 import pairjax
@@ -24,7 +26,7 @@ from pairjax.data.sources import SOURCES
 from pairjax.inference.restore import load_trained_digits
 from pairjax.models.networks import PairModel, PairOutput
 from pairjax.models.registry import MODELS
-from pairjax.runtime import vectorize
+from pairjax.runtime import train_loop, vectorize
 from pairjax.runtime.experiment import run_experiment
 from pairjax.training.losses import LOSSES, pair_loss
 from pairjax.workdir.lock import locked
@@ -129,6 +131,20 @@ def test_numbers_are_those_of_the_command_and_nothing_is_kept(config, tmp_path):
     assert workdir.is_dir()
     del results
     assert not workdir.exists()
+
+
+def test_what_fails_can_be_read_where_no_workdir_was_named(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(train_loop, 'Trainer', failing_trainer([(8,)], 'no luck'))
+        with pytest.raises(pairjax.UserError, match=r'no luck; see .*failures\.log') as caught:
+            pairjax.run(config, progress=False)
+    (log,) = tmp_path.glob('pairjax-*/*/failures.log')
+    assert str(log) in str(caught.value) and 'no luck' in log.read_text()
+    shutil.rmtree(log.parents[1])
+    with pytest.raises(pairjax.UserError):
+        pairjax.run(config, overrides={'data.num_train_pairs': 10**6}, progress=False)
+    assert not list(tmp_path.glob('pairjax-*'))
 
 
 def test_a_workdir_is_resumed_and_shared_with_the_command(config, tmp_path):
