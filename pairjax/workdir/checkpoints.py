@@ -22,7 +22,16 @@ from pairjax.workdir.workdir import saved_epoch, saved_epochs
 DIGEST = 'digest'
 # Renamed arrays: path in checkpoints of earlier versions -> current path.
 RENAMED = {'deviation': 'std'}
+# Bytes. Orbax holds what it writes in memory until a file is full; its default is 2 GB.
+FILE_SIZE = 16 * 2**20
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+class _Uncopied(np.ndarray):
+    """An array that Orbax takes as it is: it copies arrays in case they change while it saves."""
+
+    def __deepcopy__(self, memo: Any) -> '_Uncopied':
+        return self
 
 
 class Checkpoints:
@@ -71,6 +80,7 @@ class Checkpoints:
         Raises: UserError if it cannot be written; earlier checkpoints stay intact.
         """
         arrays = _flatten(state)
+        uncopied = {name: array.view(_Uncopied) for name, array in arrays.items()}
         options = orbax.options.MultiprocessingOptions(
             **_this_process(), barrier_sync_key_prefix='checkpoints'
         )
@@ -85,7 +95,10 @@ class Checkpoints:
                     self.directory / str(epoch),
                     # Orbax's v1 API expects the arrays under this name.
                     args=orbax.args.Composite(
-                        state=orbax.args.PyTreeSave({**arrays, DIGEST: _digest(arrays)})
+                        state=orbax.args.PyTreeSave(
+                            {**uncopied, DIGEST: _digest(arrays)},
+                            ocdbt_target_data_file_size=FILE_SIZE,
+                        )
                     ),
                     force=True,
                     custom_metadata={'description': json.dumps(description)},
