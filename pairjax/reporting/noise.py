@@ -62,13 +62,14 @@ def draw_noise(floor: NoiseFloor, name: str) -> Figure:
     left, right = figure.subplots(1, 2)
     values = np.array([v for v in floor.statistic['values'] if v is not None])
     first, second = np.triu_indices(len(values), k=1)
-    left.hist(100 * np.abs(values[first] - values[second]), bins=30, color=LINE_STYLES[0].colour)
+    apart = 100 * np.abs(values[first] - values[second])
+    counts, _, _ = left.hist(apart, _bins(apart), color=LINE_STYLES[0].colour)
+    left.set_ylim(0, 1.15 * counts.max())  # Room for the words above the bars.
     for place, label in ((floor.typical, 'median'), (floor.large, '95 %')):
         left.axvline(100 * place, color='black', linewidth=0.8, linestyle='--')
         left.annotate(
-            label, (100 * place, 0.97), xycoords=('data', 'axes fraction'), rotation=90,
-            ha='right', va='top',
-        )  # fmt: skip
+            f' {label}', (100 * place, 0.98), xycoords=('data', 'axes fraction'), va='top'
+        )
     left.set(xlabel='points between two single runs', ylabel='pairs of runs')
     left.set_title('by their seeds alone')
     for style, seeds in zip(LINE_STYLES, SEEDS_A_SIDE, strict=False):
@@ -84,3 +85,12 @@ def draw_noise(floor: NoiseFloor, name: str) -> Figure:
     right.legend(title='seeds', fontsize='small')
     set_title(figure, f'{name}: the noise floor, n = {len(values)} runs')
     return figure
+
+
+def _bins(apart: np.ndarray, most: int = 30) -> np.ndarray:
+    """Edges of equally many attainable values a bin: accuracies of n pairs lie 1 / n apart."""
+    distinct = np.unique(apart.round(9))
+    step = np.diff(distinct, prepend=0.0)
+    step = step[step > 0].min()
+    width = step * np.ceil(distinct[-1] / step / most)
+    return np.arange(-step / 2, distinct[-1] + width, width)
