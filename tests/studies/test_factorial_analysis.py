@@ -14,6 +14,7 @@ from pairjax.studies.factorial.analysis import (
     best_weights,
     effects,
     read_study,
+    skewed,
     spreads,
 )
 from pairjax.studies.factorial.design import DesignCell
@@ -151,6 +152,22 @@ def test_spread_is_the_ratio_of_stds(results):
         a, b = (results.test_accuracy(cell) for cell in row['effect'][:2])
         assert row['ratio'] == pytest.approx(a.std() / b.std())
         assert row['low'] < row['ratio'] < row['high']
+
+
+def test_differences_that_are_skewed_are_told_from_symmetric_ones():
+    quantiles = (np.arange(40) + 0.5) / 40
+    differences = {0.0: -np.log(quantiles), 2.0: scipy.stats.norm.ppf(quantiles)}
+    cells = {}
+    for weight, values in differences.items():
+        below = np.random.default_rng(0).uniform(0.4, 0.6, 40)
+        cells[SEPARATE[weight]] = made_trial(dict(enumerate(below)))
+        cells[SHARED[weight]] = made_trial(dict(enumerate(below + 0.02 * values)))
+    made = made_results(cells)
+    sharing = analyse(DESIGN, made)['sharing']
+    (skewness, p), (other, other_p) = skewed(made, sharing)
+    assert 1.3 < skewness < 2 and p < 0.001 and abs(other) < 1e-6 and other_p > 0.99
+    few = {cell: made_trial({s: 0.5 + 0.01 * s for s in range(7)}) for cell in cells}
+    assert skewed(made_results(few), sharing) == []
 
 
 def test_the_best_weight_is_chosen_on_validation():

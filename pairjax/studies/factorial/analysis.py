@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pairjax.analysis.results import TrialResult, check_same_data, pair_by_seed, read_experiment
@@ -26,6 +27,8 @@ from pairjax.studies.factorial.parts import (
     pool_pilots,
 )
 from pairjax.studies.factorial.picks import PickedArm, interval_with_picks
+
+FEWEST_FOR_SKEWNESS = 8
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,24 @@ def spreads(results: StudyResults, compared: Iterable[Effect]) -> list[dict[str,
         ratio, low, high = std_ratio(*common.to_numpy().T)
         rows.append({'effect': effect, 'ratio': ratio, 'low': low, 'high': high})
     return rows
+
+
+def skewed(results: StudyResults, compared: Iterable[Effect]) -> list[tuple[float, float]]:
+    """(skewness, p) of each effect's differences: the sign-flip test takes them for symmetric.
+
+    p is that of D'Agostino (1970), "Transformation to normality of the null distribution of g1".
+    Effects with fewer than eight seeds, which it needs, or equal differences are left out.
+    """
+    import scipy.stats
+
+    found = []
+    for effect in compared:
+        a, b = (results.test_accuracy(cell) for cell in (effect.a, effect.b))
+        differences = (a - b).dropna().to_numpy()
+        if len(differences) >= FEWEST_FOR_SKEWNESS and np.ptp(differences) > 0:
+            test = scipy.stats.skewtest(differences)
+            found.append((float(scipy.stats.skew(differences, bias=False)), float(test.pvalue)))
+    return found
 
 
 def best_weights(design: Design, results: StudyResults) -> list[DesignCell]:

@@ -14,6 +14,7 @@ from pairjax.studies.factorial.analysis import (
     best_weights,
     main_cells,
     read_study,
+    skewed,
     spreads,
 )
 from pairjax.studies.factorial.design import Design, base_config
@@ -90,6 +91,7 @@ def study_document(
         branches=BRANCHES,
         main=main_cells(design, results),
         spreads=spreads(results, findings['sharing']),
+        skewed=skewed(results, [*findings['sharing'], *findings['aux']]),
         best_weights=best_weights(design, results),
         seeds_to_resolve=seeds_to_resolve,
         formats=formats,
