@@ -132,8 +132,8 @@ class ExperimentResult:
       config: what config.json holds as the config, nested.
       versions: of Python and of the packages that it began with.
       trials: in the order of its sweep.
-      resumed_with: other versions that went on there, each like `versions`.
       pooled: the experiments whose seeds it has, see `pool`; none where it is one.
+      resumed_with: other versions that went on there, each like `versions`.
     """
 
     workdir: Path

@@ -154,15 +154,16 @@ def run(
     display = [ProgressDisplay()] if progress else []
     try:
         workdir = run_whole_or_part(checked, Path(workdir), overwrite, [*display, *callbacks])
+        return Results(read_experiment(Path(workdir)), directory)
     except BaseException as error:
         if directory is None:
             raise
-        if not (Path(workdir) / FAILURES).exists():
+        interrupted = isinstance(error, Interrupted)
+        if interrupted or not (Path(workdir) / FAILURES).exists():
             shutil.rmtree(directory, ignore_errors=True)
-        if isinstance(error, Interrupted):
+        if interrupted:
             raise Interrupted(f'{error}; nothing is kept, since no workdir was named') from None
         raise
-    return Results(read_experiment(Path(workdir)), directory)
 
 
 def load_results(*workdirs: Path | str) -> Results:

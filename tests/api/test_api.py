@@ -159,12 +159,16 @@ def test_a_workdir_is_resumed_and_shared_with_the_command(config, tmp_path):
 
 
 def test_ctrl_c_says_what_is_kept(config, tmp_path, monkeypatch):
-    def interrupted(*_):
+    def interrupted(_, workdir, *others):
+        workdir.mkdir(parents=True)
+        (workdir / 'failures.log').write_text('of another program')
         raise pairjax.Interrupted('stopped after epoch 3')
 
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
     monkeypatch.setattr('pairjax.runtime.parts.run_whole_or_part', interrupted)
     with pytest.raises(pairjax.Interrupted, match='epoch 3; nothing is kept'):
         pairjax.run(config)
+    assert not list(tmp_path.iterdir())
     with pytest.raises(pairjax.Interrupted, match=r'epoch 3$'):
         pairjax.run(config, workdir=tmp_path / 'w')
 

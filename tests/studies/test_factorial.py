@@ -7,6 +7,7 @@ from fake_study import DEEP, DESIGN, SMALL, gains, train_nothing
 
 from pairjax.errors import UserError
 from pairjax.runtime.preemption import Interrupted
+from pairjax.studies.factorial import document as document_module
 from pairjax.studies.factorial.document import write_study
 from pairjax.studies.factorial.parts import part_names
 from pairjax.studies.factorial.running import run_study
@@ -99,6 +100,16 @@ def test_the_document_depends_on_the_results_alone(written, tmp_path):
     again = write_study(DESIGN, workdirs, tmp_path, quick=False).read_text()
     assert again == document.read_text()
     assert str(document.parents[1]) not in again
+
+
+def test_the_document_says_how_skewed_differences_are(written, tmp_path, monkeypatch):
+    # These runs are too few for the test; made up: skewness and p of two differences.
+    assert 'skewness' not in written[1].read_text()
+    monkeypatch.setattr(document_module, 'skewed', lambda *_: [(0.52, 0.01), (-0.3, 0.6)])
+    text = write_study(DESIGN, written[0], tmp_path, quick=False).read_text()
+    text = ' '.join(text.split())
+    assert 'Of the 2 by sharing or by the auxiliary loss 1 are skewed' in text
+    assert 'luck alone would give 0.1; their skewness goes from -0.3 to +0.5 (' in text
 
 
 def test_its_plots_are_beside_it(written):

@@ -28,6 +28,7 @@ from pairjax.studies.factorial.parts import (
 )
 from pairjax.studies.factorial.picks import PickedArm, interval_with_picks
 
+# Seeds that scipy's skewtest needs.
 FEWEST_FOR_SKEWNESS = 8
 
 
@@ -220,7 +221,7 @@ def skewed(results: StudyResults, compared: Iterable[Effect]) -> list[tuple[floa
     """(skewness, p) of each effect's differences: the sign-flip test takes them for symmetric.
 
     p is that of D'Agostino (1970), "Transformation to normality of the null distribution of g1".
-    Effects with fewer than eight seeds, which it needs, or equal differences are left out.
+    Effects with fewer than FEWEST_FOR_SKEWNESS seeds or equal differences are left out.
     """
     import scipy.stats
 
