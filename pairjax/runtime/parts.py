@@ -22,6 +22,9 @@ from pairjax.trials import part_of
 from pairjax.workdir.lock import locked
 from pairjax.workdir.workdir import open_workdir
 
+# Longer than a join takes; who trains the whole in the same workdir is then said to use it.
+JOIN_WAIT_S = 600
+
 
 def part_workdir(workdir: Path, part: str) -> Path:
     """The workdir of a part such as '3/20' of the experiment in `workdir`; itself for ''."""
@@ -94,15 +97,11 @@ def join_parts(workdir: Path, count: int, num_seeds: int = 1) -> list[int]:
     unfinished = [n for n, seeds in trained.items() if seeds < num_seeds]
     if unfinished:
         return unfinished
-    try:
-        with locked(workdir):
-            settle_join(workdir)
-            if _finished_seeds(workdir) < num_seeds:
-                _join(workdir, list(workdirs.values()))
-    except UserError:
-        # Two parts that end at once both find all finished, and one of them joins.
+    # Two parts that end at once both find all finished: one joins them while the other one waits.
+    with locked(workdir, JOIN_WAIT_S):
+        settle_join(workdir)
         if _finished_seeds(workdir) < num_seeds:
-            raise
+            _join(workdir, list(workdirs.values()))
     return []
 
 

@@ -4,9 +4,10 @@ import contextlib
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pairjax.errors import UserError
 from pairjax.system import writing
@@ -29,12 +30,16 @@ class Holder(NamedTuple):
 
 
 @contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[str]:
+def locked(workdir: Path, wait_s: float = 0) -> Iterator[str]:
     """Locks a workdir, created if missing, so that no other process writes to it.
 
     The operating system releases the lock when the process ends, even if it is killed, so a stale
     lock file never blocks. Some shared file systems have no locks, or only within one host; there
     a second process cannot be stopped, only warned.
+
+    Args:
+      workdir: may be missing.
+      wait_s: for so many seconds another process may still hold the lock.
 
     Yields: a warning for the user if the lock may not hold, else an empty string.
     Raises: UserError where another process holds the lock, with its host and process id.
@@ -46,7 +51,7 @@ def locked(workdir: Path) -> Iterator[str]:
     with file:
         before, warning = _read_holder(path), ''
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, wait_s)
             if before and before.host != platform.node():
                 warning = f'{before} may still write to {workdir}: if it still runs, stop it'
         except BlockingIOError:
@@ -65,6 +70,17 @@ def locked(workdir: Path) -> Iterator[str]:
         finally:
             with contextlib.suppress(OSError):
                 file.truncate(0)
+
+
+def _lock(file: BinaryIO, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
 
 
 def find_holder(workdir: Path) -> Holder | None:

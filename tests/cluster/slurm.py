@@ -110,8 +110,16 @@ class Slurm:
 
     def state(self, job):
         """Such as RUNNING; empty where Slurm does not know the job."""
+        return self._about(job, 'JobState')
+
+    def errors(self, job):
+        """What the job wrote to its file of errors."""
+        path = Path(self._about(job, 'StdErr'))
+        return path.read_text() if path.is_file() else ''
+
+    def _about(self, job, key):
         words = self.run('scontrol', '-o', 'show', 'job', str(job)).stdout.split()
-        return next((w.partition('=')[2] for w in words if w.startswith('JobState=')), '')
+        return next((w.partition('=')[2] for w in words if w.startswith(f'{key}=')), '')
 
     def stop(self):
         self.run('scancel', '--full', '-u', 'root')

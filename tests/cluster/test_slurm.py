@@ -64,7 +64,7 @@ def batch(slurm, run, tmp_path):
 def wait_for_job(slurm, job, state='COMPLETED', seconds=300):
     over = ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT', 'NODE_FAIL', 'PREEMPTED')
     wait_until(lambda: slurm.state(job) in over, f'job {job}', seconds)
-    assert slurm.state(job) == state
+    assert slurm.state(job) == state, slurm.errors(job)
 
 
 def wait_for_line(workdir, seconds=200):

@@ -1,6 +1,7 @@
 """A sweep trained in parts leaves what it leaves when it is trained as a whole."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import make_shallow_config
@@ -14,6 +15,7 @@ from pairjax.runtime.experiment import run_experiment
 from pairjax.runtime.parts import join_parts, part_workdir, run_whole_or_part
 from pairjax.runtime.plan import make_plan
 from pairjax.trials import split_trials
+from pairjax.workdir.lock import locked
 
 
 def make_sweep(path, part=''):
@@ -77,6 +79,20 @@ def test_a_part_of_another_sweep_is_not_joined(small_digits_path, tmp_path):
     with pytest.raises(UserError, match=r'2-of-2 is no part of the experiment in .*1-of-2'):
         join_parts(tmp_path, 2)
     assert not (tmp_path / 'summary.json').exists()
+
+
+def test_a_part_that_ends_while_another_one_joins_waits(small_digits_path, whole, tmp_path):
+    """Of the tasks of an array that end at once, none fails."""
+    for part in ('1/2', '2/2'):
+        run_experiment(make_sweep(small_digits_path, part), part_workdir(tmp_path, part))
+    with ThreadPoolExecutor() as threads:
+        with locked(tmp_path):
+            joined = threads.submit(join_parts, tmp_path, 2)
+            with pytest.raises(TimeoutError):
+                joined.result(timeout=1)
+            assert not (tmp_path / 'summary.json').exists()
+        assert joined.result(timeout=60) == []
+    assert_same_outcome(tmp_path, outcome_of(whole))
 
 
 def test_every_trial_is_in_one_part_and_structures_stay_together():
