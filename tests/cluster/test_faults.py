@@ -18,7 +18,8 @@ OUTERMOST = 'command'
 # An experiment of several that cannot be begun is reported, and the next one runs.
 SURVIVED = 'finished before', 'inside'
 KINDS = 'before', 'inside'
-# 'all': each exchange in each process, before and inside of it; 'some': each exchange once.
+# 'all': each exchange in each process, before and inside of it, and training gone on with after each;
+# 'some': each exchange once, and gone on with after one of four.
 FAULTS = os.environ.get('PAIRJAX_FAULTS', 'all')
 MOST_SECONDS = float(os.environ.get('PAIRJAX_FAULT_SECONDS', '10'))
 
@@ -156,7 +157,7 @@ def test_a_fault_in_one_process_ends_all_with_one_sentence(
                 continue
             found += [(tag, process, problem) for problem in problems_with(ended, fault)]
             slowest = max([slowest, *(p['seconds'] or 0 for p in ended)])
-            if outcome is not None:
+            if outcome is not None and (FAULTS == 'all' or position % 4 == 0):
                 (again,) = fork_server.run('train', folder, count=1)
                 assert again['code'] == 0, (fault, again)
                 assert_same_outcome(folder / 'run', outcome)
