@@ -18,8 +18,8 @@ OUTERMOST = 'command'
 # An experiment of several that cannot be begun is reported, and the next one runs.
 SURVIVED = 'finished before', 'inside'
 KINDS = 'before', 'inside'
-# 'all': each exchange in each process, before and inside of it, and training gone on with after each;
-# 'some': each exchange once, and gone on with after one of four.
+# 'all': each exchange in each process, before and inside of it, and what is left is gone on with;
+# 'some': each exchange once, and after every fourth.
 FAULTS = os.environ.get('PAIRJAX_FAULTS', 'all')
 MOST_SECONDS = float(os.environ.get('PAIRJAX_FAULT_SECONDS', '10'))
 

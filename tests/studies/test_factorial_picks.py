@@ -1,12 +1,15 @@
 """Intervals that cover the choice of learning rates by a pilot."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pairjax.analysis.results import pair_by_seed
+from pairjax.studies.factorial.design import DesignCell
 from pairjax.studies.factorial.parts import PilotRuns
-from pairjax.studies.factorial.picks import PickedArm, interval_with_picks
+from pairjax.studies.factorial.picks import PickedArm, gains_by_finals, interval_with_picks
 
 SEEDS = range(1000, 1010)
 PAIRED = pair_by_seed(
@@ -61,3 +64,16 @@ def test_without_pilot_seeds_or_an_interval_there_is_none():
     assert interval_with_picks(PAIRED._replace(ci95=None), arms) is None
     one = {rate: PilotRuns(r.validation[:1], r.test[:1], 0) for rate, r in clear.items()}
     assert interval_with_picks(PAIRED, [arms[0], PickedArm(-1, one, 1e-3)]) is None
+
+
+def test_what_later_pilot_seeds_change_is_told_on_test_pairs():
+    """In the first arm the first three seeds speak for the rate that loses over all ten."""
+    design = SimpleNamespace(first_pilot_seed=1000, num_first_looks=3)
+    kept = pilot(gap=0.1, cost=0.05)
+    turned = pilot(gap=0.1, cost=0.05)
+    turned[5e-3].validation.iloc[:3] = 1.1
+    failed = turned[5e-3]._replace(validation=turned[5e-3].validation[1:], num_failed=1)
+    arms = [DesignCell('AuxNet2', 'shared', weight, 1000) for weight in (0.0, 1.0, 2.0)]
+    assert gains_by_finals(design, {arms[0]: turned, arms[1]: kept}) == pytest.approx([0.05])
+    # A rate with a failed seed among the first looks is none that they pick.
+    assert gains_by_finals(design, {arms[2]: {**turned, 5e-3: failed}}) == []
