@@ -103,14 +103,16 @@ def print_status() -> None:
     from pairjax.reporting.progress import make_console
     from pairjax.reporting.status_table import show_status
     from pairjax.workdir.status import read_status
-    from pairjax.workdir.workdir import begun_blocks, block_workdir
+    from pairjax.workdir.workdir import begun_blocks, begun_parts, block_workdir
 
     if WORKDIR.value is None and CONFIG.value is None:
         raise UserError('--status needs --workdir=DIR, the workdir of the experiment to look at')
     workdir = Path(WORKDIR.value or f'runs/{config_from_flag(CONFIG).name}')
-    added = [block_workdir(workdir, *block) for block in begun_blocks(workdir)]
-    for path in (workdir, *added):
-        show_status(read_status(path), path, make_console())
+    whole = (workdir / 'config.json').exists()
+    for own in [workdir] if whole else begun_parts(workdir) or [workdir]:
+        added = [block_workdir(own, *block) for block in begun_blocks(own)]
+        for path in (own, *added):
+            show_status(read_status(path), path, make_console())
 
 
 def callbacks_from_flags(say: Callable[[str], None]) -> list[Callback]:

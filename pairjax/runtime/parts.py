@@ -4,7 +4,8 @@ Part 3 of 20 (`sweep.part='3/20'`) is an experiment in WORKDIR/parts/03-of-20. T
 last joins all parts: WORKDIR then holds the whole sweep as if one command had trained it.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,14 @@ from pairjax.runtime.multihost import on_primary
 from pairjax.runtime.plan import plan_without_images, read_plan
 from pairjax.trials import part_of
 from pairjax.workdir.lock import locked
-from pairjax.workdir.workdir import open_workdir
+from pairjax.workdir.workdir import JOINING, difference, open_workdir, read_config
 
 # Longer than a join takes; who trains the whole in the same workdir is then said to use it.
 JOIN_WAIT_S = 600
+# The same where there are no locks, and what a process that died has left looks like its work.
+UNLOCKED_WAIT_S = 60
+# In these the whole and its parts may differ.
+OWN_OF_PARTS = 'sweep.part', 'num_seeds'
 
 
 def part_workdir(workdir: Path, part: str) -> Path:
@@ -49,7 +54,9 @@ def run_whole_or_part(
     """
     part = config.sweep.part
     own = part_workdir(workdir, part)
-    if not part and not overwrite:
+    if part:
+        on_primary('whole of the part', lambda: check_whole(config, workdir))
+    elif not overwrite:
         on_primary('join parts found', lambda: join_found_parts(workdir))
     run_experiment(config, own, overwrite, callbacks)
     if part:
@@ -58,6 +65,19 @@ def run_whole_or_part(
         rest = f'{len(unfinished)} of {count} are not' if unfinished else f'all are, in {workdir}'
         CallbackList(callbacks).on_message(f'part {part} is finished, in {own}; {rest}')
     return own
+
+
+def check_whole(config: Any, workdir: Path) -> None:
+    """Raises UserError if the workdir of a whole sweep holds another one than a part's config."""
+    if not (workdir / 'config.json').exists():
+        return
+    saved = read_config(workdir)
+    changed = difference(saved, config.to_dict(), saved['data'], OWN_OF_PARTS)
+    if changed:
+        raise UserError(
+            f'{workdir} holds another experiment, to which its parts cannot be joined: {changed}; '
+            'name another --workdir'
+        )
 
 
 def join_found_parts(workdir: Path) -> None:
@@ -69,7 +89,9 @@ def join_found_parts(workdir: Path) -> None:
         names = [path.name for path in (workdir / 'parts').glob('*-of-*')]
     except OSError:
         return  # Opening the workdir says what is wrong with its name.
-    if not names or (workdir / 'summary.json').exists():
+    # Where the whole itself was trained with --overwrite, that goes on.
+    results = 'summary.json', 'metrics.jsonl', 'checkpoints'
+    if not names or any((workdir / name).exists() for name in results):
         return
     count = int(max(names).rpartition('-')[2])
     unfinished = join_parts(workdir, count)
@@ -98,10 +120,17 @@ def join_parts(workdir: Path, count: int, num_seeds: int = 1) -> list[int]:
     if unfinished:
         return unfinished
     # Two parts that end at once both find all finished: one joins them while the other one waits.
-    with locked(workdir, JOIN_WAIT_S):
-        settle_join(workdir)
-        if _finished_seeds(workdir) < num_seeds:
-            _join(workdir, list(workdirs.values()))
+    with locked(workdir, JOIN_WAIT_S) as may_not_hold:
+        if may_not_hold:
+            _wait_until(lambda: not (workdir / JOINING).exists())
+        try:
+            settle_join(workdir)
+            if _finished_seeds(workdir) < num_seeds:
+                _join(workdir, list(workdirs.values()))
+        except UserError:
+            # The other one began to join at the same moment.
+            if not (may_not_hold and _wait_until(lambda: _finished_seeds(workdir) >= num_seeds)):
+                raise
     return []
 
 
@@ -113,16 +142,25 @@ def _finished_seeds(workdir: Path) -> int:
     return 0 if any(trial.failure for trial in result.trials) else result.config['num_seeds']
 
 
+def _wait_until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + UNLOCKED_WAIT_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
 def _join(workdir: Path, workdirs: Sequence[Path]) -> None:
     parts = [read_plan(path) for path in workdirs]
-    configs = [{**flatten(p.config.to_dict()), 'sweep.part': ''} for p in parts]
-    plan = plan_without_images(validate(configs[0]), parts[0].data)
-    for path, part, config in zip(workdirs, parts, configs, strict=True):
-        if plan_without_images(validate(config), part.data).trials != plan.trials:
+    first = parts[0]
+    for path in workdirs[1:]:
+        changed = difference(read_config(path), first.config.to_dict(), first.data, ('sweep.part',))
+        if changed:
             raise UserError(
-                f'{path} is no part of the experiment in {workdirs[0]}; delete it and run its '
-                'command again, or name another --workdir'
+                f'{path} is no part of the experiment in {workdirs[0]}: {changed}; delete it and '
+                'run its command again, or name another --workdir'
             )
+    config = {**flatten(first.config.to_dict()), 'sweep.part': ''}
+    plan = plan_without_images(validate(config), first.data)
     places = plan.places_of_parts(len(parts))
     trials = [trial.hyperparameters for trial in plan.trials]
     # A whole that has fewer seeds is replaced by one with more.

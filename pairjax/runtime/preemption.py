@@ -22,15 +22,19 @@ class StopRequest:
     Python's main one, where no signal is heard, nothing is set.
     """
 
+    _outermost: 'StopRequest | None' = None
+
     def __init__(self):
         self.requested = False
 
     def __enter__(self) -> 'StopRequest':
         self._previous = {}
-        outer = getattr(signal.getsignal(signal.SIGINT), '__self__', None)
-        if isinstance(outer, StopRequest):
-            return outer
+        # Not told from the handlers, as that of SIGINT is gone after the first one.
+        if StopRequest._outermost is not None:
+            return StopRequest._outermost
         in_main = threading.current_thread() is threading.main_thread()
+        if in_main:
+            StopRequest._outermost = self
         for name in (*STOPS, *WARNINGS) if in_main else ():
             number = getattr(signal, name, None)  # Windows lacks some.
             ignored = number and signal.getsignal(number) == signal.SIG_IGN
@@ -46,5 +50,7 @@ class StopRequest:
             print('stopping after this epoch; once more stops at once', file=sys.stderr)
 
     def __exit__(self, *exception):
+        if StopRequest._outermost is self:
+            StopRequest._outermost = None
         for number, handler in self._previous.items():
             signal.signal(number, handler)

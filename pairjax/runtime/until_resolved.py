@@ -18,9 +18,10 @@ from pairjax.config import validate
 from pairjax.errors import UserError, describe_error
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.multihost import is_primary, on_primary
+from pairjax.runtime.multihost import any_process, is_primary, on_primary
 from pairjax.runtime.plan import checked_trials, read_plan
-from pairjax.workdir.workdir import read_config
+from pairjax.runtime.preemption import Interrupted, StopRequest
+from pairjax.workdir.workdir import begun_blocks, read_config
 
 
 class Settings(NamedTuple):
@@ -58,8 +59,8 @@ def add_seeds_until_resolved(
       callbacks: as for `run_experiment`.
 
     Returns: the last comparison in process 0, which alone reads workdirs; None in the others.
-    Raises: UserError where a config has several trials, the two cannot be paired, or as
-      `run_experiment`.
+    Raises: UserError where a config has several trials or the two cannot be paired; Interrupted
+      after a signal; or as `run_experiment`.
     """
     firsts = {name: validate(config).seed for name, config in configs.items()}
     for name, config in configs.items():
@@ -85,20 +86,26 @@ def add_seeds_until_resolved(
         return looks[-1].pairs[0].verdict
 
     last = max(num_seeds, settings.most_seeds)
-    while verdict == UNRESOLVED and num_seeds <= last:
-        for name, config in configs.items():
-            config = ConfigDict({**validate(config).to_dict(), 'num_seeds': num_seeds})
-            run_experiment(config, workdirs[name], callbacks=callbacks)
-        verdict = on_primary('compare blocks', look)
-        num_seeds += settings.block
+    with StopRequest() as stop:
+        while verdict == UNRESOLVED and num_seeds <= last:
+            for name, config in configs.items():
+                # A signal in the last epoch of an experiment left nothing unfinished there.
+                if any_process('stop before an arm', stop.requested):
+                    raise Interrupted(f'stopped before {name} with {num_seeds} seeds')
+                config = ConfigDict({**validate(config).to_dict(), 'num_seeds': num_seeds})
+                run_experiment(config, workdirs[name], callbacks=callbacks)
+            verdict = on_primary('compare blocks', look)
+            num_seeds += settings.block
     return looks[-1] if is_primary() else None
 
 
 def _num_seeds(workdir: Path) -> int:
-    """How many seeds a workdir has, 0 where there is none."""
+    """How many seeds a workdir has with those being added, 0 where there is none."""
     if not (workdir / 'config.json').exists():
         return 0
-    return read_config(workdir)['config']['num_seeds']
+    config = read_config(workdir)['config']
+    ends = (first + num - config['seed'] for first, num in begun_blocks(workdir))
+    return max([config['num_seeds'], *ends])
 
 
 def _compare(workdirs: Mapping[str, Path], margin: float | None) -> Comparison:

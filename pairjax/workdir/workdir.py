@@ -22,16 +22,17 @@ FAILURES = 'failures.log'
 TENSORBOARD = 'tensorboard'
 # Seeds that are being added, and joined files that are not yet in their places.
 ADDED_SEEDS, JOINING = 'added_seeds', 'joining'
+# In the order in which they are deleted: while any is left, config.json says whose it is.
 OWN_FILES = (
-    'config.json',
-    'metrics.jsonl',
     'summary.json',
+    'metrics.jsonl',
     'checkpoints',
     'figures',
     FAILURES,
     TENSORBOARD,
     ADDED_SEEDS,
     JOINING,
+    'config.json',
 )
 
 
@@ -51,6 +52,11 @@ def begun_blocks(workdir: Path) -> list[tuple[int, int]]:
 def block_workdir(workdir: Path, first: int, num: int) -> Path:
     """Where a block of seeds trains."""
     return workdir / ADDED_SEEDS / f'seeds_{first}_{first + num - 1}'
+
+
+def begun_parts(workdir: Path) -> list[Path]:
+    """The workdirs of the parts of a sweep that were begun, in order."""
+    return sorted(path.parent for path in (workdir / 'parts').glob('*-of-*/config.json'))
 
 
 def saved_epochs(directory: Path) -> list[int]:
@@ -79,9 +85,10 @@ def read_json(
         json.dumps(content, ensure_ascii=False).encode()
         return content
     except FileNotFoundError:
-        raise UserError(
-            f'{path} does not exist; name a workdir that launch/main.py has made'
-        ) from None
+        what = 'name a workdir that launch/main.py has made'
+        if begun_parts(path.parent):
+            what = f'{path.parent} is trained in parts, which --status shows and the last one joins'
+        raise UserError(f'{path} does not exist; {what}') from None
     except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as JSON ({error}); {remedy}') from None
 
@@ -124,19 +131,39 @@ def open_workdir(
         found = {'data': data, 'versions': versions()}
         write_json(path, {'format': FORMAT, 'config': config, **found, 'trials': list(trials)})
         return
+    changed = difference(saved, config, data)
+    if changed:
+        raise UserError(
+            f'{workdir} belongs to another experiment: {changed}; name another --workdir, or train '
+            'from scratch there with --overwrite'
+        )
+    # Where the data lies now is worth knowing; the versions stay those of the first start.
+    write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})
+
+
+def difference(
+    saved: Mapping[str, Any],
+    config: Mapping[str, Any],
+    data: Mapping[str, Any],
+    ignored: Sequence[str] = (),
+) -> str:
+    """How a saved experiment is another one: 'seed is 1 there and 0 now'; '' where it is not.
+
+    Args:
+      saved: the content of its config.json.
+      config: that of now, resolved and nested.
+      data: that of now, as in config.json.
+      ignored: fields that may differ, besides RESUMABLE_FIELDS.
+    """
     old = {**upgrade(saved['config']), **flatten(saved['data'], 'data: ')}
     new = {**flatten(config), **flatten(data, 'data: ')}
     # Not every version wrote all that data says now; the fingerprint is always there.
     known = {name for name in new if name in old or not name.startswith('data: ')}
     for name in sorted(set(old) | known):
-        if old.get(name) != new.get(name) and not name.startswith(RESUMABLE_FIELDS):
-            raise UserError(
-                f'{workdir} belongs to another experiment: {shown_name(name)} is '
-                f'{shown(old.get(name))} there and {shown(new.get(name))} now; name another '
-                '--workdir, or train from scratch there with --overwrite'
-            )
-    # Where the data lies now is worth knowing; the versions stay those of the first start.
-    write_json(path, {**saved, 'format': FORMAT, 'config': config, 'trials': list(trials)})
+        if old.get(name) != new.get(name) and not name.startswith((*RESUMABLE_FIELDS, *ignored)):
+            there, now = shown(old.get(name)), shown(new.get(name))
+            return f'{shown_name(name)} is {there} there and {now} now'
+    return ''
 
 
 def record_versions(workdir: Path) -> str | None:

@@ -117,6 +117,15 @@ def test_a_signal_in_the_last_epoch_of_an_experiment_keeps_the_next_from_startin
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_signal_while_an_experiment_is_prepared_is_not_forgotten():
+    with StopRequest() as outer:
+        os.kill(os.getpid(), signal.SIGINT)
+        with StopRequest() as inner:
+            assert inner is outer and inner.requested
+    with StopRequest() as another:
+        assert not another.requested
+
+
 def test_an_experiment_with_a_failed_trial_runs_again(tmp_path, display):
     run_experiments(EXPERIMENTS[:1], tmp_path, Runs(failure='RuntimeError: no luck'), [display])
     again = Runs()

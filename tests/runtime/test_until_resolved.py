@@ -1,5 +1,8 @@
 """Seeds added in blocks until a difference is resolved, with training replaced by made results."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from made_results import make_trial, save_experiment
@@ -8,13 +11,14 @@ from pairjax.analysis import paired
 from pairjax.config import default_config
 from pairjax.errors import UserError
 from pairjax.runtime import until_resolved
+from pairjax.runtime.preemption import Interrupted, StopRequest
 from pairjax.runtime.until_resolved import (
     Settings,
     add_seeds_until_resolved,
     read_arm_configs,
 )
 from pairjax.system import write_json
-from pairjax.workdir.workdir import read_json
+from pairjax.workdir.workdir import block_workdir, read_json
 
 CONFIG_FILE = """
 from pairjax.config import default_config
@@ -31,6 +35,7 @@ class MadeRuns:
 
     def __init__(self, means):
         self.means, self.trained = means, []
+        self.then = lambda: None
 
     def __call__(self, config, workdir, callbacks=()):
         seeds = range(config.seed, config.seed + config.num_seeds)
@@ -40,6 +45,7 @@ class MadeRuns:
             for s in (1000 * len(config.name) + seed for seed in seeds)
         ]
         save(workdir, values, seeds)
+        self.then()
 
 
 def save(workdir, values, seeds):
@@ -97,6 +103,26 @@ def test_it_stops_at_most_seeds_and_goes_on_with_more(train, tmp_path):
     assert [num_seeds for _, num_seeds in runs.trained[4:]] == [8, 8, 11, 11, 14, 14]
     result = add_seeds_until_resolved(configs('one', 'two', seed=3), settings, lambda look: None)
     assert len(result.seeds) == 14 and len(runs.trained) == 12
+
+
+def test_seeds_that_are_being_added_are_gone_on_with_in_smaller_blocks(train, tmp_path):
+    runs = train(one=0.95, two=0.95)
+    pair = configs('one', 'two')
+    add_seeds_until_resolved(pair, Settings(tmp_path, block=4, most_seeds=4), lambda look: None)
+    begun = block_workdir(tmp_path / 'one', 4, 6)
+    begun.mkdir(parents=True)
+    (begun / 'config.json').write_text('{}')
+    add_seeds_until_resolved(pair, Settings(tmp_path, block=2, most_seeds=10), lambda look: None)
+    assert [num_seeds for _, num_seeds in runs.trained[2:]] == [10, 10]
+
+
+def test_a_signal_in_the_last_epoch_of_an_arm_keeps_the_next_from_starting(train, tmp_path):
+    runs = train(one=0.95, two=0.95)
+    runs.then = lambda: os.kill(os.getpid(), signal.SIGUSR1)
+    # The outer one only keeps the signal from ending the tests.
+    with StopRequest(), pytest.raises(Interrupted, match='before two with 5 seeds'):
+        add_seeds_until_resolved(configs('one', 'two'), Settings(tmp_path, 5, 10), lambda _: None)
+    assert runs.trained == [('one', 5)]
 
 
 def test_with_a_margin_equal_arms_become_equivalent(train, tmp_path):

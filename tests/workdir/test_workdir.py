@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -179,6 +180,20 @@ def test_overwrite_deletes_its_own_files_only(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['config.json', 'mine', 'notes.txt']
     assert (tmp_path / 'mine' / 'file').read_text() == 'old'
     assert read_json(tmp_path / 'config.json')['config']['num_seeds'] == 2
+
+
+def test_what_overwrite_could_not_delete_is_deleted_by_the_next_one(tmp_path, monkeypatch):
+    open_with(tmp_path)
+    (tmp_path / 'checkpoints').mkdir()
+    with monkeypatch.context() as patch, pytest.raises(UserError, match='is busy'):
+        patch.setattr(shutil, 'rmtree', raise_busy)
+        open_with(tmp_path, overwrite=True)
+    open_with(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ['config.json']
+
+
+def raise_busy(path):
+    raise OSError(f'{path} is busy')
 
 
 # Permission bits would not stop root, which the tests may run as.
