@@ -12,8 +12,8 @@ command: python launch/study.py runs every part and writes docs/study.md; one pa
                 --workdir=runs/study/AuxNet2-pilot
 cost:   4,848 runs: 270 a pilot (DeepModel 180, heads 90), 252 with finalists (168 and 84), then
         AuxNet2 900, 600 over train pairs and 300 with heads, AuxNet1 and AuxNet3 360 each,
-        DeepModel 240. Without finalists, 3,840 runs took 40 minutes on 2 cores.
-result: docs/study.md, which is still of the pilots with three seeds alone.
+        DeepModel 240. 94 minutes on 2 cores that had other work.
+result: docs/study.md. Ten pilot seeds pick another rate than the first three for 20 of 72 arms.
 """
 
 from pairjax.studies.factorial.design import Design, Network
