@@ -16,6 +16,7 @@ from pairjax.training.losses import pair_loss
 from pairjax.trials import traced_hyperparameters
 
 NUM_EPOCHS = 25
+NUM_BATCHES = 12
 
 
 @pytest.fixture(scope='module')
@@ -38,37 +39,50 @@ def states():
     return plan, saved
 
 
-def loss_and_gradient(plan, state, convolution, dtype, monkeypatch):
-    """On the run's first batch, without dropout, as a flat float64 vector."""
+def losses_and_gradients(plan, state, convolution, dtype, monkeypatch):
+    """On a twelfth of the train pairs each, without dropout, as rows of float64."""
     monkeypatch.setattr(layers, 'conv_relu_pool', convolution)
     with jax.enable_x64(dtype == np.float64):
         state, pools = jax.tree.map(np.asarray, (state, plan.pools))
-        indices = state.pairs.train
-        images = train_step.standardize(state, pools.images[indices]).astype(dtype)
-        classes = pools.labels[indices]
+        images = train_step.standardize(state, pools.images[state.pairs.train]).astype(dtype)
+        classes = pools.labels[state.pairs.train]
         structure = train_step.model_structure(plan.config, pools.num_classes, training=False)
 
-        def loss_fn(params):
+        def loss_fn(params, images, classes):
             output = nnx.merge(structure, params, nnx.State({}))(images)
             return pair_loss(output, classes, pair_targets('less_equal', classes), 1.0, 2.0)
 
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), state.learned.variables.params)
-        loss, gradient = jax.jit(jax.value_and_grad(loss_fn))(params)
-        leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(gradient)]
-        return np.concatenate([[float(loss)], *leaves])
+        compiled, rows = jax.jit(jax.value_and_grad(loss_fn)), []
+        for batch in zip(
+            np.split(images, NUM_BATCHES), np.split(classes, NUM_BATCHES), strict=True
+        ):
+            loss, gradient = compiled(params, *batch)
+            leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(gradient)]
+            rows.append(np.concatenate([[float(loss)], *leaves]))
+        return np.stack(rows)
 
 
 def test_its_error_is_that_of_float32_from_the_first_epoch_to_the_last(states, monkeypatch):
+    """In all batches but those in which two values of a pooling window are equal to rounding.
+
+    There another one of them gets the gradient. Which batches these are depends on the rounding of
+    the training, and so on the processor: one had 4e-5 of the whole gradient.
+    """
     plan, saved = states
     for state in saved:
         exact, plain, fast = (
-            loss_and_gradient(plan, state, convolution, dtype, monkeypatch)
+            losses_and_gradients(plan, state, convolution, dtype, monkeypatch)
             for convolution, dtype in (
                 (conv_relu_pool_reference, np.float64),
                 (conv_relu_pool_reference, np.float32),
                 (conv_relu_pool, np.float32),
             )
         )
-        error, plain_error = (np.linalg.norm(v - exact) for v in (fast, plain))
-        assert error < 2e-6 * np.linalg.norm(exact)
-        assert 0 < error < 10 * plain_error + 1e-6 * np.linalg.norm(exact)
+        norm = np.linalg.norm(exact, axis=1)
+        error, plain_error = (np.linalg.norm(v - exact, axis=1) / norm for v in (fast, plain))
+        typical = np.median(error)
+        assert 0 < typical < 2e-6
+        assert typical < 10 * np.median(plain_error) + 1e-6
+        # An error of the formula would be in all of them.
+        assert np.mean(error < 2e-6) > 0.7 and error.max() < 0.01
