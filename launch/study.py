@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pairjax.cli import check_all_finished, define_study_flags, run_main, start_jax, study_flags
 
-define_study_flags('runs/study', 'study.md', quick='minutes instead of an hour, to see it work')
+define_study_flags('runs/study', 'study.md', quick='minutes instead of 1.5 hours, to see it work')
 
 
 def main() -> None:

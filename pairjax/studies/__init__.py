@@ -1,4 +1,4 @@
-"""What writes documents: reproduction, factorial study, PairNet, benchmark.
+"""What writes documents: reproduction, factorial study, PairNet, benchmark, statistics.
 
 May import: everything in pairjax.
 """
