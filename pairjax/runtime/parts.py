@@ -5,7 +5,7 @@ last joins all parts: WORKDIR then holds the whole sweep as if one command had t
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def run_whole_or_part(
     part = config.sweep.part
     own = part_workdir(workdir, part)
     if part:
-        on_primary('whole of the part', lambda: check_whole(config, workdir))
+        on_primary('whole of the part', lambda: check_whole(workdir, config))
     elif not overwrite:
         on_primary('join parts found', lambda: join_found_parts(workdir))
     run_experiment(config, own, overwrite, callbacks)
@@ -67,12 +67,15 @@ def run_whole_or_part(
     return own
 
 
-def check_whole(config: Any, workdir: Path) -> None:
-    """Raises UserError if the workdir of a whole sweep holds another one than a part's config."""
+def check_whole(workdir: Path, config: Any, data: Mapping[str, Any] | None = None) -> None:
+    """Checks that a part of this config, and of these images, can be joined in a workdir.
+
+    Raises: UserError where the workdir holds another experiment.
+    """
     if not (workdir / 'config.json').exists():
         return
     saved = read_config(workdir)
-    changed = difference(saved, config.to_dict(), saved['data'], OWN_OF_PARTS)
+    changed = difference(saved, config.to_dict(), data or saved['data'], OWN_OF_PARTS)
     if changed:
         raise UserError(
             f'{workdir} holds another experiment, to which its parts cannot be joined: {changed}; '
@@ -119,12 +122,14 @@ def join_parts(workdir: Path, count: int, num_seeds: int = 1) -> list[int]:
     unfinished = [n for n, seeds in trained.items() if seeds < num_seeds]
     if unfinished:
         return unfinished
+    first = read_plan(workdirs[1])
     # Two parts that end at once both find all finished: one joins them while the other one waits.
     with locked(workdir, JOIN_WAIT_S) as may_not_hold:
         if may_not_hold:
             _wait_until(lambda: not (workdir / JOINING).exists())
         try:
             settle_join(workdir)
+            check_whole(workdir, first.config, first.data)
             if _finished_seeds(workdir) < num_seeds:
                 _join(workdir, list(workdirs.values()))
         except UserError:

@@ -136,6 +136,13 @@ def test_a_part_beside_another_experiment_is_refused_before_it_trains(
     assert not (tmp_path / 'parts').exists()
 
 
+def test_a_part_of_other_images_than_a_finished_whole_is_not_said_to_be_joined(unjoined, whole):
+    shutil.copytree(whole, unjoined, dirs_exist_ok=True)
+    forge(unjoined, lambda saved: saved['data'].update(fingerprint='0'))
+    with pytest.raises(UserError, match="cannot be joined: data: fingerprint is '0' there"):
+        join_parts(unjoined, 2)
+
+
 def test_a_whole_that_is_trained_itself_is_not_replaced_by_old_parts(unjoined, small_digits_path):
     """As one that was begun with --overwrite and is gone on with without it."""
     config = validate(make_sweep(small_digits_path))

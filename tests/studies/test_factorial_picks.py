@@ -9,7 +9,7 @@ import pytest
 from pairjax.analysis.results import pair_by_seed
 from pairjax.studies.factorial.design import DesignCell
 from pairjax.studies.factorial.parts import PilotRuns
-from pairjax.studies.factorial.picks import PickedArm, gains_by_finals, interval_with_picks
+from pairjax.studies.factorial.picks import PickedArm, gains_of_changed_picks, interval_with_picks
 
 SEEDS = range(1000, 1010)
 PAIRED = pair_by_seed(
@@ -74,6 +74,6 @@ def test_what_later_pilot_seeds_change_is_told_on_test_pairs():
     turned[5e-3].validation.iloc[:3] = 1.1
     failed = turned[5e-3]._replace(validation=turned[5e-3].validation[1:], num_failed=1)
     arms = [DesignCell('AuxNet2', 'shared', weight, 1000) for weight in (0.0, 1.0, 2.0)]
-    assert gains_by_finals(design, {arms[0]: turned, arms[1]: kept}) == pytest.approx([0.05])
+    assert gains_of_changed_picks(design, {arms[0]: turned, arms[1]: kept}) == pytest.approx([0.05])
     # A rate with a failed seed among the first looks is none that they pick.
-    assert gains_by_finals(design, {arms[2]: {**turned, 5e-3: failed}}) == []
+    assert gains_of_changed_picks(design, {arms[2]: {**turned, 5e-3: failed}}) == []

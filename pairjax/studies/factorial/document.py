@@ -19,7 +19,7 @@ from pairjax.studies.factorial.analysis import (
 )
 from pairjax.studies.factorial.design import Design, base_config
 from pairjax.studies.factorial.parts import part_names
-from pairjax.studies.factorial.picks import gains_by_finals
+from pairjax.studies.factorial.picks import gains_of_changed_picks
 from pairjax.studies.factorial.plots import (
     BRANCHES,
     draw_accuracies,
@@ -94,7 +94,7 @@ def study_document(
         spreads=spreads(results, findings['sharing']),
         skewed=skewed(results, [*findings['sharing'], *findings['aux']]),
         best_weights=best_weights(design, results),
-        finals=gains_by_finals(design, results.pilots),
+        changed_picks=gains_of_changed_picks(design, results.pilots),
         seeds_to_resolve=seeds_to_resolve,
         formats=formats,
         p_value=p_value,

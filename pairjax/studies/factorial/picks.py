@@ -69,13 +69,13 @@ def _finalists(pilot: Mapping[float, PilotRuns]) -> pd.DataFrame:
     return pd.DataFrame(columns).dropna()
 
 
-def gains_by_finals(
+def gains_of_changed_picks(
     design: Design, pilots: Mapping[DesignCell, Mapping[float, PilotRuns]]
 ) -> list[float]:
-    """What the seeds of finalists alone are worth: per arm whose pick they changed, the gain.
+    """The gain of each arm for which all pilot seeds pick another rate than the first looks.
 
-    Returns: the mean test accuracy of all pilot seeds with the rate picked minus that with the rate
-      that the seeds of the first looks pick without them, as fractions.
+    Returns: the mean test accuracy over all pilot seeds with the rate picked minus that with the
+      rate that the seeds of the first looks alone would have picked; fractions.
     """
     last = design.first_pilot_seed + design.num_first_looks - 1
     looks = {
