@@ -143,3 +143,6 @@ def test_small_batches_train_several_runs_together_on_cpu(plan):
     # Never more than a device has, nor wider than the number of batches needs.
     assert choose_layout(4, runs, batch_size=1).per_batch == 2
     assert choose_layout(12, runs, batch_size=1).padded == 12
+    # Of three to five at a time the one that pads least.
+    assert choose_layout(36, runs, batch_size=1)[1:] == (36, 3)
+    assert choose_layout(46, runs, batch_size=1).padded == 48
