@@ -16,6 +16,9 @@ from pairjax.errors import UserError
 
 # What shows how far a loop is, from outside: `progress.tracker`. Takes its items and their name.
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
+# What to do about a file that cannot be written: one in the workdir, and any other.
+CHOOSE_WORKDIR = 'choose another --workdir or free disk space there; files saved earlier are intact'
+NAME_WRITABLE_FILE = 'name a file in a folder in which you may write'
 
 
 def untracked(items: Sequence[Any], name: str) -> Iterable[Any]:
@@ -147,18 +150,18 @@ def gigabytes(num_bytes: float) -> str:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path | str, remedy: str = CHOOSE_WORKDIR) -> Iterator[None]:
     """Turns an OSError into a UserError that names the path.
 
     Args:
-      path: a file or directory in the workdir that is written in the block.
+      path: the file or directory that is written in the block, or the flag that names it.
+      remedy: what would be right.
     """
     try:
         yield
     except OSError as error:
         raise UserError(
-            f'{path} cannot be written ({error.strerror or error}); choose another '
-            '--workdir or free disk space there; files saved earlier are intact'
+            f'{path} cannot be written ({error.strerror or error}); {remedy}'
         ) from error
 
 

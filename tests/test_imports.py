@@ -54,7 +54,7 @@ NO_JAX_AT_LOAD = (
     *('pairjax.data.sources', 'pairjax.data.encoded', 'pairjax.workdir.workdir'),
     *('pairjax.workdir.lock', 'pairjax.workdir.schema', 'pairjax.workdir.status'),
     *('pairjax.inference.image_preprocessing', 'pairjax.inference.image_workers'),
-    *('pairjax.inference.image_files', 'pairjax.inference.notes'),
+    'pairjax.inference.image_files',
     'pairjax.studies.benchmark.torch_peers',
     'pairjax.studies.factorial.document',
     'pairjax.studies.reproduction.document',

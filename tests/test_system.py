@@ -25,7 +25,7 @@ def programs_of(plan, num_runs):
     seeds = stack_runs([np.int32(seed) for seed in range(num_runs)], layout)
     hyper = stack_runs([traced_hyperparameters(config)] * num_runs, layout)
     programs = compile_programs(config, layout, pools, seeds, hyper)
-    leaves = jax.tree.leaves(programs.state)
+    leaves = jax.tree.leaves(programs.init.out_info)
     return programs, sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
 
 

@@ -133,11 +133,6 @@ def describe_paired(a: Sequence[float], b: Sequence[float]) -> tuple[np.ndarray,
     return differences, found._replace(t_ci95=statistic['ci95'] and tuple(statistic['ci95']))
 
 
-def excludes_zero(interval: tuple[float, float] | None) -> bool:
-    """Whether an interval, both ends included, lies on one side of zero."""
-    return interval is not None and not interval[0] <= 0 <= interval[1]
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for multiple comparisons, in the order given (Holm 1979).
 

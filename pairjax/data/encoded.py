@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image, ImageOps
 from pairjax.data.resize import LUMINANCE, MIN_SOURCE_SIDE, MNIST_SIDE, SIDE, describe_loss, shrink
 from pairjax.data.workers import worker_pool
 from pairjax.errors import UserError, describe_error
+from pairjax.system import num_cores
 
 # Worker processes take half a second to start.
 FEWEST_FOR_WORKERS = 3000
@@ -81,8 +81,7 @@ Shrunk = tuple[np.ndarray, dict[int, str], str]
 
 
 def _shrunk_chunks(chunks: Sequence[Sequence[bytes | Path]]) -> Iterator[Shrunk]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    workers = min(cores or 1, len(chunks))
+    workers = min(num_cores(), len(chunks))
     with contextlib.ExitStack() as stack:
         shrunk = map(shrink_chunk, chunks)
         if workers > 1 and len(chunks) * CHUNK > FEWEST_FOR_WORKERS:

@@ -120,13 +120,11 @@ def _damaged(path: Path, what: str) -> UserError:
 
 
 def _no_idx_file(path: Path, beginning: bytes) -> UserError:
-    kind = foreign_kind(beginning) or archive_kind(beginning)
-    return UserError(
-        f'{path} {kind}.'
-        if kind
-        else f'{path} begins with {beginning[:16]!r}, not with two zeros, an element type and the '
-        'number of dimensions as an idx file does; download it again.'
+    other = (
+        f'begins with {beginning[:16]!r}, not with two zeros, an element type and the number of '
+        'dimensions as an idx file does; download it again'
     )
+    return UserError(f'{path} {foreign_kind(beginning) or archive_kind(beginning) or other}.')
 
 
 def _check_dimensions(array: np.ndarray, path: Path, is_images: bool) -> None:

@@ -149,13 +149,11 @@ def _read_member(member: Member) -> np.ndarray:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    foreign = foreign_kind(read_beginning(path))
-    return UserError(
-        f'{path} {foreign}.'
-        if foreign
-        else f'{path} cannot be read as an .npz file of plain numeric arrays '
-        f'({type(error).__name__}); write it anew with numpy.savez.'
+    damaged = (
+        f'cannot be read as an .npz file of plain numeric arrays ({type(error).__name__}); write '
+        'it anew with numpy.savez'
     )
+    return UserError(f'{path} {foreign_kind(read_beginning(path)) or damaged}.')
 
 
 def _listed(members: list[Member]) -> str:

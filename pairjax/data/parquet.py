@@ -103,13 +103,8 @@ def _open(path: Path) -> Any:
     try:
         return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        foreign = foreign_kind(read_beginning(path))
-        raise UserError(
-            f'{path} {foreign}.'
-            if foreign
-            else f'{path} cannot be read as a parquet file ({describe_error(error)}); download it '
-            'again.'
-        ) from error
+        damaged = f'cannot be read as a parquet file ({describe_error(error)}); download it again'
+        raise UserError(f'{path} {foreign_kind(read_beginning(path)) or damaged}.') from error
 
 
 def _choose_columns(path: Path, wanted: str) -> Columns:

@@ -14,7 +14,7 @@ from pairjax.data.digits import ARRAY_NAMES, Pool, RawDigits, SourceConfig
 from pairjax.data.emnist import is_emnist, turn_upright
 from pairjax.data.resize import check_image_shape, describe_loss, shrink
 from pairjax.data.tfds_features import check_tfds_features
-from pairjax.errors import UserError, describe_error, shown, unknown_name
+from pairjax.errors import UserError, describe_error, did_you_mean, shown
 
 _BATCH = 1000
 _VERSION = re.compile(r'\d+\.\d+\.\d+')
@@ -82,14 +82,12 @@ def _not_prepared(
     root: Path, dataset: str, wanted: str, prepared: dict[str, list[str]]
 ) -> UserError:
     there = sorted(f'{known}:{text}' for known in prepared for text in prepared[known])
-    suggestion = re.search(
-        "did you mean '[^']*'[?] ", str(unknown_name('data.dataset', wanted, prepared))
-    )
+    suggestion = did_you_mean(wanted, sorted(prepared))
     return UserError(
         f'data.dataset={shown(dataset)} is not prepared in {root} (found there: '
-        f'{", ".join(there) or "nothing"}); {suggestion[0] if suggestion else ""}name a prepared '
-        'one or its directory in data.dir, or prepare it once where TensorFlow and the network are '
-        f'at hand, with: tfds build {_plain(wanted)} --data_dir={root} --file_format=array_record'
+        f'{", ".join(there) or "nothing"}); {suggestion}name a prepared one or its directory '
+        'in data.dir, or prepare it once where TensorFlow and the network are at hand, with: '
+        f'tfds build {_plain(wanted)} --data_dir={root} --file_format=array_record'
     )
 
 

@@ -10,10 +10,9 @@ import pandas as pd
 from scipy.special import expit
 
 from pairjax.data.pairs import PairIndices, Pools, draw_test_pairs
-from pairjax.errors import UserError
 from pairjax.inference.pair_predictions import predict_one_run
 from pairjax.inference.restore import RestoredRuns
-from pairjax.system import replacing
+from pairjax.system import NAME_WRITABLE_FILE, replacing, writing
 from pairjax.training.state import Purpose, RunState, run_key
 
 COLUMNS = (
@@ -64,17 +63,11 @@ def write_answers(frame: pd.DataFrame, out: Path) -> None:
 
     Raises: UserError where it cannot be written.
     """
-    try:
-        with replacing(out) as file:
-            if out.suffix.lower() == '.csv':
-                frame.to_csv(file, index=False)
-            else:
-                frame.to_parquet(file, index=False)
-    except OSError as error:
-        raise UserError(
-            f'--out={out} cannot be written ({error.strerror or error}); name a file in a folder '
-            'in which you may write'
-        ) from None
+    with writing(f'--out={out}', NAME_WRITABLE_FILE), replacing(out) as file:
+        if out.suffix.lower() == '.csv':
+            frame.to_csv(file, index=False)
+        else:
+            frame.to_parquet(file, index=False)
 
 
 def _of_both(name: str, values: np.ndarray | None) -> dict[str, Any]:

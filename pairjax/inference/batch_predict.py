@@ -12,8 +12,7 @@ import numpy as np
 
 from pairjax.errors import UserError
 from pairjax.inference.image_files import list_images
-from pairjax.inference.image_preprocessing import PreparedImage
-from pairjax.inference.notes import image_note
+from pairjax.inference.image_preprocessing import PreparedImage, image_note
 
 COLUMNS = ('a', 'b', 'answer', 'probability', 'digit_a', 'digit_b', 'error', 'note')
 # Batches whose images are read while the network predicts for one.

@@ -12,10 +12,8 @@ from PIL import Image
 
 from pairjax.errors import UserError
 from pairjax.inference.image_files import MIN_CONTRAST
-from pairjax.inference.image_preprocessing import PreparedImage, prepare_page
-from pairjax.inference.notes import image_note
-from pairjax.inference.predictor import Predictions, Predictor
-from pairjax.inference.relation_texts import relation_text
+from pairjax.inference.image_preprocessing import PreparedImage, image_note, prepare_page
+from pairjax.inference.predictor import Predictions, Predictor, relation_text
 from pairjax.reporting.markdown import make_environment
 
 # Pixels a side of a drawing; drawing.html has the same.

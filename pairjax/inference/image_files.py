@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin
 
+from pairjax.data.folder import SUFFIXES
 from pairjax.data.resize import LUMINANCE, MIN_SOURCE_SIDE
 from pairjax.errors import UserError, describe_error
 
-# Pillow registers more, some of which it cannot decode; it does not read HEIC, which phones write,
-# but its users should be told so.
-IMAGE_SUFFIXES = frozenset(
-    ('.avif', '.bmp', '.gif', '.heic', '.heif', '.jp2', '.jpeg', '.jpg', '.pbm', '.pgm', '.png')
-    + ('.ppm', '.tga', '.tif', '.tiff', '.webp')
-)
+# Pillow does not read HEIC, which phones write, but its users should be told so.
+IMAGE_SUFFIXES = SUFFIXES | {'.heic', '.heif'}
 # Larger images are first reduced by a whole factor; strokes stay many pixels wide.
 MAX_SIDE = 1024
 # Of 255. An image of less contrast is an empty sheet with grain.

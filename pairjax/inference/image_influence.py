@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
 from pairjax.analysis.arms import ComparedTrial
 from pairjax.analysis.paired import Comparison
@@ -23,7 +22,7 @@ from pairjax.runtime.plan import read_plan
 from pairjax.runtime.vectorize import configure_jax
 from pairjax.system import Track, untracked
 from pairjax.training import evaluate
-from pairjax.training.all_pairs import argmax_correct_by_image, probability_correct_by_image
+from pairjax.training.all_pairs import correct_by_image
 
 
 def with_images(comparison: Comparison, track: Track = untracked) -> Comparison:
@@ -80,14 +79,10 @@ def _over_all_pairs(workdir: Path, index: int, seeds: Sequence[int]) -> RunAccur
     config, labels = restored.config, np.asarray(digits.test_labels)
     table = relation_table(config.data.relation, digits.num_classes)
     both = restored.apply(partial(evaluate.digit_logits, config), make_pools(digits))
-    rows = []
-    for places in zip(*both, strict=True):
-        if config.model.head == 'argmax':
-            counts = argmax_correct_by_image(*(p.argmax(axis=1) for p in places), labels, table)
-        else:
-            beliefs = (softmax(place.astype(np.float64), axis=1) for place in places)
-            counts = probability_correct_by_image(*beliefs, labels, table)
-        rows.append(influence_of_all_pairs(counts))
+    rows = [
+        influence_of_all_pairs(correct_by_image(config.model.head, places, labels, table))
+        for places in zip(*both, strict=True)
+    ]
     accuracies, influence = (np.array(column) for column in zip(*rows, strict=True))
     words = f'all {len(labels) * (len(labels) - 1):,} ordered pairs of the test images'
     return RunAccuracies(restored.seeds, accuracies, influence, words)

@@ -18,6 +18,10 @@ SEARCHED_SIDE = 140
 # A digit of fewer of those is cut out of the page and looked at again, more closely.
 SMALL_DIGIT = 36
 TWO_DIGITS = 'two digits?'
+# Of the predicted digit. Chosen on MNIST train digits that the network of then was not trained on:
+# docs/predict.md says how many digits, and how many of the mistakes, are below.
+UNSURE_BELOW = 0.7
+UNSURE = 'unsure'
 
 
 class CutOut(NamedTuple):
@@ -86,6 +90,12 @@ def prepare_page(grey: np.ndarray, show: bool = False) -> PreparedImage | None:
         return None
     field = centred(found.ink[found.box])
     return _prepared(grey, field, inverted, TWO_DIGITS * found.is_one_of_two, show)
+
+
+def image_note(image: PreparedImage, probability: float | None) -> str:
+    """Joins an image's own note and whether the predicted digit's probability is too low."""
+    unsure = probability is not None and probability < UNSURE_BELOW
+    return ', '.join(note for note in (image.note, UNSURE if unsure else '') if note)
 
 
 def _prepared(

@@ -19,11 +19,9 @@ from pairjax.inference.batch_predict import (
     prediction_columns,
 )
 from pairjax.inference.image_files import has_image_suffix
-from pairjax.inference.image_preprocessing import read_image
+from pairjax.inference.image_preprocessing import image_note, read_image
 from pairjax.inference.image_workers import image_workers
-from pairjax.inference.notes import image_note
-from pairjax.inference.predictor import Predictor
-from pairjax.inference.relation_texts import relation_text
+from pairjax.inference.predictor import Predictor, relation_text
 from pairjax.inference.restore import RestoredRuns
 from pairjax.reporting.progress import ProgressDisplay, bar, make_console
 from pairjax.runtime.vectorize import num_cores

@@ -11,6 +11,14 @@ from pairjax.inference.restore import RestoredRuns
 from pairjax.runtime.vectorize import compiler_options, quick_compiler_options
 from pairjax.training.evaluate import predict
 
+# Relations as people write them; others are shown by name.
+_RELATION_TEXTS = {
+    'less_equal': 'a <= b',
+    'less': 'a < b',
+    'equal': 'a = b',
+    'same_parity': 'a and b are both even or both odd',
+}
+
 
 class Predictions(NamedTuple):
     """Predictions for n pairs; an ensemble's probabilities are averaged. None is calibrated.
@@ -77,6 +85,11 @@ class Predictor:
         return _as_predictions(mean), [
             _as_predictions(jax.tree.map(lambda chances, i=i: chances[i], each)) for i in seeds
         ]
+
+
+def relation_text(relation: str) -> str:
+    """The name of one of `pairs.RELATIONS` as an expression in a and b."""
+    return _RELATION_TEXTS.get(relation, f'{relation}(a, b)')
 
 
 def _as_predictions(chances: Any) -> Predictions:

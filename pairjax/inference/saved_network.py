@@ -21,7 +21,7 @@ from pairjax.errors import UserError, describe_error, shown
 from pairjax.inference.restore import RestoredRuns
 from pairjax.models.registry import abstract_model
 from pairjax.runtime.plan import Plan, plan_without_images
-from pairjax.system import replacing
+from pairjax.system import NAME_WRITABLE_FILE, replacing, writing
 from pairjax.training.state import RunState, TrainState, Variables
 from pairjax.workdir.schema import COUNT, DATA, SIZE, check_shape
 from pairjax.workdir.workdir import read_json
@@ -77,14 +77,8 @@ def write_network(restored: RestoredRuns, path: Path, card: dict[str, Any] | Non
     text = json.dumps(content, indent=1, allow_nan=False) + '\n'
     data = save(tensors, {_DIGEST: _digest(tensors)})
     for file, written in ((path.with_suffix('.json'), text.encode()), (path, data)):
-        try:
-            with replacing(file) as out:
-                out.write(written)
-        except OSError as error:
-            raise UserError(
-                f'{file} cannot be written ({error.strerror or error}); name a file in a folder '
-                'in which you may write'
-            ) from None
+        with writing(file, NAME_WRITABLE_FILE), replacing(file) as out:
+            out.write(written)
 
 
 def read_network(path: Path, seed: int | None = None) -> RestoredRuns:

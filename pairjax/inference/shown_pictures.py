@@ -6,8 +6,7 @@ import numpy as np
 
 from pairjax.errors import UserError
 from pairjax.inference.batch_predict import PredictedPairs
-from pairjax.inference.image_preprocessing import read_image
-from pairjax.inference.notes import image_note
+from pairjax.inference.image_preprocessing import image_note, read_image
 from pairjax.reporting.html.pictures import ShownPair, ShownPicture, write_pictures
 
 # A picture takes some 15 kB of the page.

@@ -10,17 +10,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.special import softmax
 
 from pairjax.data.pairs import PairIndices, Pools, relation_table
 from pairjax.runtime.multihost import any_process
 from pairjax.runtime.sharding import Layout, collect_runs, place_runs, replicate
 from pairjax.runtime.vectorize import Programs
-from pairjax.training.all_pairs import (
-    exact_argmax_accuracy,
-    exact_probability_accuracy,
-    sampled_pairs,
-)
+from pairjax.training.all_pairs import accuracy_of, correct_by_image, sampled_pairs
 from pairjax.training.evaluate import NO_PAIR, EvalRequest
 from pairjax.training.state import RunState
 
@@ -63,15 +58,12 @@ def _exact(
     """Each run's accuracy over all ordered pairs, and whether its logits are finite."""
     labels = np.asarray(pools.labels)[pools.num_train :]
     table = relation_table(config.data.relation, pools.num_classes)
-
-    def count(*places):
-        if config.model.head == 'argmax':
-            return exact_argmax_accuracy(*(p.argmax(axis=1) for p in places), labels, table)
-        beliefs = (softmax(place.astype(np.float64), axis=1) for place in places)
-        return exact_probability_accuracy(*beliefs, labels, table)
-
     finite = np.all([np.isfinite(place).all(axis=(1, 2)) for place in both], axis=0)
-    return [count(*places) for places in zip(*both, strict=True)], finite
+    accuracies = [
+        accuracy_of(correct_by_image(config.model.head, places, labels, table))
+        for places in zip(*both, strict=True)
+    ]
+    return accuracies, finite
 
 
 def _sampled(

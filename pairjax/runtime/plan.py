@@ -240,35 +240,24 @@ def trials_in_range(
     for model in models.values():
         check_output(model, num_classes)
     sizes = {structure: count_params(model, num_classes) for structure, model in models.items()}
-    counts = [sizes[trial.structure] for trial in trials]
-    if not config.sweep.param_range:
-        return _trials_of_part(config.sweep.part, trials, counts)
-    low, high = config.sweep.param_range
-    kept = [(trial, n) for trial, n in zip(trials, counts, strict=True) if low < n < high]
+    kept = [(trial, sizes[trial.structure]) for trial in trials]
+    if config.sweep.param_range:
+        low, high = config.sweep.param_range
+        kept = [(trial, n) for trial, n in kept if low < n < high]
     if not kept:
         raise UserError(
             f'sweep.param_range={config.sweep.param_range} leaves no trial; the sweep has '
-            f'{min(counts)} to {max(counts)} parameters'
+            f'{min(sizes.values())} to {max(sizes.values())} parameters'
         )
-    trials = [trial._replace(index=i) for i, (trial, _) in enumerate(kept)]
-    return _trials_of_part(config.sweep.part, trials, [n for _, n in kept])
-
-
-def _trials_of_part(
-    part: str, trials: list[Trial], num_params: list[int]
-) -> tuple[list[Trial], list[int]]:
-    """Raises UserError where the part has no trial."""
-    if not part:
-        return trials, num_params
-    number, count = part_of(part)
-    if count > len(trials):
+    number, count = part_of(config.sweep.part)
+    if count > len(kept):
         raise UserError(
-            f'sweep.part={part}, but the sweep has {len(trials)} trials; choose at most that many '
-            'parts'
+            f'sweep.part={config.sweep.part}, but the sweep has {len(kept)} trials; choose at most '
+            'that many parts'
         )
-    places = split_trials((trial.hyperparameters for trial in trials), count)[number - 1]
-    chosen = [trials[place]._replace(index=index) for index, place in enumerate(places)]
-    return chosen, [num_params[place] for place in places]
+    places = split_trials((trial.hyperparameters for trial, _ in kept), count)[number - 1]
+    chosen = [kept[place][0]._replace(index=index) for index, place in enumerate(places)]
+    return chosen, [kept[place][1] for place in places]
 
 
 def group_trials(trials: list[Trial]) -> list[list[Trial]]:

@@ -71,7 +71,7 @@ class Trainer:
     @property
     def state_structure(self) -> jax.tree_util.PyTreeDef:
         """The tree structure of the stacked state."""
-        return jax.tree.structure(self._programs.state)
+        return jax.tree.structure(self._programs.init.out_info)
 
     def host_state(self) -> RunState:
         """The state as host arrays with a leading axis of runs, without padding."""

@@ -146,11 +146,6 @@ class Programs(NamedTuple):
     evaluate: Callable
     digit_logits: Callable | None = None
 
-    @property
-    def state(self) -> Any:
-        """Shapes and types of the stacked state."""
-        return self.init.out_info
-
 
 @functools.cache
 def known_compiler_options(platform: str) -> dict[str, Any]:

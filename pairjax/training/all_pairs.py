@@ -4,16 +4,46 @@ A pool of n images has n (n - 1) ordered pairs of distinct images, 99,990,000 fo
 test images; the n pairs of an image with itself are left out. None of them is ever built.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.special import softmax
 
 # Probabilities of pairs held at a time: 32 MB of float64.
 _CHUNK_PAIRS = 2**22
 
 
-def exact_argmax_accuracy(
+def correct_by_image(
+    head: str, logits: Sequence[np.ndarray], labels: np.ndarray, table: np.ndarray
+) -> np.ndarray:
+    """How many of the 2 (n - 1) ordered pairs with each image are decided correctly: (n,) int64.
+
+    Args:
+      head: 'argmax' or 'probability'.
+      logits: two (n, classes), of the images as the first and as the second of a pair.
+      labels: (n,) the images' classes.
+      table: see `relation_table`.
+
+    Raises: ValueError where there are fewer than two images.
+    """
+    if head == 'argmax':
+        return argmax_correct_by_image(*(one.argmax(axis=1) for one in logits), labels, table)
+    beliefs = (softmax(one.astype(np.float64), axis=1) for one in logits)
+    return probability_correct_by_image(*beliefs, labels, table)
+
+
+def accuracy_of(counts: np.ndarray) -> float:
+    """The accuracy over all n (n - 1) ordered pairs, a fraction, exactly from `correct_by_image`.
+
+    Raises: ValueError where there are fewer than two images.
+    """
+    return int(counts.sum()) // 2 / _count_pairs(counts)
+
+
+def argmax_correct_by_image(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
-) -> float:
-    """Accuracy over all ordered pairs of distinct images, decided by their predicted classes.
+) -> np.ndarray:
+    """As `correct_by_image`, decided by the predicted classes.
 
     Counted exactly, in whole numbers, from the confusion matrices.
 
@@ -23,19 +53,7 @@ def exact_argmax_accuracy(
       labels: (n,) the images' classes.
       table: see `relation_table`.
 
-    Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
-    """
-    counts = argmax_correct_by_image(first, second, labels, table)
-    return int(counts.sum()) // 2 / _count_pairs(labels)
-
-
-def argmax_correct_by_image(
-    first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
-) -> np.ndarray:
-    """How many of the 2 (n - 1) ordered pairs with each image are decided correctly: (n,) int64.
-
-    Arguments and errors as for `exact_argmax_accuracy`.
     """
     _count_pairs(labels)
     as_first, as_second = (_confusion(p, labels, len(table)) for p in (first, second))
@@ -48,10 +66,10 @@ def argmax_correct_by_image(
     return counts - 2 * (table[first, second] == table[labels, labels])
 
 
-def exact_probability_accuracy(
+def probability_correct_by_image(
     first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
-) -> float:
-    """Accuracy over all ordered pairs of distinct images, decided by P > 1/2.
+) -> np.ndarray:
+    """As `correct_by_image`, decided by P > 1/2.
 
     P is the probability that the relation holds if the two digits are independent: the sum of
     first[i, a] second[j, b] over the classes a, b for which it does. In float64, in chunks of
@@ -63,19 +81,7 @@ def exact_probability_accuracy(
       labels: (n,) the images' classes.
       table: see `relation_table`.
 
-    Returns: the accuracy over n (n - 1) pairs, a fraction.
     Raises: ValueError where there are fewer than two images.
-    """
-    counts = probability_correct_by_image(first, second, labels, table)
-    return int(counts.sum()) // 2 / _count_pairs(labels)
-
-
-def probability_correct_by_image(
-    first: np.ndarray, second: np.ndarray, labels: np.ndarray, table: np.ndarray
-) -> np.ndarray:
-    """How many of the 2 (n - 1) ordered pairs with each image are decided correctly: (n,) int64.
-
-    Arguments and errors as for `exact_probability_accuracy`.
     """
     _count_pairs(labels)
     num_images = len(labels)

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from pairjax.analysis.sign_flip import sign_flip_interval, sign_flip_p_value
-from pairjax.analysis.statistics import compare_paired, excludes_zero
+from pairjax.analysis.statistics import compare_paired
 
 
 def accuracies(n, seed, shift=0.0):
     return np.random.default_rng(seed).normal(0.5 + shift, 0.01, n).round(3)
+
+
+def excludes_zero(interval):
+    """Whether an interval, both ends included, lies on one side of zero."""
+    return interval is not None and not interval[0] <= 0 <= interval[1]
 
 
 @pytest.mark.parametrize(('level', 'fewest'), [(0.05, 6), (0.1, 5)])

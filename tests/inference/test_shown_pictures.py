@@ -8,8 +8,7 @@ from PIL import Image
 
 from pairjax.errors import UserError
 from pairjax.inference.batch_predict import PredictedPairs
-from pairjax.inference.image_preprocessing import read_image
-from pairjax.inference.notes import UNSURE_BELOW, image_note
+from pairjax.inference.image_preprocessing import UNSURE_BELOW, image_note, read_image
 from pairjax.inference.shown_pictures import PictureCollector
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pairjax.data.pairs import RELATIONS, relation_table
 from pairjax.training.all_pairs import (
-    exact_argmax_accuracy,
-    exact_probability_accuracy,
+    accuracy_of,
+    argmax_correct_by_image,
+    probability_correct_by_image,
     sampled_pairs,
 )
 
@@ -60,11 +61,11 @@ def test_the_table_says_for_every_two_classes_whether_the_relation_holds(relatio
 @given(pools(lambda num_classes: st.integers(0, num_classes - 1)))
 def test_counting_classes_equals_asking_every_pair(pool):
     relation, num_classes, labels, first, second = pool
-    accuracy = exact_argmax_accuracy(
+    counts = argmax_correct_by_image(
         np.array(first), np.array(second), np.array(labels), relation_table(relation, num_classes)
     )
     expected = brute_force(relation, labels, lambda i, j: holds(relation, first[i], second[j]))
-    assert accuracy == expected
+    assert accuracy_of(counts) == expected
 
 
 @given(pools(eighths))
@@ -75,18 +76,18 @@ def test_products_of_probabilities_equal_asking_every_pair(pool):
         classes = itertools.product(range(num_classes), repeat=2)
         return sum(first[i][a] * second[j][b] for a, b in classes if holds(relation, a, b)) > 0.5
 
-    accuracy = exact_probability_accuracy(
+    counts = probability_correct_by_image(
         np.array(first), np.array(second), np.array(labels), relation_table(relation, num_classes)
     )
-    assert accuracy == brute_force(relation, labels, decide)
+    assert accuracy_of(counts) == brute_force(relation, labels, decide)
 
 
 def test_a_tie_of_probabilities_means_no():
     # Even and odd are equally likely in both images: P is exactly 1/2.
     even_or_odd, table = np.full((2, 2), 0.5), relation_table('same_parity', 2)
     for labels, accuracy in (([0, 0], 0.0), ([0, 1], 1.0)):
-        found = exact_probability_accuracy(even_or_odd, even_or_odd, np.array(labels), table)
-        assert found == accuracy
+        counts = probability_correct_by_image(even_or_odd, even_or_odd, np.array(labels), table)
+        assert accuracy_of(counts) == accuracy
 
 
 def test_certain_readings_of_10_000_images_count_the_same_both_ways_in_bounded_memory():
@@ -95,10 +96,10 @@ def test_certain_readings_of_10_000_images_count_the_same_both_ways_in_bounded_m
     read = np.where(generator.random(10_000) < 0.05, generator.integers(10, size=10_000), labels)
     table, certain = relation_table('less_equal', 10), np.eye(10)[read]
     tracemalloc.start()
-    by_products = exact_probability_accuracy(certain, certain, labels, table)
+    by_products = accuracy_of(probability_correct_by_image(certain, certain, labels, table))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert by_products == exact_argmax_accuracy(read, read, labels, table)
+    assert by_products == accuracy_of(argmax_correct_by_image(read, read, labels, table))
     assert 0.9 < by_products < 1
     assert peak < 150e6  # One byte for each pair would be 100 MB, a float64 800 MB.
 
@@ -106,9 +107,9 @@ def test_certain_readings_of_10_000_images_count_the_same_both_ways_in_bounded_m
 def test_fewer_than_two_images_make_no_pair():
     one, table = np.zeros(1, int), relation_table('equal', 2)
     with pytest.raises(ValueError, match='1 images'):
-        exact_argmax_accuracy(one, one, one, table)
+        argmax_correct_by_image(one, one, one, table)
     with pytest.raises(ValueError, match='1 images'):
-        exact_probability_accuracy(np.eye(2)[one], np.eye(2)[one], one, table)
+        probability_correct_by_image(np.eye(2)[one], np.eye(2)[one], one, table)
     with pytest.raises(ValueError, match='1 images'):
         sampled_pairs(1)
 

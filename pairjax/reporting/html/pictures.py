@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pairjax.errors import UserError
 from pairjax.reporting.html.page import render_html
+from pairjax.system import NAME_WRITABLE_FILE, writing
 
 
 class ShownPicture(NamedTuple):
@@ -58,11 +58,6 @@ def write_pictures(
     page = render_html(
         'pictures.html', pictures=pictures, pairs=pairs, counts=counts, network=network
     )
-    try:
+    with writing(f'--show={out}', NAME_WRITABLE_FILE):
         # File names need not be UTF-8.
         out.write_bytes(page.encode(errors='backslashreplace'))
-    except OSError as error:
-        raise UserError(
-            f'--show={out} cannot be written ({error.strerror or error}); name a file in a folder '
-            'in which you may write'
-        ) from None

@@ -20,7 +20,7 @@ from pairjax.analysis.seeds_and_images import (
 from pairjax.errors import UserError
 from pairjax.reporting.html.page import render_html
 from pairjax.reporting.html.tables import changed_fields
-from pairjax.system import Track, untracked
+from pairjax.system import NAME_WRITABLE_FILE, Track, untracked, writing
 
 
 def read_experiments(workdirs: Sequence[str]) -> list[ExperimentResult]:
@@ -64,14 +64,9 @@ def write_report(
     Raises: UserError where the page cannot be written or a metrics.jsonl is damaged.
     """
     page = render_report(results, predictions, track)
-    try:
+    with writing(f'--out={out}', NAME_WRITABLE_FILE):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(page.encode())
-    except OSError as error:
-        raise UserError(
-            f'--out={out} cannot be written ({error.strerror or error}); name a file in a folder '
-            'in which you may write'
-        ) from None
 
 
 def render_report(

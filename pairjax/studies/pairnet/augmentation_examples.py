@@ -17,7 +17,7 @@ def one_of_each_class(digits: Digits, most: int = 6) -> np.ndarray:
 
 
 def distorted_examples(
-    images: np.ndarray, white: float, augment: Any, num_draws: int = 3, seed: int = 0
+    images: np.ndarray, white: float, augment: Any, num_draws: int = 3
 ) -> dict[str, np.ndarray]:
     """Each distortion alone, then all together.
 
@@ -26,7 +26,6 @@ def distorted_examples(
       white: the value of full brightness in the pool that they are from.
       augment: config.augment.
       num_draws: how often all together.
-      seed: of the draws.
 
     Returns: by a title, such as rotation 12, the distorted images (n, 14, 14) float32; a
       distortion of strength 0 is left out.
@@ -36,7 +35,7 @@ def distorted_examples(
     columns |= {f'all, {draw}': Strengths(**on) for draw in range(1, num_draws + 1)}
     distorted = {}
     for number, (title, strengths) in enumerate(columns.items()):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), len(images))
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(0), number), len(images))
         examples = augment_images(keys, jnp.asarray(images), white, strengths)
         distorted[title] = np.asarray(examples)
     return distorted

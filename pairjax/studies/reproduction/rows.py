@@ -159,7 +159,6 @@ def recorded_rows(
     experiment: ExperimentResult,
     field: str,
     recorded: Mapping[Any, Recorded | None],
-    measure: str = BEST,
 ) -> list[PaperRow]:
     """Each trial of a search beside what is recorded of it.
 
@@ -167,13 +166,12 @@ def recorded_rows(
       experiment: the search.
       field: the hyperparameter that it varies.
       recorded: by value of the field, widths as a tuple; may lack values.
-      measure: of ours, that which is recorded.
     """
     rows = []
     for trial in experiment.trials:
         value = trial.widths if field == WIDTHS else trial.hyperparameters[field]
         label = ', '.join(map(str, value)) if field == WIDTHS else f'{value:g}'
-        rows.append(PaperRow(label, measure, trial.values(measure), recorded.get(value), trial))
+        rows.append(PaperRow(label, BEST, trial.values(BEST), recorded.get(value), trial))
     return rows
 
 

@@ -109,14 +109,13 @@ class Search:
         )
 
 
-def read_search(results: Reproduction, network: str, name: str = '') -> Search:
-    """A network's search; MissingError where it did not finish.
+def read_search(results: Reproduction, network: str) -> Search:
+    """A network's search as the authors ran it; MissingError where it did not finish.
 
     Args:
       network: shallow, deep or deep_shared.
-      name: of the experiment; by default the search as the authors ran it.
     """
-    experiment = results[name or f'{network}_search']
+    experiment = results[f'{network}_search']
     stored = recorded_search(network)
     fields = {LEARNING_RATE: 'learning_rate', BATCH_SIZE: 'batch_size', AUX_WEIGHT: 'aux_weight'}
     recorded = {}
