@@ -3,11 +3,10 @@
 At most 75,000 parameters, the first report's budget, and the same 1,000 train pairs.
 
 command: python launch/main.py --config=configs/pairnet.py
-cost:   18 s a run on 2 cores of AMD's Zen 3, compilation (6 s) excluded, with version 0.2.0;
-        now 0.96, 0.98 and 1.12 times that in three alternating pairs.
+cost:   43 s a run on 2 cores of AMD's Zen 3, compilation (15 s) excluded (two seeds, jax 0.12).
 result: over all pairs of the 10,000 test digits 99.32 +- 0.07 %, over each seed's 1,000 test pairs
-        99.4 +- 0.3 % (full MNIST, final epoch, n = 10). Bundled digits, all pairs: 99.21
-        +- 0.12 % (n = 20, version 0.2.0).
+        99.4 +- 0.3 % (full MNIST, final epoch, n = 10). Bundled digits, all pairs: 99.19
+        +- 0.13 % (n = 20).
 """
 
 from pairjax.config import default_config

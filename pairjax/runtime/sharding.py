@@ -16,8 +16,7 @@ from pairjax.training.train_step import SMALL_BATCH_SIZE
 RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
 
-# How many runs a core trains together where a step has few pairs. Measured on Zen 3: DeepModel
-# (300) with batches of 1 takes 1.2 times as long five at a time as three at a time.
+# How many runs a core trains together where a step has few pairs; docs/performance.md has times.
 SMALL_STEPS_AT_ONCE = (3, 4, 5)
 
 
