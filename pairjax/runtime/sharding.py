@@ -16,8 +16,8 @@ from pairjax.training.train_step import SMALL_BATCH_SIZE
 RUNS = PartitionSpec('runs')
 REPLICATED = PartitionSpec()
 
-# How many runs a core trains together where a step has few pairs; docs/performance.md has times.
-SMALL_STEPS_AT_ONCE = (3, 4, 5)
+# How many runs a core may train together where batches are small; docs/performance.md has times.
+SMALL_BATCH_RUNS = (3, 4, 5)
 
 
 class Layout(NamedTuple):
@@ -86,7 +86,8 @@ def choose_layout(
     if runs.per_batch or devices[0].platform != 'cpu':
         per_batch = runs.per_batch or widest
     elif batch_size < SMALL_BATCH_SIZE:
-        per_batch = min(SMALL_STEPS_AT_ONCE, key=lambda width: -widest % width)
+        # -widest % n runs of padding fill up the last n.
+        per_batch = min(SMALL_BATCH_RUNS, key=lambda n: -widest % n)
     else:
         per_batch = 1
     # As few batches as that width needs, and no wider than they need: padding is trained too.
