@@ -12,14 +12,14 @@ FAST ?= tests/test_imports.py tests/test_docs.py tests/test_config.py \
 QUICK ?= tests/test_config.py tests/analysis/test_statistics.py tests/workdir/test_workdir.py \
 	tests/reporting/test_console.py tests/ops tests/training tests/models/test_networks.py
 
-.PHONY: run test quick check cluster stress notebook install clean
+.PHONY: run test quick check cluster tpu stress notebook install clean
 
 run: $(VENV)/installed
 	$(VENV)/bin/python launch/main.py --config=$(CONFIG) $(ARGS)
 
 test: $(VENV)/tests-installed
 	$(VENV)/bin/ruff check .
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster $(ARGS)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster --ignore=tests/tpu $(ARGS)
 
 # make quick PYTHON=python3.13 VENV=.venv-newest
 quick: $(VENV)/tests-installed
@@ -28,6 +28,11 @@ quick: $(VENV)/tests-installed
 # A real Slurm and Open MPI, and a fault at every exchange between processes.
 cluster: $(VENV)/tests-installed
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/cluster $(ARGS)
+
+# Compiles programs of every network for a TPU, on a machine without one.
+tpu: $(VENV)/tests-installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'jax[tpu]'
+	$(VENV)/bin/python -m pytest -q tests/tpu $(ARGS)
 
 # For every small step: under a minute on two cores.
 check: $(VENV)/tests-installed

@@ -45,6 +45,14 @@ def choose(form):
     return choose_algorithm
 
 
+def chips_of(topology):
+    """The chips of a TPU topology such as 'v5e:2x2', for the compiler alone."""
+    # There is no metadata server to ask where there is no TPU, and no chip to compute on.
+    os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
+    jax.config.update('jax_platforms', 'cpu')
+    return topologies.get_topology_desc(topology, platform='tpu').devices
+
+
 def programs_for(devices, config, num_seeds):
     """The jitted functions of a config's first program, and the shapes they are compiled for."""
     layout = choose_layout(num_seeds, config.runs, config.train.batch_size, devices)
@@ -74,10 +82,7 @@ def main():
     parser.add_argument('--topology', default='v5e:2x2')
     parser.add_argument('--forms', default=','.join(FORMS))
     flags = parser.parse_args()
-    # There is no metadata server to ask where there is no TPU, and no chip to compute on.
-    os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
-    jax.config.update('jax_platforms', 'cpu')
-    chips = topologies.get_topology_desc(flags.topology, platform='tpu').devices[:1]
+    chips = chips_of(flags.topology)[:1]
     jax.config.update('jax_default_matmul_precision', 'float32')
     print('| config | program | form | GFLOP | GB accessed | temporaries MB | compile CPU s |')
     for name in flags.configs:

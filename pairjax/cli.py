@@ -120,7 +120,8 @@ def study_flags() -> tuple[dict[str, str], Path, Path, bool]:
     Returns: config fields by dotted name that say which digits; the directory of the experiments'
       workdirs; that of the document; whether to run in short.
     """
-    values, quick = flags.FLAGS, flags.FLAGS.get_flag_value('quick', False)
+    values = flags.FLAGS
+    quick = 'quick' in values and values.quick
     workdir = Path(values.workdir, 'quick') if quick else Path(values.workdir)
     out = Path(values.out or (workdir if quick else 'docs'))
     return {'data.source': values.data_source, 'data.dir': values.data_dir}, workdir, out, quick

@@ -219,6 +219,9 @@ ANSWERED_LATER = [
     ('evaluate --workdir={tmp}/empty', '{tmp}/empty', 'launch/main.py'),
     ('evaluate --workdir={tmp}/bare', '{tmp}/bare', 'checkpoint'),
     ('evaluate --workdir={trained} --seed=7', 'seed=7', '[0, 1, 2]'),
+    ('pairnet --data_source=npx --workdir={tmp}/none', 'pairnet, pairnet_ensemble, ', 'above'),
+    ('reproduce --data_source=npx --workdir={tmp}/never', "data.source='npx'", "mean 'npz'"),
+    ('noise --config=configs/auxnet2.py --config.data.source=npx', "data.source='npx'", "'npz'"),
 ]
 
 

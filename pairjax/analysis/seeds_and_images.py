@@ -1,22 +1,23 @@
 """Intervals for another seed *and* other test images, as crossed random effects.
 
 All seeds of an experiment take their test pairs from one pool of images. An interval over seeds
-says what another seed would reach on these images; it leaves out the chance of having got them.
+says what another seed would reach on these images; it ignores that the images are a sample, too.
 
-The accuracy of seed s moves by influence[s, i] when image i is left in or taken out: to first order
-an average over ordered pairs is a sum over images (Hoeffding 1948; for all pairs of a pool, the
-U-statistic's own). Two seeds have in common what the images do to both. With seeds and images as
-crossed random effects the variance of the mean over n seeds is
+To first order, removing image i lowers the accuracy of seed s by influence[s, i]: an average over
+ordered pairs is approximated by a sum over images (Hoeffding 1948; over all pairs of a pool this is
+the first-order term of the U-statistic). Seeds share the images and are correlated by them. With
+seeds and images as crossed random effects the variance of the mean over n seeds is
 
     S**2 / n + C
 
 where S**2 is the variance between seeds, as always, and C the mean over two different seeds of the
-sum over images of influence[s, i] influence[t, i]. The products of different seeds alone count, so
-that the chance of single pairs, which S**2 / n has already, is not counted again. An end of the
+sum over images of influence[s, i] influence[t, i]. Only products of different seeds are summed, so
+that the sampling noise of single pairs, already in S**2 / n, is not counted twice. An end of the
 interval is as far from the mean as the root of the sum of two squares: the distance of that end of
 the interval over seeds, and the half width of the normal interval over images (Zou and Donner 2008,
 "Construction of confidence limits about effect measures"). Satterthwaite's degrees of freedom
-(1946) are too many where few seeds happen to lie close together: that covered 91 % at 2 seeds.
+(1946) are not used: they are too large when few seeds happen to agree, and that interval covered
+91 % at 2 seeds.
 """
 
 import math
@@ -29,7 +30,7 @@ import scipy.special
 from pairjax.analysis.error_analysis import PairPredictions
 from pairjax.analysis.statistics import LEVEL, compare_paired, describe
 
-# Above this many images their part of an interval is small beside that of ten seeds.
+# Above this many images their contribution to an interval is small beside that of ten seeds.
 FEW_IMAGES = 5_000
 
 

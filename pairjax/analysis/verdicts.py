@@ -107,8 +107,8 @@ def adjust_equivalences(tests: Sequence[Equivalence]) -> list[Equivalence]:
 def verdict(mean: float, adjusted_p: float, equivalence: Equivalence | None = None) -> str:
     """What may be said of the first arm: 'better', 'worse', 'equivalent' or 'unresolved'.
 
-    A difference that is resolved and yet within the margin is called better or worse; see
-    `is_within` for the other half.
+    A difference that is resolved and yet within the margin is called better or worse; `is_within`
+    says whether it is within the margin as well.
 
     Args:
       mean: of the differences, first minus second.

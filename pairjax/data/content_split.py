@@ -16,7 +16,7 @@ SPLIT_NOTE = (
 
 
 def content_hash(contents: bytes | memoryview) -> bytes:
-    """Eight bytes that only the same content has, on every machine."""
+    """An 8-byte hash of the content, the same on every machine."""
     return hashlib.blake2b(contents, digest_size=8).digest()
 
 

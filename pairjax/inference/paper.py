@@ -14,29 +14,30 @@ from pairjax.data.resize import area_weights
 
 # The page is compared with a grid of at most this many cells a side.
 GRID = 16
-# Of the range of brightness, how little the border of a page in even light varies.
+# A border that varies by at most this share of the page's range of brightness is evenly lit.
 UNIFORM = 0.15
-# Of the cubed differences from the neighbourhood, how far one sign must outweigh the other.
+# The least |sum| of cubed differences from the neighbourhood, as a share of the sum of absolute
+# ones, at which their sign is trusted.
 CLEAR = 0.6
-# Of the longer side: what is wider both ways counts as paper or shadow, not as a stroke.
+# Share of the longer side: what is wider in both directions is paper or shadow, not a stroke.
 LARGEST_STROKE = 0.3
 # A sheet on a table is at least this share of the picture, and this share of its bounding box.
 SHEET_GRID, SHEET_AREA, SHEET_FILL = 24, 0.25, 0.7
-# Sides of the largest upright box in a turned sheet, of those of the box around it.
+# The smallest upright box accepted inside a turned sheet, as a share of its bounding box's sides.
 INNER_BOX = 0.6
-# Of the difference between sheet and table, what is so near the middle is an edge.
+# Cells within this share of the contrast of sheet and table from the middle count as edge.
 EDGE_RANGE = 0.15
-# Of the same difference, how much the table varies at most; crumpled paper varies more.
+# The largest std of the table, as a share of the same contrast; crumpled paper varies more.
 TABLE_STD = 0.25
 # Of the brightest paper.
 DARKEST_PAPER = 0.3
-# Rules are at most 1/40 of the longer side thick.
+# Ruled lines are at most 1/40 of the longer side thick.
 RULE = 40
-# Rules are looked for in this many strips, of which they must cross all but a quarter.
+# Ruled lines are looked for in this many strips, of which they must cross all but a quarter.
 STRIPS = 8
-# Rise of a rule over its length: some 4 degrees either way.
+# Rise of a ruled line over its length: some 4 degrees either way.
 MAX_SLOPE = 0.07
-# Least darkness of a rule, of 255, where the page has no grain.
+# Least darkness of a ruled line, of 255, where the page has no grain.
 MIN_RULE = 5
 
 
@@ -99,7 +100,7 @@ def _with_ink(sheet: np.ndarray) -> np.ndarray:
 
 
 def _inner_box(sheet: np.ndarray, around: tuple[slice, slice]) -> tuple[slice, slice] | None:
-    """Rows and columns with next to nothing of the table along their four sides; None if few."""
+    """Rows and columns with next to none of the table on their sides; None if too few are left."""
     (top, bottom), (left, right) = ((part.start, part.stop) for part in around)
     height, width = INNER_BOX * (bottom - top), INNER_BOX * (right - left)
     while bottom - top > max(height, 3) and right - left > max(width, 3):
@@ -175,7 +176,7 @@ def _smooth_light(page: np.ndarray) -> np.ndarray:
     values, weights = np.log(cells).ravel(), np.ones((cells.size, 1), np.float32)
     for _ in range(4):
         weighted = (basis * weights).T
-        # Of a strip the equations have many solutions.
+        # For a page one cell high the equations are singular.
         coefficients = np.linalg.lstsq(weighted @ basis, weighted @ values, rcond=None)[0]
         # What is darker is ink or shadow.
         darker = values < basis @ coefficients - 0.03

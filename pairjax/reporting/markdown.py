@@ -45,12 +45,17 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
+def data_flags(source: str) -> str:
+    """The flags with which a study reads digits of that data.source; none for the bundled ones."""
+    return '' if source == 'bundled' else f' --data_source={source} --data_dir=path/to/digits'
+
+
 def render(package: str, template: str, **context: Any) -> str:
     """A Markdown document from a jinja2 template, without blank lines at its ends.
 
     Besides jinja2's own filters, templates have `wrap` for a whole document and `paragraph` and
     `bullet` for parts of one, which wrap text to lines of at most 100 characters, and `table`,
-    which takes rows and headings.
+    which takes rows and headings. `data_flags` makes a study's flags of a data.source.
 
     Raises: jinja2.UndefinedError where the template uses a name that the context lacks.
 
@@ -63,6 +68,7 @@ def render(package: str, template: str, **context: Any) -> str:
     environment.filters |= {
         'wrap': wrap,
         'paragraph': lambda text: paragraph(*text.split()),
+        'data_flags': data_flags,
         'bullet': lambda text: bullet(' '.join(text.split())),
         'table': lambda rows, *headings: table(headings, rows),
     }

@@ -36,11 +36,11 @@ def make_console(quiet: bool = False, stderr: bool = False) -> Console:
 
 
 @dataclass
-class Epochs:
+class ProgramProgress:
     """How far a program is.
 
-    first, num: the epochs that it resumes after and trains to. epoch: the last one. shown: when a
-    line last said so. status: what its bar says. task: its row of the bars.
+    first: the epoch it resumed after. num: the epoch it trains to. epoch: the last one finished.
+    shown: when a line was last printed. status: what its bar says. task: its row of the bars.
     """
 
     first: int
@@ -53,10 +53,11 @@ class Epochs:
 
 
 @dataclass
-class Whole:
+class ExperimentProgress:
     """How far an experiment of several programs is, in epochs of runs.
 
-    runs: of each program, by its name. first, done, total: before this start, now, and to be done.
+    runs: of each program, by its name. first, done, total: finished before this start, finished so
+    far, and in all.
     """
 
     runs: dict[str, int]
@@ -88,8 +89,8 @@ class ProgressDisplay(Callback):
         self.console = console or make_console()
         self._notebook = NotebookScreen() if self.console.is_jupyter else None
         self._bars: Progress | NotebookScreen | None = None
-        self._programs: dict[str, Epochs] = {}
-        self._whole: Whole | None = None
+        self._programs: dict[str, ProgramProgress] = {}
+        self._whole: ExperimentProgress | None = None
         self._images_shown = time.monotonic()
 
     def on_message(self, text: str) -> None:
@@ -125,12 +126,13 @@ class ProgressDisplay(Callback):
         total = sum(runs * epochs for runs, epochs in sizes.values())
         done = Metrics(workdir).count()
         runs = {name: size[0] for name, size in sizes.items()}
-        self._whole = Whole(runs, done, done, total, time.monotonic())
+        self._whole = ExperimentProgress(runs, done, done, total, time.monotonic())
 
     def on_program_start(self, name: str, first_epoch: int, num_epochs: int) -> None:
         """Begins a program's epochs; `first_epoch` of them are already behind it."""
         now, whole = time.monotonic(), self._whole
-        self._programs[name] = program = Epochs(first_epoch, num_epochs, now, now, first_epoch)
+        program = ProgramProgress(first_epoch, num_epochs, now, now, first_epoch)
+        self._programs[name] = program
         if self._notebook is None and not self.console.is_terminal:
             return
         self._bars = self._bars or self._start_bars()
@@ -180,7 +182,7 @@ class ProgressDisplay(Callback):
             left = seconds_left(program.first, epoch, program.num, now - program.started)
             line = f'{name}: epoch {status}  {duration(left)} left'
             if whole is not None:
-                line += f', about {duration(whole.seconds_left())} of {whole.name} left'
+                line += f'; {whole.name}: about {duration(whole.seconds_left())} left'
             self.on_message(line)
 
     def _show_whole(self) -> None:
@@ -232,7 +234,7 @@ def bar(console: Console, name: str, total: int) -> Iterator[Callable[[int], Non
         screen.stop()
     elif console.is_terminal:
         columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn())
-        # It goes when all is done, as the lines of a log do not come where all is quick.
+        # The bar disappears at the end, as quick work prints no log lines.
         with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
             task = progress.add_task(name, total=total)
             yield lambda steps: progress.advance(task, steps)

@@ -22,7 +22,7 @@ COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'HOST:PORT of process 0, for several processes without a known scheduler'
 )
 NUM_PROCESSES = flags.DEFINE_integer(
-    'num_processes', None, 'how many processes share the runs; 1 for a process alone', lower_bound=1
+    'num_processes', None, 'how many share the runs; 1 to run this one by itself', lower_bound=1
 )
 PROCESS_ID = flags.DEFINE_integer(
     'process_id', None, 'which of them this one is, from 0', lower_bound=0
@@ -67,8 +67,8 @@ def connect() -> None:
         where = f'{start.by} was found' if start else f'--coordinator={COORDINATOR.value}'
         raise UserError(
             f'{where}, but the processes do not find each other ({reason}); see that all of them '
-            'run, or name --coordinator, --num_processes and --process_id (--num_processes=1 for '
-            'a process alone)'
+            'run, or name --coordinator, --num_processes and --process_id (to run this process by '
+            'itself, --num_processes=1)'
         ) from error
     finally:
         notice.cancel()
@@ -187,9 +187,9 @@ def from_start(start: Started) -> dict[str, Any]:
     if start.host is None or chosen:
         return {}  # jax asks the scheduler itself.
     if start.process_id == 0:
-        port = rendezvous.invite(start.identity, start.num_processes)
+        port = rendezvous.serve_coordinator_port(start.identity, start.num_processes)
     else:
-        port = rendezvous.join(start.identity, start.process_id, start.host)
+        port = rendezvous.ask_coordinator_port(start.identity, start.process_id, start.host)
     host = f'[{start.host}]' if ':' in start.host else start.host
     # Which of a node's devices are this process's, jax finds by the scheduler.
     return {

@@ -16,7 +16,7 @@ from pairjax.runtime.experiment_summary import (
     sort_lines,
     summarize_experiment,
 )
-from pairjax.runtime.join import settle_join
+from pairjax.runtime.join import finish_or_discard_join
 from pairjax.runtime.multihost import (
     any_process,
     assert_equal_across_processes,
@@ -79,7 +79,7 @@ def _run(
         def open_here():
             if lock_warning:
                 callback_list.call_here('on_message', lock_warning)
-            settle_join(workdir)
+            finish_or_discard_join(workdir)
             discard_joined(workdir)
             blocks = blocks_of_seeds(plan.config, workdir, overwrite)
             _open(with_seeds(plan, *blocks[0]), workdir, overwrite)

@@ -1,4 +1,4 @@
-"""Joins experiments that trained some of another one's runs: parts of its sweep, or added seeds.
+"""Joins experiments that each trained some runs of a larger one: parts of its sweep, or seeds.
 
 The joined files are built in WORKDIR/joining and moved from there once all are written, so that a
 process that dies in between leaves the workdir as it was, or as it will be.
@@ -30,18 +30,18 @@ class Piece(NamedTuple):
 
     workdir: Path
     plan: Plan
-    places: Sequence[int]
+    trial_indices: Sequence[int]
 
 
 def join_experiments(plan: Plan, pieces: Sequence[Piece], workdir: Path) -> None:
-    """Makes of a locked workdir what a single experiment of all runs would have left.
+    """Makes the files of a locked workdir what one experiment of all runs would have written.
 
     Args:
       plan: of the whole; every run of it is in one piece.
       pieces: may include the workdir itself.
       workdir: of the whole.
 
-    Raises: UserError where a piece is damaged, or nothing can be written.
+    Raises: UserError where a piece is damaged, or the workdir cannot be written.
     """
     built = workdir / JOINING
     with writing(built):
@@ -58,9 +58,9 @@ def join_experiments(plan: Plan, pieces: Sequence[Piece], workdir: Path) -> None
     metrics = Metrics(built)
     metrics.replace(
         [
-            {**line, 'trial': piece.places[line['trial']]}
+            {**line, 'trial': piece.trial_indices[line['trial']]}
             for piece in pieces
-            for line in Metrics(piece.workdir).read(len(piece.places))
+            for line in Metrics(piece.workdir).read(len(piece.trial_indices))
         ]
     )
     summary = summarize_experiment(plan, {}, sort_lines(plan, metrics))
@@ -68,10 +68,10 @@ def join_experiments(plan: Plan, pieces: Sequence[Piece], workdir: Path) -> None
     summary['timing']['devices'] = max(devices)
     # Last, since with it all is written.
     write_json(built / 'summary.json', summary)
-    settle_join(workdir)
+    finish_or_discard_join(workdir)
 
 
-def settle_join(workdir: Path) -> None:
+def finish_or_discard_join(workdir: Path) -> None:
     """Moves joined files to their places, or deletes what a process that died had not finished.
 
     Does nothing in a workdir without them; what was moved before is not moved again.
@@ -99,20 +99,21 @@ def _join_states(plan: Plan, number: int, pieces: Sequence[Piece]) -> tuple[int,
     wanted = {trial.index for trial in plan.programs[number]}
     epochs, states, found = [], [], []
     for piece in pieces:
-        # A piece holds the trials of a program together, in the order of the whole, or none.
-        for own, trials in enumerate(piece.plan.programs):
-            if piece.places[trials[0].index] not in wanted:
+        # The trials that a piece has of this program are one program of its own, in the same order;
+        # it may have none.
+        for program, trials in enumerate(piece.plan.programs):
+            if piece.trial_indices[trials[0].index] not in wanted:
                 continue
-            restored = restore_program(piece.plan, piece.workdir, own)
+            restored = restore_program(piece.plan, piece.workdir, program)
             if restored is None:
                 raise UserError(
-                    f'{checkpoint_directory(piece.workdir, own)} holds no checkpoint; run its '
-                    'command again'
+                    f'{checkpoint_directory(piece.workdir, program)} holds no checkpoint; run '
+                    f'again the command that trains {piece.workdir}'
                 )
             epochs.append(restored[0])
             states.append(restored[1])
-            runs = piece.plan.runs(own)
-            found += [(piece.places[trial.index], seed) for trial, seed in runs]
+            runs = piece.plan.runs(program)
+            found += [(piece.trial_indices[trial.index], seed) for trial, seed in runs]
     position = {run: n for n, run in enumerate(found)}
     order = [position[trial.index, seed] for trial, seed in plan.runs(number)]
     return max(epochs), jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *states)

@@ -16,7 +16,7 @@ from pairjax.runtime.added_seeds import blocks_of_seeds, with_seeds
 from pairjax.runtime.callback_list import CallbackList
 from pairjax.runtime.callbacks import Callback
 from pairjax.runtime.experiment import run_experiment
-from pairjax.runtime.join import Piece, join_experiments, settle_join
+from pairjax.runtime.join import Piece, finish_or_discard_join, join_experiments
 from pairjax.runtime.multihost import on_primary
 from pairjax.runtime.plan import plan_without_images, read_plan
 from pairjax.trials import part_of
@@ -128,7 +128,7 @@ def join_parts(workdir: Path, count: int, num_seeds: int = 1) -> list[int]:
         if may_not_hold:
             _wait_until(lambda: not (workdir / JOINING).exists())
         try:
-            settle_join(workdir)
+            finish_or_discard_join(workdir)
             check_whole(workdir, first.config, first.data)
             if _finished_seeds(workdir) < num_seeds:
                 _join(workdir, list(workdirs.values()))
@@ -166,7 +166,7 @@ def _join(workdir: Path, workdirs: Sequence[Path]) -> None:
             )
     config = {**flatten(first.config.to_dict()), 'sweep.part': ''}
     plan = plan_without_images(validate(config), first.data)
-    places = plan.places_of_parts(len(parts))
+    places = plan.trial_indices_of_parts(len(parts))
     trials = [trial.hyperparameters for trial in plan.trials]
     # A whole that has fewer seeds is replaced by one with more.
     there, *_ = blocks_of_seeds(plan.config, workdir)

@@ -45,7 +45,7 @@ class Plan(NamedTuple):
       programs: the trials grouped by structure, that is by all fields but the traced ones; each
         group trains in one compiled program.
       pools: the images and labels; None in a plan that `read_plan` returns.
-      data: source, pool sizes and fingerprint of the images, for config.json.
+      data: what `describe_data` returns, for config.json.
       shared_images: number of test images that are also in the train pool.
       notes: sentences about what was read, left out or changed in loading.
     """
@@ -73,7 +73,7 @@ class Plan(NamedTuple):
         """The config of program `number`, without the traced fields, in which its trials differ."""
         return self.programs[number][0].structural_config
 
-    def places_of_parts(self, count: int) -> list[list[int]]:
+    def trial_indices_of_parts(self, count: int) -> list[list[int]]:
         """The indices of the trials that each of `count` parts of this whole sweep has."""
         return split_trials((trial.hyperparameters for trial in self.trials), count)
 
@@ -134,7 +134,7 @@ def make_plan(config: Any, progress: Callable[[int, int], None] = lambda done, t
     config = validate(config)
     trials = checked_trials(config)
     digits = load_config_digits(config.data, progress)
-    trials, num_params = trials_in_range(config, trials, digits.num_classes)
+    trials, num_params = select_trials(config, trials, digits.num_classes)
     for trial in trials:
         check_data_config(trial.config.data, len(digits.train_labels), len(digits.test_labels))
     check_memory(config, trials, num_params)
@@ -160,7 +160,7 @@ def read_plan(workdir: Path, fetch: bool = True) -> Plan:
 
 def plan_without_images(config: Any, data: Mapping[str, Any]) -> Plan:
     """The plan of a validated config, whose images `data` describes."""
-    trials, num_params = trials_in_range(config, checked_trials(config), data['num_classes'])
+    trials, num_params = select_trials(config, checked_trials(config), data['num_classes'])
     return Plan(config, trials, num_params, group_trials(trials), None, data, 0)
 
 
@@ -208,9 +208,10 @@ def load_config_digits(
 
 
 def describe_data(source: str, digits: Digits) -> dict[str, Any]:
-    """Source, pool sizes, a fingerprint (hash) of all images and labels, black and white, classes.
+    """What config.json says of the digits: source, pool sizes, number of classes, a hash of all
+    images and labels, and the pixel values that are black and white.
 
-    Names that only repeat the labels are left out.
+    Names of the classes are there unless they only repeat the labels.
     """
     digest = hashlib.blake2b(digest_size=8)
     for array in digits.arrays:
@@ -228,10 +229,10 @@ def describe_data(source: str, digits: Digits) -> dict[str, Any]:
     }
 
 
-def trials_in_range(
+def select_trials(
     config: Any, trials: list[Trial], num_classes: int
 ) -> tuple[list[Trial], list[int]]:
-    """The trials of sweep.part whose number of parameters is in sweep.param_range, and the numbers.
+    """The trials that sweep.param_range and sweep.part leave, renumbered from 0, and their sizes.
 
     Raises: UserError if there are none.
     """

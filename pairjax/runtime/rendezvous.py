@@ -1,8 +1,10 @@
-"""Where the processes of one start meet: process 0 chooses a free port and tells the others.
+"""Where the processes of one launch meet: process 0 chooses a free port and tells the others.
+
+A launch is one job step, or one mpirun.
 
 jax derives the coordinator's port from the number of the job alone, so that two steps of a job meet
 on one port and take each other's processes for their own. Here process 0 waits at one of a few
-ports that follow from the identity of the start, and tells the port of its coordinator to whoever
+ports that follow from the identity of the launch, and tells the port of its coordinator to whoever
 proves the same identity. Loads no jax.
 """
 
@@ -19,17 +21,17 @@ from pairjax.errors import UserError
 
 # jax's own range for coordinators, above the ports that Linux gives to outgoing connections.
 FIRST_PORT, LAST_PORT = 61440, 65535
-# Where process 0 can be; the first that nobody else has is taken.
+# How many ports process 0 may listen on; it takes the first free one.
 NUM_CANDIDATES = 16
-# As jax waits for all processes.
+# The timeout of jax's own initialization.
 TIMEOUT_SECONDS = 300.0
-# Whoever is not there after so long is named, while waiting goes on.
+# After this long, missing processes are named; waiting continues.
 NOTICE_SECONDS = 2.0
-ALONE = '--num_processes=1 is a process alone'
+ALONE = 'to run this process by itself, pass --num_processes=1'
 
 
 def candidate_ports(identity: str) -> list[int]:
-    """The ports on which process 0 of a start can be asked, in order."""
+    """The ports on which process 0 of a launch can be asked, in order."""
     digest = hashlib.shake_256(identity.encode()).digest(4 * NUM_CANDIDATES)
     words = (digest[start : start + 4] for start in range(0, len(digest), 4))
     number = LAST_PORT + 1 - FIRST_PORT
@@ -56,12 +58,14 @@ def is_free(port: int) -> bool:
     return True
 
 
-def invite(identity: str, num_processes: int, timeout: float = TIMEOUT_SECONDS) -> int:
+def serve_coordinator_port(
+    identity: str, num_processes: int, timeout: float = TIMEOUT_SECONDS
+) -> int:
     """In process 0: chooses the coordinator's port, and returns it once all others know it.
 
     Args:
-      identity: of the start.
-      num_processes: of the start, with this one.
+      identity: of the launch.
+      num_processes: of the launch, with this one.
       timeout: seconds to wait for all.
 
     Raises: UserError naming the processes that did not come.
@@ -74,7 +78,7 @@ def invite(identity: str, num_processes: int, timeout: float = TIMEOUT_SECONDS) 
             if waited > timeout:
                 raise UserError(
                     f'{_named(missing)} of {identity} did not come within {timeout:g} seconds; see '
-                    f'that all of its {num_processes} run, or start one: {ALONE}'
+                    f'that all of its {num_processes} run; {ALONE}'
                 )
             if waited > NOTICE_SECONDS and not noticed:
                 noticed = True
@@ -89,10 +93,12 @@ def invite(identity: str, num_processes: int, timeout: float = TIMEOUT_SECONDS) 
     return port
 
 
-def join(identity: str, process_id: int, host: str, timeout: float = TIMEOUT_SECONDS) -> int:
+def ask_coordinator_port(
+    identity: str, process_id: int, host: str, timeout: float = TIMEOUT_SECONDS
+) -> int:
     """In another process than 0: the port of the coordinator on the host of process 0.
 
-    Raises: UserError where process 0 of this start is not found.
+    Raises: UserError where process 0 of this launch is not found.
     """
     started, noticed, error = time.monotonic(), False, None
     while (waited := time.monotonic() - started) < timeout:
@@ -116,7 +122,7 @@ def join(identity: str, process_id: int, host: str, timeout: float = TIMEOUT_SEC
 
 
 def _answer(connection: socket.socket, identity: str, num_processes: int, port: int) -> int | None:
-    """Tells the port to a process of the same start, and returns its number; else None."""
+    """Tells the port to a process of the same launch, and returns its number; else None."""
     connection.settimeout(2.0)
     try:
         asked = _receive(connection)
@@ -125,7 +131,7 @@ def _answer(connection: socket.socket, identity: str, num_processes: int, port: 
             _send(connection, {'identity': identity, 'port': port})
             return process
     except (OSError, ValueError, TypeError, AttributeError):
-        pass  # Whoever this is, it is none of ours.
+        pass  # Not a process of this launch.
     return None
 
 
@@ -143,7 +149,7 @@ def _first_free(ports: Collection[int]) -> socket.socket:
 
 
 def _listen(port: int) -> socket.socket:
-    """Raises OSError where the port is taken, by IPv4 or IPv6."""
+    """A socket that listens on the port; raises OSError where it is taken, by IPv4 or IPv6."""
     try:
         return socket.create_server(('', port), family=socket.AF_INET6, dualstack_ipv6=True)
     except (OSError, ValueError) as error:

@@ -43,7 +43,7 @@ def resume_epoch(
 ) -> int:
     """The epoch that one program resumes after.
 
-    A checkpoint counts only with every line up to its epoch, each exactly once. Otherwise the
+    A checkpoint is used only if metrics.jsonl holds every line up to its epoch once. Otherwise the
     program starts again from its seeds, which gives the same lines.
 
     Args:

@@ -155,8 +155,8 @@ def _mpi(name: str, size: str, rank: str) -> Started:
         raise UserError(
             f'{name} started several processes ({rank} is set), but only MPI knows where process 0 '
             f'is: pip install mpi4py, or name --coordinator=HOST:PORT --num_processes=${size} '
-            f'--process_id=${rank} for each, where HOST is that of process 0; --num_processes=1 is '
-            'a process alone'
+            f'--process_id=${rank} for each, where HOST is that of process 0; to run this process '
+            'by itself, pass --num_processes=1'
         )
     return Started(name, by_mpi=True)
 
@@ -169,8 +169,8 @@ def _count(env: Mapping[str, str], name: str, default: int = 1) -> int:
     text = env.get(name, str(default))
     if not text.strip().isdecimal():
         raise UserError(
-            f'{name}={shown(text)} in the environment is no number of processes; unset it, or name '
-            '--num_processes=1 for a process alone'
+            f'{name}={shown(text)} in the environment is no number of processes; unset it or, to '
+            'run this process by itself, pass --num_processes=1'
         )
     return int(text)
 

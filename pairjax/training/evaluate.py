@@ -71,7 +71,7 @@ class EvalRequest(NamedTuple):
 
 
 def evaluate(config: Any, request: EvalRequest, state: RunState) -> Correct:
-    """Correct predictions on the run's train, validation and test pairs, one forward pass each.
+    """Correct predictions on the run's train, validation and test pairs, batch after batch.
 
     Where only test pairs are evaluated, the counts of the other sets are 0.
     """

@@ -157,7 +157,7 @@ def test_a_shell_in_a_step_is_told_for_whom_it_waits(slurm, experiment, tmp_path
     watchdog.cancel()
     assert re.fullmatch(
         r'waiting for processes 1 to 3 of SLURM step \d+\.0 of test \(4 in all\); '
-        r'--num_processes=1 is a process alone\n',
+        r'to run this process by itself, pass --num_processes=1\n',
         line,
     )
     slurm.run('scancel', '-u', 'root')

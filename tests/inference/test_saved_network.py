@@ -45,6 +45,14 @@ def test_a_saved_network_predicts_the_same_without_its_digits(saved, small_sweep
     assert_same_trees(one.params, pairjax.load(small_sweep / 'run', seed=1).params)
 
 
+def test_how_parameters_lie_in_memory_does_not_matter(saved, tmp_path):
+    """safetensors 0.8 writes memory as it lies, and reads it back as if it had been in C order."""
+    network, path = saved
+    state = jax.tree.map(np.asfortranarray, network.restored.state)
+    write_network(network.restored._replace(state=state), tmp_path / 'other.safetensors')
+    assert (tmp_path / 'other.safetensors').read_bytes() == path.read_bytes()
+
+
 def test_each_seed_is_heard(saved):
     network, path = saved
     images = images_of(5), images_of(5, 1)

@@ -105,8 +105,8 @@ def test_a_sweep_shows_all_of_it(outputs, clock, tmp_path, plain):
     display.on_experiment_start(sweep(tmp_path), tmp_path)
     train(display, clock, 'net 1/2', 1, 10, seconds=2.0)
     # 30 + 30 epochs of runs, 3 of them before, three each 2 seconds.
-    assert lines()[0].endswith('epoch 4/10  validation 90.0 %  loss 0.500  12 s left, '
-                               'about 32 s of all 2 programs left')  # fmt: skip
+    assert lines()[0].endswith('epoch 4/10  validation 90.0 %  loss 0.500  12 s left; '
+                               'all 2 programs: about 32 s left')  # fmt: skip
 
 
 def test_a_log_file_has_a_line_now_and_then(plain, clock):

@@ -15,8 +15,8 @@ def meet(identities, num_processes, timeout=20.0):
 
     def port(identity, process):
         if process == 0:
-            return rendezvous.invite(identity, num_processes, timeout)
-        return rendezvous.join(identity, process, 'localhost', timeout)
+            return rendezvous.serve_coordinator_port(identity, num_processes, timeout)
+        return rendezvous.ask_coordinator_port(identity, process, 'localhost', timeout)
 
     places = [(identity, process) for process in (2, 0, 1) for identity in identities]
     with ThreadPoolExecutor(len(places)) as executor:
@@ -45,19 +45,20 @@ def test_ports_follow_from_the_identity_and_are_in_range():
 
 def test_whoever_is_missing_is_named_at_once_and_in_the_end(monkeypatch, capsys):
     monkeypatch.setattr(rendezvous, 'NOTICE_SECONDS', 0.1)
-    words = r'processes 1 to 3 of a step did not come within 0.5 seconds.*--num_processes=1 is'
+    words = r'processes 1 to 3 of a step did not come within 0.5 seconds.*--num_processes=1'
     with pytest.raises(UserError, match=words):
-        rendezvous.invite('a step', 4, timeout=0.5)
+        rendezvous.serve_coordinator_port('a step', 4, timeout=0.5)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        'waiting for processes 1 to 3 of a step (4 in all); --num_processes=1 is a process alone'
+        'waiting for processes 1 to 3 of a step (4 in all); to run this process by itself, pass '
+        '--num_processes=1'
     )
 
 
 def test_without_process_0_there_is_a_sentence(monkeypatch):
     monkeypatch.setattr(rendezvous, 'NOTICE_SECONDS', 0.0)
     with pytest.raises(UserError, match='process 0 of nobody is not found on localhost'):
-        rendezvous.join('nobody', 1, 'localhost', timeout=0.3)
+        rendezvous.ask_coordinator_port('nobody', 1, 'localhost', timeout=0.3)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_without_process_0_there_is_a_sentence(monkeypatch):
 )
 def test_strangers_are_told_nothing(said):
     with ThreadPoolExecutor(1) as executor:
-        inviting = executor.submit(rendezvous.invite, 'one', 2, 20.0)
+        inviting = executor.submit(rendezvous.serve_coordinator_port, 'one', 2, 20.0)
         while True:
             try:
                 port = rendezvous.candidate_ports('one')[0]
@@ -83,7 +84,7 @@ def test_strangers_are_told_nothing(said):
                 break
             except ConnectionRefusedError:
                 continue
-        assert rendezvous.join('one', 1, 'localhost', 20.0) == inviting.result()
+        assert rendezvous.ask_coordinator_port('one', 1, 'localhost', 20.0) == inviting.result()
 
 
 def test_a_port_in_use_is_not_free():

@@ -45,6 +45,8 @@ def test_figures_are_those_of_the_summaries(workdir, tmp_path):
     low, high = stats.t.interval(0.95, 2, difference.mean(), difference.std(ddof=1) / np.sqrt(3))
     assert arm[3] == f'{difference.mean():+z.2f} [{low:+z.2f}, {high:+z.2f}]'
     assert 'the same n = 3 seeds' in document.replace('\n', ' ')
+    command = '--num_seeds=3 --num_validation_pairs=8 --data_source=npz'
+    assert f'`python launch/pairnet.py {command} --data_dir=path' in ' '.join(document.split())
 
 
 def test_what_is_not_finished_is_left_out(workdir, tmp_path):

@@ -23,7 +23,7 @@ from pairjax.runtime.plan import (
     group_trials,
     load_config_digits,
     seeds_of,
-    trials_in_range,
+    select_trials,
 )
 from pairjax.studies.reproduction.results import MAJORITY_FILE, NETWORKS, experiment_names
 from pairjax.system import write_json, writing
@@ -77,7 +77,7 @@ def quick_config(config: ConfigDict, num_classes: int) -> ConfigDict:
         quick.sweep.product = tuple((field, values[::QUICK_STRIDE]) for field, values in product)
     if fields:
         checked = validate(quick)
-        trials, _ = trials_in_range(checked, checked_trials(checked), num_classes)
+        trials, _ = select_trials(checked, checked_trials(checked), num_classes)
         programs = group_trials(trials)
         count = min(QUICK_PROGRAMS, len(programs))
         chosen = np.linspace(0, len(programs) - 1, count).round().astype(int)
