@@ -29,7 +29,7 @@ quick: $(VENV)/tests-installed
 cluster: $(VENV)/tests-installed
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/cluster $(ARGS)
 
-# Compiles programs of every network for a TPU, on a machine without one.
+# Compiles the programs of five networks for a TPU, on a machine without one; installs libtpu.
 tpu: $(VENV)/tests-installed
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'jax[tpu]'
 	JAX_PLATFORMS=cpu $(VENV)/bin/python -m pytest -q tests/tpu $(ARGS)

@@ -41,7 +41,9 @@ def speed_ratios() -> dict[str, dict[str, tuple[float, float, float]]]:
     for seeds in (10, 50):
         both = re.search(rf'^\| {seeds} \|.*\| {three} \| {three} \|$', text, re.M)
         found[f'{seeds} seeds'] = both
-    found['batches of 1'] = re.search(rf'eager / ours\s+{three}, strongest / ours\s+{three}', text)
+    found['batches of 1'] = re.search(
+        rf'Batch size 1,.*?eager / ours\s+{three}, strongest / ours\s+{three}', text, re.S
+    )
     cases = {}
     for name, match in found.items():
         numbers = tuple(map(float, match.groups()))

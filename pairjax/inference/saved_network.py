@@ -69,7 +69,7 @@ def write_network(restored: RestoredRuns, path: Path, card: dict[str, Any] | Non
         **({'card': card} if card else {}),
     }
     arrays = _named(restored.state.learned.variables, restored.state.mean, restored.state.std)
-    # safetensors takes the memory of any array for that of one in C order.
+    # safetensors writes an array's buffer as it lies and reads it as C order.
     tensors = {
         f'seed_{seed}.{name}': np.array(array[place], order='C')
         for place, seed in enumerate(seeds)

@@ -55,7 +55,7 @@ def render(package: str, template: str, **context: Any) -> str:
 
     Besides jinja2's own filters, templates have `wrap` for a whole document and `paragraph` and
     `bullet` for parts of one, which wrap text to lines of at most 100 characters, and `table`,
-    which takes rows and headings. `data_flags` makes a study's flags of a data.source.
+    which takes rows and headings. `data_flags` turns a data.source into a study's flags.
 
     Raises: jinja2.UndefinedError where the template uses a name that the context lacks.
 

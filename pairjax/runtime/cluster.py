@@ -22,7 +22,7 @@ COORDINATOR = flags.DEFINE_string(
     'coordinator', None, 'HOST:PORT of process 0, for several processes without a known scheduler'
 )
 NUM_PROCESSES = flags.DEFINE_integer(
-    'num_processes', None, 'how many share the runs; 1 to run this one by itself', lower_bound=1
+    'num_processes', None, 'processes that share the runs; 1 runs this one by itself', lower_bound=1
 )
 PROCESS_ID = flags.DEFINE_integer(
     'process_id', None, 'which of them this one is, from 0', lower_bound=0
@@ -177,7 +177,7 @@ def from_mpi() -> dict[str, Any]:
 
 
 def from_start(start: Started) -> dict[str, Any]:
-    """Arguments of jax.distributed.initialize for a start; waits until its processes have met.
+    """Arguments of jax.distributed.initialize for a launch; waits until its processes have met.
 
     Raises: UserError where they do not find each other.
     """

@@ -108,7 +108,7 @@ def _join_states(plan: Plan, number: int, pieces: Sequence[Piece]) -> tuple[int,
             if restored is None:
                 raise UserError(
                     f'{checkpoint_directory(piece.workdir, program)} holds no checkpoint; run '
-                    f'again the command that trains {piece.workdir}'
+                    f'the command that trains {piece.workdir} again'
                 )
             epochs.append(restored[0])
             states.append(restored[1])

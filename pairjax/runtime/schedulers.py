@@ -26,7 +26,7 @@ class Started(NamedTuple):
       num_processes, process_id: None where jax finds them.
       host: of process 0, None where jax finds it.
       by_mpi: whether MPI has to be asked for all of these.
-      identity: what all processes of this start and no others have in common, such as a job step;
+      identity: what all processes of this launch and no others have in common, such as a job step;
         empty where nothing is known.
     """
 
@@ -39,7 +39,7 @@ class Started(NamedTuple):
 
 
 def find_start(environment: Mapping[str, str], tpu: bool) -> Started | None:
-    """The start of which this process is one of several; None where it is alone.
+    """The launch of which this process is one of several; None where it is alone.
 
     Only what is set for each process counts: a shell within an allocation is one process. The
     launcher nearest to the process counts: mpirun within a job step, not the step.
@@ -135,8 +135,8 @@ def _slurm(env: Mapping[str, str]) -> Started:
     if missing:
         raise UserError(
             f'SLURM was found, but {" and ".join(missing)} not set; start with srun, name '
-            '--coordinator, --num_processes and --process_id, or --num_processes=1 for a process '
-            'alone'
+            '--coordinator, --num_processes and --process_id or, to run this process by itself, '
+            'pass --num_processes=1'
         )
     # A job of an array has a number of its own; a job that is started again keeps its number.
     restart = f', start {env["SLURM_RESTART_COUNT"]}' if 'SLURM_RESTART_COUNT' in env else ''
