@@ -3,8 +3,8 @@
 command: python launch/main.py --config=configs/pairnet_ensemble.py
 cost:   a run trains five networks of configs/pairnet.py.
 result: over all pairs of the 10,000 test digits 99.41 +- 0.07 %, over each seed's 1,000 test pairs
-        99.45 +- 0.20 % (full MNIST, final epoch, n = 10, jax 0.12); the same ten seeds of pairnet.py
-        reach 99.33 +- 0.08 % and 99.42 +- 0.27 %.
+        99.45 +- 0.20 % (full MNIST, final epoch, n = 10, jax 0.12); of the same ten seeds
+        pairnet.py has 99.33 +- 0.08 % and 99.42 +- 0.27 %.
 """
 
 import pathlib
