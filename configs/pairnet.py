@@ -3,7 +3,7 @@
 At most 75,000 parameters, the first report's budget, and the same 1,000 train pairs.
 
 command: python launch/main.py --config=configs/pairnet.py
-cost:   43 s a run on 2 cores of AMD's Zen 3, compilation (15 s) excluded (two seeds, jax 0.12).
+cost:   20 s a run on 2 cores of AMD's Zen 4, compilation (4 s) excluded (two seeds, jax 0.12).
 result: over all pairs of the 10,000 test digits 99.32 +- 0.07 %, over each seed's 1,000 test pairs
         99.4 +- 0.3 % (full MNIST, final epoch, n = 10). Bundled digits, all pairs: 99.19
         +- 0.13 % (n = 20).
