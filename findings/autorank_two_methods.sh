@@ -1,8 +1,8 @@
 #!/bin/sh
 # Library: autorank, `autorank` of two methods over the same seeds or data sets.
 # Expected: with alpha=0.05, two methods that do not differ are called different in at most 5 % of
-# cases, as its documentation says (results "together fulfill this confidence level"), and nothing is printed
-# with verbose=False.
+# cases, as its documentation says (results "together fulfill this confidence level"), and nothing is
+# printed with verbose=False.
 # Seen with autorank 1.3.0, numpy 2.4.6, scipy 1.17.1, pandas 3.1.1, statsmodels 0.15.0, Python 3.11: p
 # is below 0.05 in 9.9 and 9.5 % of 1,000 cases with 20 and 50 skewed values a method (scipy's two-sided
 # Wilcoxon test: 5.9 and 4.8 %), in 9.1 and 11.0 % with normal values and force_mode='nonparametric'

@@ -4,8 +4,8 @@
 # nanoseconds and in seconds, as in scipy.
 # Seen with mlxtend 0.25.0, numpy 2.4.6, scipy 1.17.1, Python 3.11: two programs' times that do not
 # overlap have p = 0.0079 in nanoseconds and 1.0 in seconds (paired 0.0625 and 1.0), where scipy has
-# 0.0079 (0.0625) for both. Rearrangements count as at least as far out if `np.isclose`, whose absolute
-# tolerance is 1e-8, takes them for equal; so do small losses or squared errors.
+# 0.0079 (0.0625) for both. A rearrangement counts as at least as far out if `np.isclose`, whose absolute
+# tolerance is 1e-8, takes the two differences for equal, as it does for all values so small.
 # Ends with 1 where that has changed.
 set -e
 dir=$(mktemp -d)

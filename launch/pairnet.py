@@ -8,7 +8,6 @@ from absl import flags
 from pairjax.cli import check_all_finished, define_study_flags, run_main, start_jax, study_flags
 
 define_study_flags('runs/pairnet_study', 'pairnet.md')
-NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
 NUM_SEEDS = flags.DEFINE_integer(
     'num_seeds', 20, 'seeds of pairnet and pairnet_ensemble', lower_bound=2
 )
@@ -23,7 +22,7 @@ def main() -> None:
     from pairjax.runtime.multihost import on_primary
     from pairjax.runtime.plan import load_config_digits
     from pairjax.studies.pairnet.augmentation_examples import distorted_examples, one_of_each_class
-    from pairjax.studies.pairnet.document import write_pairnet
+    from pairjax.studies.pairnet.document import NAMES, write_pairnet
 
     settings, parent, out, _ = study_flags()
     configs = Path(__file__).parents[1] / 'configs'

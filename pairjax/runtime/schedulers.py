@@ -135,7 +135,7 @@ def _slurm(env: Mapping[str, str]) -> Started:
     if missing:
         raise UserError(
             f'SLURM was found, but {" and ".join(missing)} not set; start with srun, name '
-            '--coordinator, --num_processes and --process_id or, to run this process by itself, '
+            '--coordinator, --num_processes and --process_id, or, to run this process by itself, '
             'pass --num_processes=1'
         )
     # A job of an array has a number of its own; a job that is started again keeps its number.

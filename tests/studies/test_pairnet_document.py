@@ -52,6 +52,7 @@ def test_figures_are_those_of_the_summaries(workdir, tmp_path):
 def test_what_is_not_finished_is_left_out(workdir, tmp_path):
     document = write_pairnet({'pairnet': workdir[0]}, tmp_path / 'out', *DIGITS).read_text()
     assert '## What it reaches' in document and 'ingredient is worth' not in document
+    assert '**Missing**, since it did not finish: pairnet_ensemble, pairnet_ablation.' in document
 
 
 def test_an_arm_that_lacks_a_figure_has_a_dash_there(small_config, tmp_path):

@@ -16,6 +16,8 @@ from pairjax.reporting.plots.augmentation import draw_augmentations
 from pairjax.reporting.plots.curves import save_figure
 from pairjax.system import replace_text
 
+# The experiments of the page.
+NAMES = ('pairnet', 'pairnet_ensemble', 'pairnet_ablation')
 # The measures in which arms are compared; p-values are of the first.
 MEASURES = ('final_validation_accuracy', 'exact_pair_accuracy', 'final_digit_accuracy')
 
@@ -29,7 +31,7 @@ def write_pairnet(
     """Writes out/pairnet.md, and a plot of the distortions in out/figures.
 
     Args:
-      workdirs: of pairnet, pairnet_ensemble and pairnet_ablation, those that are finished.
+      workdirs: of those of NAMES that are finished.
       out: the directory; made where it is missing.
       originals, distorted: images, see `plots.augmentation.draw_augmentations`.
 
@@ -44,6 +46,7 @@ def write_pairnet(
         'pairjax.studies.pairnet',
         'pairnet.md',
         data=next(iter(experiments.values())).data,
+        missing=[name for name in NAMES if name not in experiments],
         networks=networks,
         ablation=ablation,
         ablation_rows=ablation_rows(ablation) if ablation else [],
