@@ -106,7 +106,7 @@ def test_disagreements_are_explained_where_there_are_any(tmp_path, no_files):
     mine = make_results({'auxnet2_widths': [around(0.93), far]})
     text = reproduction_document((1,), mine, tmp_path, quick=False)
     assert text.startswith('# The first report again\n')
-    assert '`python launch/reproduce.py --report=1 --data_source=idx --data_dir=path/to/digits`' in text
+    assert 'reproduce.py --report=1 --data_source=idx --data_dir=path/to/digits`' in text
     (item,) = disagreements(text)
     assert item.startswith('auxnet2_widths: 1 of 2 lie further than 3 standard errors')
     assert '(16, 16, 256, 64) recorded 91.44 +- 0.83' in item and '32, 32' not in item
